@@ -1,0 +1,1 @@
+//! The one value behind the screen.

@@ -1,0 +1,2 @@
+//! The same program, installed as a kubectl plugin.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Text to a checked configuration, or errors with file, line and fix.

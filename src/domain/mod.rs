@@ -1,0 +1,1 @@
+//! The pure core: no tokio, kube, ratatui, files, clock or randomness.

@@ -1,0 +1,1 @@
+//! The value that a console, a watch screen and a one-shot verb share.

@@ -1,0 +1,1 @@
+//! Keys to commands; help is generated from the keymap.

@@ -1,0 +1,1 @@
+//! Roles, themes, palette, glyphs and widgets; knows no domain state.

@@ -1,0 +1,1 @@
+//! Metric sources: query text out, samples in.

@@ -1,0 +1,1 @@
+//! Draws the app into a frame.

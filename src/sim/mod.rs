@@ -1,0 +1,1 @@
+//! A simulated fleet at the wire; it imports none of our own translators.
