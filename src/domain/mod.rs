@@ -1,1 +1,24 @@
 //! The pure core: no tokio, kube, ratatui, files, clock or randomness.
+//!
+//! The words: a *fleet* has *services*; a service has *rings* of *regions*; a region
+//! runs a *workload*. The world enters as an *observation*. *Gates* judge *evidence*
+//! and give *verdicts*. An *intent* becomes a *plan* of *steps*, or a *refusal*; a
+//! *challenge* that is answered makes it *approved*.
+
+pub mod challenge;
+pub mod change;
+pub mod finding;
+pub mod fleet;
+pub mod gate;
+pub mod id;
+pub mod intent;
+pub mod link;
+pub mod metric;
+pub mod observation;
+pub mod plan;
+pub mod record;
+pub mod stamp;
+pub mod text;
+pub mod verdict;
+pub mod version;
+pub mod workload;

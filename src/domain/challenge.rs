@@ -1,0 +1,219 @@
+//! What must be answered before a plan may be carried out; answering makes [`Approved`].
+
+use super::finding::Severity;
+use super::id::{Operator, Text};
+use super::intent::{Direction, Verb};
+use super::plan::Plan;
+
+/// Share of live traffic above which a lowering action must be typed.
+const TYPE_ABOVE: f64 = 0.5;
+/// Share of live traffic up to which a raising action is a single key.
+const KEY_UP_TO: f64 = 0.01;
+/// The phrase for break-glass.
+pub const BREAK_GLASS: &str = "break glass";
+
+/// What must be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// How it is confirmed.
+    pub answer: Asked,
+    /// Whether a reason must be given.
+    pub reason_required: bool,
+}
+
+/// How a plan is confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The key `y`.
+    Key,
+    /// This text, typed.
+    Typed(Text),
+}
+
+/// Proof that a plan was approved. Only this module makes one; it cannot be copied.
+///
+/// ```compile_fail
+/// use gonogo::domain::challenge::Approved;
+/// fn forge(plan: gonogo::domain::plan::Plan) -> Approved {
+///     Approved { plan, how: todo!(), reason: None, seal: () }
+/// }
+/// ```
+/// ```compile_fail
+/// fn twice(proof: gonogo::domain::challenge::Approved) {
+///     let again = proof.clone();
+/// }
+/// ```
+/// ```compile_fail
+/// fn from_text(text: &str) -> gonogo::domain::challenge::Approved {
+///     serde_json::from_str(text).unwrap()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Approved {
+    plan: Plan,
+    how: How,
+    reason: Option<Text>,
+    by: Operator,
+}
+
+/// Which of the makers approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// A person answered the challenge.
+    Answered,
+    /// The standing approval of `!`.
+    Standing,
+    /// The flags of a one-shot verb.
+    Flags,
+}
+
+impl How {
+    /// As the journal writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            How::Answered => "answered",
+            How::Standing => "standing",
+            How::Flags => "flags",
+        }
+    }
+}
+
+/// Why an answer does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// Another text than asked for.
+    WrongText,
+    /// The reason is missing.
+    ReasonMissing,
+    /// Only a hold may be approved by standing approval.
+    NotAHold,
+}
+
+impl Rejected {
+    /// For people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Rejected::WrongText => "that is not the text asked for",
+            Rejected::ReasonMissing => "a reason is required",
+            Rejected::NotAHold => "only a hold has standing approval",
+        }
+    }
+}
+
+/// What a plan asks for: effort grows with blast radius and findings.
+pub fn challenge(plan: &Plan) -> Challenge {
+    let worst = plan.worst().unwrap_or(Severity::Note);
+    let share = plan.blast.counted_share();
+    let typed = || Asked::Typed(plan.name.clone());
+    match plan.direction() {
+        Direction::Lowering => Challenge {
+            answer: match worst {
+                Severity::BreakGlass => Asked::Typed(BREAK_GLASS.into()),
+                // Only a drain moves traffic; holds and rollbacks cost the fewest keystrokes.
+                _ if matches!(plan.intent.verb, Verb::Drain) && share > TYPE_ABOVE => typed(),
+                _ if !matches!(plan.intent.verb, Verb::Hold) && plan.blast.share.is_some_and(|s| s > TYPE_ABOVE) => {
+                    typed()
+                }
+                _ => Asked::Key,
+            },
+            reason_required: worst == Severity::BreakGlass || matches!(plan.intent.verb, Verb::Drain),
+        },
+        Direction::Raising => Challenge {
+            answer: match worst {
+                Severity::BreakGlass => Asked::Typed(BREAK_GLASS.into()),
+                Severity::Note if share <= KEY_UP_TO => Asked::Key,
+                _ => typed(),
+            },
+            reason_required: worst >= Severity::Override || !matches!(plan.intent.verb, Verb::Promote { .. }),
+        },
+    }
+}
+
+impl Challenge {
+    /// A person's answer. Consumes the plan; on a wrong answer it is given back.
+    pub fn answer(
+        &self,
+        plan: Plan,
+        typed: &str,
+        reason: Option<Text>,
+        by: Operator,
+    ) -> Result<Approved, (Box<Plan>, Rejected)> {
+        self.judge(plan, typed, reason, by, How::Answered)
+    }
+
+    /// The flags of a one-shot verb: `--confirm NAME` and `--reason TEXT`.
+    ///
+    /// Raising always needs both; hold, abort and rollback need neither.
+    pub fn flags(
+        &self,
+        plan: Plan,
+        confirm: Option<&str>,
+        reason: Option<Text>,
+        by: Operator,
+    ) -> Result<Approved, (Box<Plan>, Rejected)> {
+        let free = matches!(plan.intent.verb, Verb::Hold | Verb::Abort | Verb::RollBack { .. });
+        if free && plan.worst() < Some(Severity::BreakGlass) {
+            return Ok(Approved { plan, how: How::Flags, reason, by });
+        }
+        if reason.is_none() {
+            return Err((Box::new(plan), Rejected::ReasonMissing));
+        }
+        let asked = Challenge {
+            answer: match &self.answer {
+                Asked::Key => Asked::Typed(plan.name.clone()),
+                typed => typed.clone(),
+            },
+            reason_required: true,
+        };
+        asked.judge(plan, confirm.unwrap_or_default(), reason, by, How::Flags)
+    }
+
+    fn judge(
+        &self,
+        plan: Plan,
+        typed: &str,
+        reason: Option<Text>,
+        by: Operator,
+        how: How,
+    ) -> Result<Approved, (Box<Plan>, Rejected)> {
+        let right = match &self.answer {
+            Asked::Key => typed == "y",
+            Asked::Typed(text) => typed == &**text,
+        };
+        let reason = reason.filter(|r| !r.trim().is_empty());
+        if !right {
+            Err((Box::new(plan), Rejected::WrongText))
+        } else if self.reason_required && reason.is_none() {
+            Err((Box::new(plan), Rejected::ReasonMissing))
+        } else {
+            Ok(Approved { plan, how, reason, by })
+        }
+    }
+}
+
+impl Approved {
+    /// The standing approval of `!`: a hold of the service shown, nothing else.
+    pub fn standing(plan: Plan, by: Operator) -> Result<Approved, (Box<Plan>, Rejected)> {
+        if matches!(plan.intent.verb, Verb::Hold) {
+            Ok(Approved { plan, how: How::Standing, reason: None, by })
+        } else {
+            Err((Box::new(plan), Rejected::NotAHold))
+        }
+    }
+    /// The plan that was approved.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+    /// Who approved, in which way.
+    pub fn how(&self) -> How {
+        self.how
+    }
+    /// Who approved.
+    pub fn by(&self) -> &Operator {
+        &self.by
+    }
+    /// Why.
+    pub fn reason(&self) -> Option<&Text> {
+        self.reason.as_ref()
+    }
+}

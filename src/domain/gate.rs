@@ -1,0 +1,144 @@
+//! What a gate is: two pure functions, `needs` and `judge`. No gate waits.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::fleet::{Params, Region, Ring, Service};
+use super::id::{ColumnName, RegionIx, Text};
+use super::link::Freshness;
+use super::metric::{Reading, Windows};
+use super::stamp::Timestamp;
+use super::verdict::Judgement;
+use super::version::TemplateDigest;
+use super::workload::Workload;
+
+/// Where a gate may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateRole {
+    /// Judges a ring's own regions, and lets later rings start.
+    Exit,
+    /// Judges the ring that would change.
+    Entry,
+    /// Both.
+    Both,
+}
+
+/// A gate type: one line in the table of [`crate::gates`].
+pub trait GateType: Sync {
+    /// Its name in the configuration.
+    fn name(&self) -> &'static str;
+    /// Where it may stand.
+    fn role(&self) -> GateRole;
+    /// One sentence for help and docs.
+    fn about(&self) -> &'static str;
+    /// Parameters with their meaning, for docs, schema and "did you mean".
+    fn parameters(&self) -> &'static [Parameter];
+    /// Checks parameters and makes the judge, or says what is wrong with which parameter.
+    fn build(&self, params: &Params, service: &Service) -> Result<Box<dyn Gate>, ParamError>;
+}
+
+/// A parameter of a gate type.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Name in the configuration.
+    pub name: &'static str,
+    /// What it is, with unit and default.
+    pub about: &'static str,
+    /// Whether it may not be left out.
+    pub required: bool,
+}
+
+/// What is wrong with a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParamError {
+    /// Which one.
+    pub name: String,
+    /// What is wrong, and how to write it.
+    pub message: String,
+}
+
+/// A gate with its parameters.
+pub trait Gate: Send + Sync {
+    /// What must be kept fresh for it, besides the workload itself.
+    fn needs(&self) -> Vec<Need>;
+    /// The judgement on one region.
+    fn judge(&self, evidence: &Evidence<'_>) -> Judgement;
+    /// How long it makes a ring wait at least, for projections; zero if it does not.
+    fn minimum(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Something a gate wants kept fresh.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// 5-minute windows of a column since the bake began.
+    Windows(ColumnName),
+    /// The newest sample of a column.
+    Current(ColumnName),
+}
+
+/// What is known about one region when it is judged. `None` anywhere is unknown, not fine.
+#[derive(Clone, Debug)]
+pub struct Evidence<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// The ring that is judged.
+    pub ring: &'a Ring,
+    /// The region that is judged.
+    pub region: &'a Region,
+    /// Its position.
+    pub at: RegionIx,
+    /// The workload as last seen.
+    pub workload: Option<&'a Workload>,
+    /// The template that the release wants in this ring; none: whatever runs.
+    pub wanted: Option<TemplateDigest>,
+    /// How well the cluster is heard.
+    pub freshness: Freshness<'a>,
+    /// When the ring's last region settled on what it runs now; none: not settled, or unknown.
+    pub bake_start: Option<BakeStart>,
+    /// Windows per column since the bake began.
+    pub windows: &'a BTreeMap<ColumnName, Windows>,
+    /// Newest sample per column, with its time.
+    pub current: &'a BTreeMap<ColumnName, (Timestamp, Reading)>,
+    /// Server time now.
+    pub now: Timestamp,
+}
+
+/// When a bake began, and how that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BakeStart {
+    /// The moment.
+    pub at: Timestamp,
+    /// The evidence.
+    pub source: BakeSource,
+}
+
+/// What tells when a region settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BakeSource {
+    /// The workload's own condition (Progressing/NewReplicaSetAvailable).
+    Condition,
+    /// The `settled` fact in the record.
+    Record,
+    /// Nothing tells: when this console first saw it settled.
+    FirstSeen,
+}
+
+impl BakeSource {
+    /// For people.
+    pub fn text(self) -> &'static str {
+        match self {
+            BakeSource::Condition => "by the workload's condition",
+            BakeSource::Record => "by the record",
+            BakeSource::FirstSeen => "first seen by this console",
+        }
+    }
+}
+
+impl ParamError {
+    /// An error about one parameter.
+    pub fn new(name: &str, message: impl Into<Text>) -> Self {
+        Self { name: name.to_owned(), message: message.into().to_string() }
+    }
+}

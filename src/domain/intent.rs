@@ -1,0 +1,97 @@
+//! What the operator wants.
+
+use std::fmt;
+
+use super::id::{RegionIx, RingIx, ServiceIx, Text};
+use super::record::FactId;
+
+/// What the operator wants, before anything is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// The service.
+    pub service: ServiceIx,
+    /// What to do.
+    pub verb: Verb,
+    /// Where.
+    pub target: Target,
+    /// Why, if given beforehand.
+    pub reason: Option<Text>,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Give the target the version of the ring before, or the one named.
+    Promote {
+        /// A version by hand: a tag, or an image reference with digest.
+        to: Option<Text>,
+        /// Without the rest of the bake: an override.
+        without_wait: bool,
+    },
+    /// Stop promotions of the target, and pause rollouts in flight.
+    Hold,
+    /// Release a hold; un-pause what a hold of ours paused.
+    Resume {
+        /// Which hold; none: the newest that covers the target.
+        hold: Option<FactId>,
+    },
+    /// Back to known-good.
+    RollBack {
+        /// A revision chosen by hand where there is no fact to go by.
+        to_revision: Option<u64>,
+    },
+    /// Roll back what is in flight.
+    Abort,
+    /// Out of traffic.
+    Drain,
+    /// Back to the weight before the drain.
+    Restore,
+}
+
+/// Where to do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Every region of the service.
+    Service,
+    /// A ring.
+    Ring(RingIx),
+    /// Chosen regions.
+    Regions(Vec<RegionIx>),
+}
+
+/// Whether an action adds risk or removes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Adds risk: refused unless the evidence is there.
+    Raising,
+    /// Removes risk: never blocked by promotion gates or other regions.
+    Lowering,
+}
+
+impl Verb {
+    /// The direction of risk.
+    pub fn direction(&self) -> Direction {
+        match self {
+            Verb::Promote { .. } | Verb::Resume { .. } | Verb::Restore => Direction::Raising,
+            Verb::Hold | Verb::RollBack { .. } | Verb::Abort | Verb::Drain => Direction::Lowering,
+        }
+    }
+    /// The word on screen, in the journal and on the command line.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Verb::Promote { .. } => "promote",
+            Verb::Hold => "hold",
+            Verb::Resume { .. } => "resume",
+            Verb::RollBack { .. } => "rollback",
+            Verb::Abort => "abort",
+            Verb::Drain => "drain",
+            Verb::Restore => "restore",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}

@@ -1,0 +1,214 @@
+//! Observations: the only way the world enters.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::change::ObjectRef;
+use super::id::{ClusterIx, ClusterUid, ColumnName, Namespace, Operator, RegionIx, ServiceIx, Text};
+use super::link::{Link, LostReason};
+use super::metric::Reading;
+use super::record::RegionRecord;
+use super::stamp::Timestamp;
+use super::workload::{Pod, Revision, Route, Workload};
+
+/// Something seen in the world.
+#[derive(Clone, Debug)]
+pub enum Observation {
+    /// A cluster's link changed state.
+    Link {
+        /// Which cluster.
+        cluster: ClusterIx,
+        /// Its new state.
+        link: Link,
+    },
+    /// Proof of life: an event, a bookmark, a renewed watch or an answer.
+    Heard {
+        /// Which cluster.
+        cluster: ClusterIx,
+        /// The server's `Date`, if this was an HTTP answer.
+        server_time: Option<Timestamp>,
+    },
+    /// What a cluster says of itself and of us.
+    Cluster {
+        /// Which cluster.
+        cluster: ClusterIx,
+        /// What was learnt.
+        facts: ClusterFacts,
+    },
+    /// A watched object, or its absence.
+    Object {
+        /// Which cluster.
+        cluster: ClusterIx,
+        /// What it is.
+        seen: Seen,
+    },
+    /// A list is complete: what was not in it is gone. `gap`: changes may have been missed.
+    Synced {
+        /// Which cluster.
+        cluster: ClusterIx,
+        /// Of which watch.
+        watch: WatchKind,
+        /// In which namespace; none: all.
+        namespace: Option<Namespace>,
+        /// Names that are there, as `namespace/name`.
+        present: Vec<Text>,
+        /// The watch was interrupted before: transitions may have been missed.
+        gap: bool,
+    },
+    /// ReplicaSets of a region's workload.
+    Revisions {
+        /// Which service and region.
+        place: (ServiceIx, RegionIx),
+        /// Newest first, or why they could not be listed.
+        result: Result<Vec<Revision>, LostReason>,
+    },
+    /// Pods of an opened region.
+    Pods {
+        /// Which service and region.
+        place: (ServiceIx, RegionIx),
+        /// By name, or why they could not be listed.
+        result: Result<Vec<Pod>, LostReason>,
+    },
+    /// Newest samples of a column.
+    Samples {
+        /// Which service.
+        service: ServiceIx,
+        /// Which column.
+        column: ColumnName,
+        /// Time the query was evaluated at.
+        at: Timestamp,
+        /// Per region that was asked for.
+        readings: Vec<(RegionIx, Reading)>,
+    },
+    /// Windows of a column.
+    Windows {
+        /// Which service.
+        service: ServiceIx,
+        /// Which column.
+        column: ColumnName,
+        /// Ends of windows with their readings, per region that was asked for.
+        readings: Vec<(RegionIx, Vec<(Timestamp, Reading)>)>,
+    },
+    /// The last hour of a column, for the sparkline.
+    History {
+        /// Which service.
+        service: ServiceIx,
+        /// Which column.
+        column: ColumnName,
+        /// Points, oldest first, per region.
+        points: Vec<(RegionIx, Vec<(Timestamp, f64)>)>,
+    },
+    /// A full object that was asked for.
+    Full {
+        /// Which object.
+        object: ObjectRef,
+        /// The object, none when absent, or why not.
+        result: Result<Option<Value>, LostReason>,
+    },
+    /// Events about a region's workload.
+    Events {
+        /// Which service and region.
+        place: (ServiceIx, RegionIx),
+        /// Newest first.
+        lines: Vec<EventLine>,
+    },
+}
+
+/// A Kubernetes event, in our words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventLine {
+    /// When it last happened.
+    pub at: Option<Timestamp>,
+    /// `Normal` or `Warning`.
+    pub warning: bool,
+    /// Reason.
+    pub reason: Text,
+    /// About which object, `Kind/name`.
+    pub about: Text,
+    /// The message.
+    pub message: Text,
+}
+
+/// A watched object.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// A workload; none: deleted.
+    Workload {
+        /// Namespace.
+        namespace: Namespace,
+        /// Name.
+        name: Text,
+        /// Kind in the kinds' table.
+        kind: Text,
+        /// The workload, or what cannot be read about it.
+        state: Option<Box<Workload>>,
+    },
+    /// A record ConfigMap; none: deleted.
+    Record {
+        /// Namespace.
+        namespace: Namespace,
+        /// Name.
+        name: Text,
+        /// The facts.
+        state: Option<Box<RegionRecord>>,
+    },
+    /// A route; none: deleted.
+    Route {
+        /// Namespace.
+        namespace: Namespace,
+        /// Name.
+        name: Text,
+        /// Provider in the providers' table.
+        provider: Text,
+        /// The weights.
+        state: Option<Box<Route>>,
+    },
+}
+
+/// Which watch a list belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WatchKind {
+    /// Workloads of one kind.
+    Workloads(Text),
+    /// Record ConfigMaps.
+    Records,
+    /// Routes of one provider.
+    Routes(Text),
+}
+
+/// What a cluster says of itself and of us.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterFacts {
+    /// Identity.
+    pub uid: Option<ClusterUid>,
+    /// The identity is a digest of CA and URL, because kube-system may not be read.
+    pub uid_is_derived: bool,
+    /// The identity differs from the one remembered for this context.
+    pub uid_changed: bool,
+    /// Server version, e.g. `v1.32.4`.
+    pub version: Option<Text>,
+    /// Who we are there.
+    pub user: Option<Operator>,
+    /// Groups we are in.
+    pub groups: Vec<Text>,
+    /// How many watches are open.
+    pub watches: usize,
+    /// Rights that were asked about.
+    pub rights: Vec<Right>,
+    /// Round trip of the last small request.
+    pub latency: Option<Duration>,
+}
+
+/// Whether we may do something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Right {
+    /// Verb, e.g. `patch`.
+    pub verb: Text,
+    /// Resource with group, e.g. `deployments.apps`.
+    pub resource: Text,
+    /// Namespace.
+    pub namespace: Namespace,
+    /// Allowed.
+    pub allowed: bool,
+}

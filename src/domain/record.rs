@@ -1,0 +1,630 @@
+//! The shared record: facts beside the workloads, one ConfigMap key per fact.
+//!
+//! Union by key is the merge: commutative, associative, idempotent. A removal is a
+//! new fact that names the old one, and wins. What cannot be read may make a verdict
+//! stricter, never looser.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ulid::Ulid;
+
+use super::id::{Operator, RegionIx, Text, Uid};
+use super::stamp::{SignedDuration, Timestamp};
+use super::version::TemplateDigest;
+
+/// Identity of a fact: sortable by time of writing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FactId(pub Ulid);
+
+impl fmt::Display for FactId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+impl fmt::Debug for FactId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A fact: who, when, what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Its identity.
+    pub id: FactId,
+    /// Who wrote it.
+    pub by: Operator,
+    /// When, by the author's clock.
+    pub at: Timestamp,
+    /// What.
+    pub body: Body,
+}
+
+/// What a fact says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// Fleet fact: a stop.
+    Hold {
+        /// What is held.
+        scope: Scope,
+        /// Why.
+        reason: Text,
+    },
+    /// Fleet fact: ends a hold.
+    Release {
+        /// The hold.
+        hold: FactId,
+        /// Why.
+        reason: Text,
+    },
+    /// Fleet fact: a digest is refused everywhere.
+    Quarantine {
+        /// The image digest or template digest.
+        digest: Text,
+        /// Why.
+        reason: Text,
+    },
+    /// Fleet fact: ends a quarantine.
+    Clearance {
+        /// The quarantine.
+        quarantine: FactId,
+        /// Why.
+        reason: Text,
+    },
+    /// Fleet fact: somebody is draining a region; two drains of the last two must not both pass.
+    Draining {
+        /// The region.
+        region: Text,
+    },
+    /// Regional fact: a promotion was written here.
+    Promoted(Move),
+    /// Regional fact: a rollback was written here.
+    RolledBack(Move),
+    /// Regional fact: taken out of traffic.
+    Drained {
+        /// Complete weights of the rule before, `name=weight` in order.
+        before: Vec<(Text, u32)>,
+        /// The backend that was set to 0.
+        backend: Text,
+        /// Why.
+        reason: Text,
+    },
+    /// Regional fact: back in traffic.
+    Restored {
+        /// The drain that ended.
+        drained: FactId,
+        /// Why.
+        reason: Text,
+    },
+    /// Regional fact: a hold of ours paused the workload.
+    Paused {
+        /// The hold.
+        hold: FactId,
+        /// The template at that moment.
+        template: TemplateDigest,
+    },
+    /// Regional fact: un-paused by us.
+    Unpaused {
+        /// The pause.
+        paused: FactId,
+    },
+    /// Regional fact: free text.
+    Note {
+        /// The text.
+        text: Text,
+    },
+}
+
+/// A move from one version to another, with all that is needed to go back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Move {
+    /// The plan.
+    pub plan: Ulid,
+    /// The release's ring at the time.
+    pub ring: Text,
+    /// Version before.
+    pub from_version: Text,
+    /// Version after.
+    pub to_version: Text,
+    /// Template before.
+    pub from_template: TemplateDigest,
+    /// Template after, as expected.
+    pub to_template: TemplateDigest,
+    /// Carried fields before: pointer with names, JSON text.
+    pub from: Vec<(Text, Text)>,
+    /// Hash of the policy it was judged by.
+    pub policy: Text,
+    /// Head of the author's journal.
+    pub journal: Text,
+    /// Why.
+    pub reason: Text,
+}
+
+/// What a hold covers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// The whole service.
+    Service,
+    /// A ring.
+    Ring(Text),
+    /// A region.
+    Region(Text),
+}
+
+impl Scope {
+    /// Whether a hold of this scope covers a region in a ring.
+    pub fn covers(&self, ring: &str, region: &str) -> bool {
+        match self {
+            Scope::Service => true,
+            Scope::Ring(name) => &**name == ring,
+            Scope::Region(name) => &**name == region,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::Service => f.write_str("service"),
+            Scope::Ring(name) => write!(f, "ring:{name}"),
+            Scope::Region(name) => write!(f, "region:{name}"),
+        }
+    }
+}
+
+/// Prefix of the key of settled facts; the template digest follows.
+pub const SETTLED: &str = "settled.";
+
+/// A region settled on a template: first writer wins, so its key is the digest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// Who wrote it.
+    pub by: Operator,
+    /// When the rollout completed.
+    pub at: Timestamp,
+    /// The workload it was seen on: a recreated object is another object.
+    pub uid: Uid,
+}
+
+impl Fact {
+    /// The word after the dot in its key.
+    pub fn kind(&self) -> &'static str {
+        match &self.body {
+            Body::Hold { .. } => "hold",
+            Body::Release { .. } => "release",
+            Body::Quarantine { .. } => "quarantine",
+            Body::Clearance { .. } => "clearance",
+            Body::Draining { .. } => "draining",
+            Body::Promoted(_) => "promoted",
+            Body::RolledBack(_) => "rolled-back",
+            Body::Drained { .. } => "drained",
+            Body::Restored { .. } => "restored",
+            Body::Paused { .. } => "paused",
+            Body::Unpaused { .. } => "unpaused",
+            Body::Note { .. } => "note",
+        }
+    }
+
+    /// Its key in the ConfigMap.
+    pub fn key(&self) -> String {
+        format!("{}.{}", self.id, self.kind())
+    }
+
+    /// Its value: flat lines, `by=` first.
+    pub fn value(&self) -> String {
+        let mut lines = Lines::start(&self.by, self.at);
+        match &self.body {
+            Body::Hold { scope, reason } => lines.put("scope", &scope.to_string()).put("reason", reason),
+            Body::Release { hold, reason } => lines.put("hold", &hold.to_string()).put("reason", reason),
+            Body::Quarantine { digest, reason } => lines.put("digest", digest).put("reason", reason),
+            Body::Clearance { quarantine, reason } => {
+                lines.put("quarantine", &quarantine.to_string()).put("reason", reason)
+            }
+            Body::Draining { region } => lines.put("region", region),
+            Body::Promoted(m) | Body::RolledBack(m) => m.write(&mut lines),
+            Body::Drained { before, backend, reason } => {
+                for (name, weight) in before {
+                    lines.put(&format!("weight.{name}"), &weight.to_string());
+                }
+                lines.put("backend", backend).put("reason", reason)
+            }
+            Body::Restored { drained, reason } => lines.put("drained", &drained.to_string()).put("reason", reason),
+            Body::Paused { hold, template } => lines.put("hold", &hold.to_string()).put("template", &template.hex()),
+            Body::Unpaused { paused } => lines.put("paused", &paused.to_string()),
+            Body::Note { text } => lines.put("text", text),
+        };
+        lines.0
+    }
+
+    /// Reads a fact; none when key or value are not of a kind that is known.
+    pub fn parse(key: &str, value: &str) -> Option<Self> {
+        let (id, kind) = key.split_once('.')?;
+        let id = FactId(Ulid::from_string(id).ok()?);
+        let fields = Fields::read(value);
+        let by = Operator::new(fields.get("by")?);
+        let at = fields.get("at")?.parse().ok()?;
+        let text = |name: &str| -> Option<Text> { fields.get(name).map(Into::into) };
+        let reason = || text("reason").unwrap_or_else(|| "".into());
+        let fact = |name: &str| -> Option<FactId> { Ulid::from_string(fields.get(name)?).ok().map(FactId) };
+        let body = match kind {
+            "hold" => Body::Hold { scope: parse_scope(fields.get("scope")?)?, reason: reason() },
+            "release" => Body::Release { hold: fact("hold")?, reason: reason() },
+            "quarantine" => Body::Quarantine { digest: text("digest")?, reason: reason() },
+            "clearance" => Body::Clearance { quarantine: fact("quarantine")?, reason: reason() },
+            "draining" => Body::Draining { region: text("region")? },
+            "promoted" => Body::Promoted(Move::read(&fields)?),
+            "rolled-back" => Body::RolledBack(Move::read(&fields)?),
+            "drained" => Body::Drained {
+                before: fields.all("weight.").map(|(n, w)| Some((n.into(), w.parse().ok()?))).collect::<Option<_>>()?,
+                backend: text("backend")?,
+                reason: reason(),
+            },
+            "restored" => Body::Restored { drained: fact("drained")?, reason: reason() },
+            "paused" => {
+                Body::Paused { hold: fact("hold")?, template: TemplateDigest::from_hex(fields.get("template")?)? }
+            }
+            "unpaused" => Body::Unpaused { paused: fact("paused")? },
+            "note" => Body::Note { text: text("text")? },
+            _ => return None,
+        };
+        Some(Self { id, by, at, body })
+    }
+
+    /// Whether its author writes it to every region, and others pass it on.
+    pub fn is_fleet_fact(&self) -> bool {
+        matches!(
+            self.body,
+            Body::Hold { .. }
+                | Body::Release { .. }
+                | Body::Quarantine { .. }
+                | Body::Clearance { .. }
+                | Body::Draining { .. }
+        )
+    }
+}
+
+impl Settled {
+    /// Key and value of a settled fact.
+    pub fn entry(&self, template: TemplateDigest) -> (String, String) {
+        let mut lines = Lines::start(&self.by, self.at);
+        lines.put("uid", self.uid.as_str());
+        (format!("{SETTLED}{}", template.hex()), lines.0)
+    }
+    fn parse(value: &str) -> Option<Self> {
+        let fields = Fields::read(value);
+        Some(Self {
+            by: Operator::new(fields.get("by")?),
+            at: fields.get("at")?.parse().ok()?,
+            uid: Uid::new(fields.get("uid")?),
+        })
+    }
+}
+
+fn parse_scope(text: &str) -> Option<Scope> {
+    match text.split_once(':') {
+        None if text == "service" => Some(Scope::Service),
+        Some(("ring", name)) => Some(Scope::Ring(name.into())),
+        Some(("region", name)) => Some(Scope::Region(name.into())),
+        _ => None,
+    }
+}
+
+impl Move {
+    fn write<'a>(&self, lines: &'a mut Lines) -> &'a mut Lines {
+        for (pointer, value) in &self.from {
+            lines.put(&format!("from:{pointer}"), value);
+        }
+        lines
+            .put("plan", &self.plan.to_string())
+            .put("ring", &self.ring)
+            .put("from", &self.from_version)
+            .put("to", &self.to_version)
+            .put("from-template", &self.from_template.hex())
+            .put("to-template", &self.to_template.hex())
+            .put("policy", &self.policy)
+            .put("journal", &self.journal)
+            .put("reason", &self.reason)
+    }
+    fn read(fields: &Fields<'_>) -> Option<Self> {
+        let text = |name: &str| -> Option<Text> { fields.get(name).map(Into::into) };
+        Some(Self {
+            plan: Ulid::from_string(fields.get("plan")?).ok()?,
+            ring: text("ring")?,
+            from_version: text("from")?,
+            to_version: text("to")?,
+            from_template: TemplateDigest::from_hex(fields.get("from-template")?)?,
+            to_template: TemplateDigest::from_hex(fields.get("to-template")?)?,
+            from: fields.all("from:").map(|(p, v)| (p.into(), v.into())).collect(),
+            policy: text("policy").unwrap_or_else(|| "".into()),
+            journal: text("journal").unwrap_or_else(|| "".into()),
+            reason: text("reason").unwrap_or_else(|| "".into()),
+        })
+    }
+}
+
+struct Lines(String);
+
+impl Lines {
+    fn start(by: &Operator, at: Timestamp) -> Self {
+        let mut lines = Self(String::new());
+        lines.put("by", by.as_str()).put("at", &at.to_string());
+        lines
+    }
+    fn put(&mut self, name: &str, value: &str) -> &mut Self {
+        // One line per field: a line break inside would start another.
+        let value = value.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+        self.0.push_str(name);
+        self.0.push('=');
+        self.0.push_str(&value);
+        self.0.push('\n');
+        self
+    }
+}
+
+struct Fields<'a>(Vec<(&'a str, String)>);
+
+impl<'a> Fields<'a> {
+    fn read(value: &'a str) -> Self {
+        // A pointer may hold `=` (`[name=web]`): its line is cut at `]…=` instead.
+        let cut = |line: &'a str| -> Option<(&'a str, &'a str)> {
+            if line.starts_with("from:") {
+                let from = line.rfind("]/").or_else(|| line.rfind(']')).unwrap_or(0);
+                let equals = from + line.get(from..)?.find('=')?;
+                Some((line.get(..equals)?, line.get(equals + 1..)?))
+            } else {
+                line.split_once('=')
+            }
+        };
+        Self(value.lines().filter_map(cut).map(|(k, v)| (k, unescape(v))).collect())
+    }
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(k, _)| *k == name).map(|(_, v)| v.as_str())
+    }
+    fn all(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(move |(k, v)| Some((k.strip_prefix(prefix)?, v.as_str())))
+    }
+}
+
+fn unescape(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match (c, c == '\\') {
+            (_, false) => out.push(c),
+            (_, true) => match chars.next() {
+                Some('n') => out.push('\n'),
+                Some('r') => out.push('\r'),
+                Some(other) => out.push(other),
+                None => out.push('\\'),
+            },
+        }
+    }
+    out
+}
+
+/// The record of one region as its ConfigMap shows it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RegionRecord {
+    /// Facts by key.
+    pub facts: BTreeMap<FactId, Fact>,
+    /// Settled facts by template.
+    pub settled: BTreeMap<TemplateDigest, Settled>,
+    /// Keys that cannot be read.
+    pub unreadable: Vec<Text>,
+    /// Bytes of all keys and values.
+    pub bytes: usize,
+}
+
+/// Most bytes a region's record may grow to.
+pub const MOST_BYTES: usize = 32 * 1024;
+/// Facts older than this are ignored, but for those [`RegionRecord::relevant`] names.
+pub const FACT_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+impl RegionRecord {
+    /// Reads the `data` of a ConfigMap.
+    pub fn read<'a>(data: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut record = Self::default();
+        for (key, value) in data {
+            record.bytes += key.len() + value.len();
+            if let Some(hex) = key.strip_prefix(SETTLED) {
+                match (TemplateDigest::from_hex(hex), Settled::parse(value)) {
+                    (Some(digest), Some(settled)) => {
+                        record.settled.insert(digest, settled);
+                    }
+                    _ => record.unreadable.push(key.into()),
+                }
+            } else if let Some(fact) = Fact::parse(key, value) {
+                record.facts.insert(fact.id, fact);
+            } else {
+                record.unreadable.push(key.into());
+            }
+        }
+        record
+    }
+
+    /// Union by key with another reading of the same region; settled: the earliest wins.
+    pub fn merge(&mut self, other: &RegionRecord) {
+        for (id, fact) in &other.facts {
+            self.facts.entry(*id).or_insert_with(|| fact.clone());
+        }
+        for (digest, settled) in &other.settled {
+            let mine = self.settled.entry(*digest).or_insert_with(|| settled.clone());
+            if (settled.at, &settled.by) < (mine.at, &mine.by) {
+                *mine = settled.clone();
+            }
+        }
+        for key in &other.unreadable {
+            if !self.unreadable.contains(key) {
+                self.unreadable.push(key.clone());
+            }
+        }
+        self.unreadable.sort();
+    }
+
+    /// Facts that count at `now`, oldest first: not older than [`FACT_LIFE`], or a hold or
+    /// quarantine, or what ends one, or the newest promoted or rolled-back fact.
+    pub fn relevant(&self, now: Timestamp) -> impl Iterator<Item = &Fact> {
+        let newest = self.newest_move().map(|(fact, _)| fact.id);
+        self.facts.values().filter(move |fact| {
+            now.duration_since(fact.at) <= FACT_LIFE
+                || Some(fact.id) == newest
+                || fact.is_fleet_fact() && !matches!(fact.body, Body::Draining { .. })
+        })
+    }
+
+    /// The newest promotion into this region.
+    pub fn newest_promotion(&self) -> Option<(&Fact, &Move)> {
+        self.facts.values().rev().find_map(|f| match &f.body {
+            Body::Promoted(m) => Some((f, m)),
+            _ => None,
+        })
+    }
+
+    /// The newest promotion or rollback.
+    pub fn newest_move(&self) -> Option<(&Fact, &Move)> {
+        self.facts.values().rev().find_map(|f| match &f.body {
+            Body::Promoted(m) | Body::RolledBack(m) => Some((f, m)),
+            _ => None,
+        })
+    }
+
+    /// The drain in force, if any.
+    pub fn drained(&self) -> Option<&Fact> {
+        let restored = |id: FactId| {
+            self.facts.values().any(|f| matches!(&f.body, Body::Restored { drained, .. } if *drained == id))
+        };
+        // The oldest that was not restored remembers the weights from before.
+        self.facts.values().find(|f| matches!(f.body, Body::Drained { .. }) && !restored(f.id))
+    }
+
+    /// Pauses of ours that were not taken back.
+    pub fn pauses(&self) -> impl Iterator<Item = (&Fact, FactId, TemplateDigest)> {
+        self.facts.values().filter_map(|f| match &f.body {
+            Body::Paused { hold, template } => {
+                let undone =
+                    self.facts.values().any(|u| matches!(&u.body, Body::Unpaused { paused } if *paused == f.id));
+                (!undone).then_some((f, *hold, *template))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// The record of a service: one reading per region, none where nothing was read yet.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// By region.
+    pub regions: Vec<Option<RegionRecord>>,
+}
+
+/// A hold that no release has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HoldInForce {
+    /// The hold; none when the fact cannot be read, which holds all the same.
+    pub id: Option<FactId>,
+    /// What it covers.
+    pub scope: Scope,
+    /// Who.
+    pub by: Operator,
+    /// When, if it can be read.
+    pub at: Option<Timestamp>,
+    /// Why.
+    pub reason: Text,
+    /// How many regions have the fact.
+    pub seen_in: usize,
+    /// How many regions the service has.
+    pub of: usize,
+}
+
+impl HoldInForce {
+    /// A majority of the regions have it.
+    pub fn complete(&self) -> bool {
+        self.seen_in * 2 > self.of
+    }
+}
+
+impl Record {
+    /// An empty record for that many regions.
+    pub fn for_regions(count: usize) -> Self {
+        Self { regions: vec![None; count] }
+    }
+
+    /// The record of a region, if read.
+    pub fn region(&self, at: RegionIx) -> Option<&RegionRecord> {
+        self.regions.get(at.at()).and_then(Option::as_ref)
+    }
+
+    fn facts(&self) -> impl Iterator<Item = &Fact> {
+        self.regions.iter().flatten().flat_map(|r| r.facts.values())
+    }
+
+    /// Whether any region has the release of a hold.
+    pub fn released(&self, hold: FactId) -> bool {
+        self.facts().any(|f| matches!(&f.body, Body::Release { hold: h, .. } if *h == hold))
+    }
+
+    /// Holds in force, oldest first: a hold anywhere is a hold everywhere.
+    pub fn holds(&self) -> Vec<HoldInForce> {
+        let of = self.regions.len();
+        let mut holds: BTreeMap<FactId, HoldInForce> = BTreeMap::new();
+        for fact in self.facts() {
+            let Body::Hold { scope, reason } = &fact.body else { continue };
+            holds
+                .entry(fact.id)
+                .or_insert_with(|| HoldInForce {
+                    id: Some(fact.id),
+                    scope: scope.clone(),
+                    by: fact.by.clone(),
+                    at: Some(fact.at),
+                    reason: reason.clone(),
+                    seen_in: 0,
+                    of,
+                })
+                .seen_in += 1;
+        }
+        let mut holds: Vec<_> = holds.into_values().filter(|h| h.id.is_none_or(|id| !self.released(id))).collect();
+        let broken = self.regions.iter().flatten().flat_map(|r| &r.unreadable).filter(|k| k.ends_with(".hold"));
+        for key in broken {
+            let reason: Text = format!("the fact {} cannot be read, so it holds", super::text::safe(key, 80)).into();
+            let hold = HoldInForce {
+                id: key.split_once('.').and_then(|(id, _)| Ulid::from_string(id).ok()).map(FactId),
+                scope: Scope::Service,
+                by: Operator::new("unknown"),
+                at: None,
+                reason,
+                seen_in: 1,
+                of,
+            };
+            if hold.id.is_none_or(|id| !self.released(id)) && !holds.iter().any(|h| h.id.is_some() && h.id == hold.id) {
+                holds.push(hold);
+            }
+        }
+        holds
+    }
+
+    /// Quarantines in force: digest and fact.
+    pub fn quarantines(&self) -> Vec<(&Text, &Fact)> {
+        let cleared = |id: FactId| {
+            self.facts().any(|f| matches!(&f.body, Body::Clearance { quarantine, .. } if *quarantine == id))
+        };
+        let mut found: BTreeMap<FactId, (&Text, &Fact)> = BTreeMap::new();
+        for fact in self.facts() {
+            if let Body::Quarantine { digest, .. } = &fact.body
+                && !cleared(fact.id)
+            {
+                found.insert(fact.id, (digest, fact));
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// How many regions were read.
+    pub fn read_count(&self) -> usize {
+        self.regions.iter().flatten().count()
+    }
+}
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

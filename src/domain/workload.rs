@@ -1,0 +1,219 @@
+//! A workload in our words: slim, since thousands are held.
+
+use std::time::Duration;
+
+use super::id::{Text, Uid};
+use super::stamp::Timestamp;
+use super::version::{Image, TemplateDigest, Version};
+
+/// What a cluster shows of one workload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// `metadata.uid`: a recreated object is another object.
+    pub uid: Uid,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// `status.observedGeneration`.
+    pub observed_generation: i64,
+    /// What runs, or is rolling out.
+    pub template: TemplateDigest,
+    /// Version as configured to be read (image tag, label or annotation).
+    pub version: Version,
+    /// Image of the configured container; absent when there is no such container.
+    pub image: Option<Image>,
+    /// Replica counts.
+    pub replicas: Replicas,
+    /// `spec.paused`.
+    pub paused: bool,
+    /// What the controller says about the rollout.
+    pub progress: Progress,
+    /// Where the rollout stands.
+    pub phase: Phase,
+    /// `deployment.kubernetes.io/revision`.
+    pub revision: Option<u64>,
+    /// `kubernetes.io/change-cause`.
+    pub change_cause: Option<Text>,
+    /// Who would revert a direct write.
+    pub owner: Option<Owner>,
+}
+
+/// Replica counts; terminating pods are not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replicas {
+    /// `spec.replicas`.
+    pub desired: u32,
+    /// `status.replicas`.
+    pub total: u32,
+    /// `status.updatedReplicas`.
+    pub updated: u32,
+    /// `status.readyReplicas`.
+    pub ready: u32,
+    /// `status.availableReplicas`.
+    pub available: u32,
+}
+
+/// The Progressing condition, and others in trouble.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// `reason` of Progressing, e.g. `NewReplicaSetAvailable`.
+    pub reason: Option<Text>,
+    /// `lastUpdateTime` of Progressing: the moment of completion once the reason says so.
+    pub updated: Option<Timestamp>,
+    /// `spec.progressDeadlineSeconds`; absent means none.
+    pub deadline: Option<Duration>,
+    /// Reason and message of ReplicaFailure, or the message of a missed deadline.
+    pub failure: Option<Text>,
+}
+
+/// Where a rollout stands; for Deployments exactly as `kubectl rollout status` decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// The controller has not seen the newest spec.
+    Unobserved,
+    /// Pods are being replaced.
+    Progressing(Progressing),
+    /// Complete.
+    Complete,
+    /// The progress deadline passed.
+    DeadlineExceeded,
+}
+
+/// Which count a rollout waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Progressing {
+    /// New pods are missing.
+    Updating,
+    /// Old pods still run.
+    Terminating,
+    /// New pods are not yet available.
+    Availability,
+}
+
+/// Who would revert a direct write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Which system.
+    pub tool: OwnerTool,
+    /// Its object, e.g. the Application's name.
+    pub name: Text,
+}
+
+/// Systems that put objects back as they want them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OwnerTool {
+    /// Argo CD.
+    ArgoCd,
+    /// Flux.
+    Flux,
+    /// Helm.
+    Helm,
+}
+
+impl Workload {
+    /// Whether the rollout is complete as far as the newest generation.
+    pub fn settled(&self) -> bool {
+        self.phase == Phase::Complete
+    }
+
+    /// When the last rollout completed, by the cluster's own evidence.
+    ///
+    /// Only `NewReplicaSetAvailable` tells: the controller then stops touching the
+    /// time, also when scaling. `lastTransitionTime` is never used: it stays at the
+    /// first rollout's.
+    pub fn completed_at(&self) -> Option<Timestamp> {
+        match self.progress.reason.as_deref() {
+            Some("NewReplicaSetAvailable") if self.settled() => self.progress.updated,
+            _ => None,
+        }
+    }
+
+    /// A rollout is under way: pods are being replaced, or would be if not paused.
+    pub fn in_flight(&self) -> bool {
+        !matches!(self.phase, Phase::Complete)
+    }
+}
+
+impl Phase {
+    /// One word for the board.
+    pub fn word(self) -> &'static str {
+        match self {
+            Phase::Unobserved => "unobserved",
+            Phase::Progressing(Progressing::Updating) => "updating",
+            Phase::Progressing(Progressing::Terminating) => "terminating old",
+            Phase::Progressing(Progressing::Availability) => "becoming available",
+            Phase::Complete => "complete",
+            Phase::DeadlineExceeded => "deadline exceeded",
+        }
+    }
+}
+
+impl OwnerTool {
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            OwnerTool::ArgoCd => "Argo CD",
+            OwnerTool::Flux => "Flux",
+            OwnerTool::Helm => "Helm",
+        }
+    }
+}
+
+/// One revision of a workload, from its ReplicaSet's metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// Name of the ReplicaSet.
+    pub name: Text,
+    /// Revision number.
+    pub number: u64,
+    /// `pod-template-hash`.
+    pub hash: Text,
+    /// When the ReplicaSet was created: start of the rollout unless it was re-used.
+    pub created: Option<Timestamp>,
+    /// It was rolled back to (`revision-history` is set): `created` is not the start.
+    pub reused: bool,
+    /// `kubernetes.io/change-cause`.
+    pub cause: Option<Text>,
+}
+
+/// A pod of an opened region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// Name.
+    pub name: Text,
+    /// Phase, e.g. `Running`.
+    pub phase: Text,
+    /// Ready condition.
+    pub ready: bool,
+    /// Restarts of all containers.
+    pub restarts: u32,
+    /// Node.
+    pub node: Option<Text>,
+    /// `pod-template-hash`.
+    pub hash: Option<Text>,
+    /// Waiting or terminated reason with exit code, e.g. `CrashLoopBackOff (exit 1)`.
+    pub trouble: Option<Text>,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+}
+
+/// A route in our words: the weights behind one rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// `metadata.uid`.
+    pub uid: Uid,
+    /// Rules, each its backends in order.
+    pub rules: Vec<Vec<Backend>>,
+    /// Who would revert a direct write.
+    pub owner: Option<Owner>,
+    /// Accepted and ResolvedRefs for the newest generation; the message otherwise.
+    pub trouble: Option<Text>,
+}
+
+/// One backend of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Name of the Service or ServiceImport.
+    pub name: Text,
+    /// Weight; the API's default is 1.
+    pub weight: u32,
+}

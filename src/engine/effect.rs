@@ -1,0 +1,286 @@
+//! What the shell must do for the engine. The engine never waits: answers come back as messages.
+
+use serde_json::Value;
+
+use crate::domain::challenge::Approved;
+use crate::domain::change::{ApiType, Change, ObjectRef};
+use crate::domain::id::{ClusterIx, ColumnName, Namespace, Place, PrometheusIx, RegionIx, ServiceIx, Text};
+use crate::domain::link::LostReason;
+use crate::domain::observation::Observation;
+use crate::domain::plan::PlanId;
+use crate::domain::stamp::{SignedDuration, Timestamp};
+
+/// Joins an answer to its question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Something for the shell to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Ask a Prometheus. One slot per key: a newer question replaces one not yet sent.
+    Ask(Box<MetricQuestion>),
+    /// List the ReplicaSets' metadata of a region's workload.
+    ListRevisions(Place),
+    /// List the pods of a region's workload, every few seconds while it is open.
+    ListPods(Place),
+    /// List the events about a region's workload and its pods.
+    ListEvents(Place),
+    /// The last lines of a pod's log (of the previous container where it crashed).
+    Logs {
+        /// The region.
+        place: Place,
+        /// The pod.
+        pod: Text,
+    },
+    /// GET one object; answered by [`Reply::Fetched`].
+    Fetch {
+        /// For the answer.
+        ticket: Ticket,
+        /// Which.
+        object: ObjectRef,
+    },
+    /// GET a list of full objects; answered by [`Reply::FetchedList`].
+    FetchList {
+        /// For the answer.
+        ticket: Ticket,
+        /// Which cluster.
+        cluster: ClusterIx,
+        /// Which type.
+        api: ApiType,
+        /// Where.
+        namespace: Namespace,
+        /// Label selector.
+        selector: Text,
+    },
+    /// Send a write with `dryRun=All`; answered by [`Reply::DryRan`].
+    DryRun {
+        /// For the answer.
+        ticket: Ticket,
+        /// What would be written.
+        change: Box<Change>,
+    },
+    /// Make the approved plan durable; answered by [`Reply::Journaled`].
+    ///
+    /// The shell keeps the proof that this makes and sends nothing without it.
+    Journal(Box<Approved>),
+    /// Send one write of a journaled plan; answered by [`Reply::Acted`].
+    Act {
+        /// The plan.
+        plan: PlanId,
+        /// Which step.
+        step: usize,
+        /// Which of its writes.
+        write: usize,
+    },
+    /// Append an outcome to the journal; never waited for.
+    Note(Box<Note>),
+    /// Write own record facts outside a plan (settled facts, passing on holds): bookkeeping.
+    Keep {
+        /// For the answer ([`Reply::Kept`]).
+        ticket: Ticket,
+        /// The write.
+        change: Box<Change>,
+        /// Sent instead when the object is absent.
+        if_absent: Option<Box<Change>>,
+    },
+    /// Try a lost cluster again now.
+    Reconnect(ClusterIx),
+}
+
+/// A question for a Prometheus, ready to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricQuestion {
+    /// Which Prometheus.
+    pub prometheus: PrometheusIx,
+    /// Which service.
+    pub service: ServiceIx,
+    /// Which column.
+    pub column: ColumnName,
+    /// The query text.
+    pub query: String,
+    /// Now, or over a range.
+    pub span: Span,
+    /// How the answer's series map to regions.
+    pub regions: SeriesOf,
+}
+
+/// When a query is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Span {
+    /// One instant.
+    At(Timestamp),
+    /// 5-minute windows: evaluated at every boundary from `first` to `last`.
+    Windows {
+        /// First window's end.
+        first: Timestamp,
+        /// Last window's end.
+        last: Timestamp,
+    },
+    /// Points for a sparkline.
+    History {
+        /// First point.
+        first: Timestamp,
+        /// Last point.
+        last: Timestamp,
+        /// Between points.
+        step: SignedDuration,
+    },
+}
+
+/// How the series of an answer map to regions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeriesOf {
+    /// One series, about one region.
+    One(RegionIx),
+    /// One series per value of the label.
+    Label {
+        /// The label.
+        label: Text,
+        /// Its value for each region.
+        values: Vec<(RegionIx, Text)>,
+    },
+}
+
+/// A line for the journal about a plan that was opened.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// The plan.
+    pub plan: PlanId,
+    /// What happened.
+    pub what: NoteKind,
+}
+
+/// What a journal line says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoteKind {
+    /// A step is about to start.
+    StepStarted {
+        /// Which.
+        step: usize,
+    },
+    /// A write was answered.
+    Answered {
+        /// Which step.
+        step: usize,
+        /// Which write.
+        write: usize,
+        /// In one line.
+        answer: Text,
+    },
+    /// A step came to its end.
+    StepEnded {
+        /// Which.
+        step: usize,
+        /// `settled`, `diverged`, `unknown`, `refused`, `failed`, `cancelled`.
+        outcome: Text,
+        /// Why.
+        why: Text,
+    },
+    /// The operation came to its end.
+    Closed {
+        /// `settled`, `diverged`, `unknown`, `refused`, `cancelled`.
+        outcome: Text,
+        /// Why.
+        why: Text,
+    },
+}
+
+/// A message for the engine.
+#[derive(Debug)]
+pub enum Msg {
+    /// Something was seen.
+    Seen(Observation),
+    /// An answer to an effect.
+    Reply(Reply),
+    /// Time passes: at least once a second.
+    Tick,
+}
+
+/// An answer to an effect.
+#[derive(Debug)]
+pub enum Reply {
+    /// To [`Effect::Fetch`]; none: absent.
+    Fetched {
+        /// The question.
+        ticket: Ticket,
+        /// The object.
+        result: Result<Option<Value>, LostReason>,
+    },
+    /// To [`Effect::FetchList`].
+    FetchedList {
+        /// The question.
+        ticket: Ticket,
+        /// The objects.
+        result: Result<Vec<Value>, LostReason>,
+    },
+    /// To [`Effect::DryRun`].
+    DryRan {
+        /// The question.
+        ticket: Ticket,
+        /// What the server would have done; with the object as it would be.
+        result: ActResult,
+    },
+    /// To [`Effect::Journal`]: durable, with the journal's head; or why not.
+    Journaled {
+        /// The plan.
+        plan: PlanId,
+        /// Head of the journal, or why the entry is not durable. A lowering plan goes on regardless.
+        result: Result<Text, Text>,
+    },
+    /// To [`Effect::Act`].
+    Acted {
+        /// The plan.
+        plan: PlanId,
+        /// Which step.
+        step: usize,
+        /// Which write.
+        write: usize,
+        /// What the server said.
+        result: ActResult,
+    },
+    /// To [`Effect::Keep`].
+    Kept {
+        /// The question.
+        ticket: Ticket,
+        /// What the server said.
+        result: ActResult,
+    },
+    /// To [`Effect::Logs`].
+    Logged {
+        /// The region.
+        place: Place,
+        /// The pod.
+        pod: Text,
+        /// Lines, made visible, or why there are none.
+        result: Result<Vec<Text>, LostReason>,
+    },
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ActResult {
+    /// Accepted: not yet done.
+    Accepted {
+        /// The object as the server returned it.
+        object: Option<Box<Value>>,
+        /// The server's audit id.
+        audit: Option<Text>,
+        /// `Warning` headers.
+        warnings: Vec<Text>,
+    },
+    /// 404: the object is absent.
+    Absent(Text),
+    /// A bare 422: a precondition in the request failed. Changed since it was looked at.
+    Changed,
+    /// Refused by the server: admission, validation, rights, conflict.
+    Refused {
+        /// HTTP status.
+        code: u16,
+        /// Reason and message, made visible.
+        message: Text,
+    },
+    /// Not sent: no connection. Nothing can have happened.
+    NotSent(Text),
+    /// Sent, and the reply was lost: it may have happened. Resolved by reading, never by sending again.
+    Unknown(Text),
+}

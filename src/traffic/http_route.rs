@@ -1,0 +1,146 @@
+//! `HTTPRoute` of `gateway.networking.k8s.io/v1`: weights of a rule's backendRefs.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{NamedRoute, RouteError, TrafficProvider};
+use crate::domain::change::{ApiType, add, replace, test};
+use crate::domain::fleet::RouteRef;
+use crate::domain::id::{Namespace, Text, Uid};
+use crate::domain::text::safe;
+use crate::domain::workload::{Backend, Route};
+use crate::kinds::owner_of;
+
+/// Gateway API HTTPRoutes. A weight's share is weight / sum; 0 means no traffic; the
+/// default is 1. All weights 0 gives 500s, so the last non-zero one is never set to 0.
+pub struct HttpRoute;
+
+#[derive(Deserialize)]
+struct Object {
+    metadata: Meta,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Meta {
+    name: Text,
+    namespace: Text,
+    uid: Text,
+    #[serde(default)]
+    generation: i64,
+    #[serde(default)]
+    labels: Option<std::collections::BTreeMap<String, String>>,
+    #[serde(default)]
+    annotations: Option<std::collections::BTreeMap<String, String>>,
+}
+
+#[derive(Default, Deserialize)]
+struct Spec {
+    #[serde(default)]
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    #[serde(default)]
+    backend_refs: Vec<BackendRef>,
+}
+
+#[derive(Deserialize)]
+struct BackendRef {
+    name: Text,
+    #[serde(default)]
+    weight: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+struct Status {
+    #[serde(default)]
+    parents: Vec<Parent>,
+}
+
+#[derive(Deserialize)]
+struct Parent {
+    #[serde(default)]
+    conditions: Vec<Condition>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: Text,
+    status: Text,
+    #[serde(default)]
+    observed_generation: Option<i64>,
+    #[serde(default)]
+    reason: Text,
+    #[serde(default)]
+    message: Text,
+}
+
+impl TrafficProvider for HttpRoute {
+    fn name(&self) -> &'static str {
+        "HTTPRoute"
+    }
+
+    fn api(&self) -> ApiType {
+        ApiType::new("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
+    }
+
+    fn read(&self, object: &[u8]) -> Result<NamedRoute, RouteError> {
+        let object: Object = serde_json::from_slice(object).map_err(|e| RouteError(safe(&e.to_string(), 200)))?;
+        let trouble = trouble(&object);
+        let rules = object.spec.rules.into_iter().map(|rule| {
+            rule.backend_refs.into_iter().map(|b| Backend { name: b.name, weight: b.weight.unwrap_or(1) }).collect()
+        });
+        Ok(NamedRoute {
+            namespace: Namespace::new(object.metadata.namespace),
+            name: object.metadata.name,
+            route: Route {
+                uid: Uid::new(object.metadata.uid),
+                rules: rules.collect(),
+                owner: owner_of(object.metadata.labels.as_ref(), object.metadata.annotations.as_ref()),
+                trouble,
+            },
+        })
+    }
+
+    fn set_weight(&self, object: &Value, route: &RouteRef, weight: u32) -> Result<Vec<Value>, RouteError> {
+        let list = format!("/spec/rules/{}/backendRefs", route.rule);
+        let refs = object
+            .pointer(&list)
+            .and_then(Value::as_array)
+            .ok_or_else(|| RouteError(format!("HTTPRoute {} has no rule {}", route.name, route.rule)))?;
+        let mut found =
+            refs.iter().enumerate().filter(|(_, b)| b.get("name").and_then(Value::as_str) == Some(&*route.backend));
+        let (Some((at, backend)), None) = (found.next(), found.next()) else {
+            return Err(RouteError(format!(
+                "HTTPRoute {} rule {} has not exactly one backendRef {}",
+                route.name, route.rule, route.backend
+            )));
+        };
+        let uid = object.pointer("/metadata/uid").cloned().unwrap_or(Value::Null);
+        let path = format!("{list}/{at}/weight");
+        let value = Value::from(weight);
+        let write = if backend.get("weight").is_some() { replace(path, value) } else { add(path, value) };
+        Ok(vec![test("/metadata/uid", uid), test(list, Value::from(refs.clone())), write])
+    }
+}
+
+/// Accepted and ResolvedRefs must be true for the newest generation.
+fn trouble(object: &Object) -> Option<Text> {
+    let conditions = || object.status.parents.iter().flat_map(|p| &p.conditions);
+    let wrong = conditions().find(|c| matches!(&*c.kind, "Accepted" | "ResolvedRefs") && &*c.status != "True");
+    if let Some(c) = wrong {
+        return Some(safe(&format!("{} is {}: {} {}", c.kind, c.status, c.reason, c.message), 300).into());
+    }
+    conditions()
+        .any(|c| c.observed_generation.is_some_and(|g| g < object.metadata.generation))
+        .then(|| "the newest weights are not yet observed by the gateway".into())
+}
