@@ -1,0 +1,142 @@
+//! What is believed about the world: per cluster, per service, per region.
+
+use std::collections::BTreeMap;
+
+use crate::domain::gate::BakeStart;
+use crate::domain::id::{ColumnName, RegionIx, Text};
+use crate::domain::link::{Freshness, Link, LostReason};
+use crate::domain::metric::{Reading, Windows};
+use crate::domain::observation::{ClusterFacts, EventLine};
+use crate::domain::record::Record;
+use crate::domain::stamp::{SignedDuration, Stamp, Timestamp};
+use crate::domain::version::TemplateDigest;
+use crate::domain::workload::{Pod, Revision, Route, Workload};
+
+use super::view::ServiceView;
+
+/// One cluster.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterState {
+    /// Its link, as its watch task says.
+    pub link: Link,
+    /// Last proof of life.
+    pub heard: Option<Stamp>,
+    /// Server clock minus ours at the last answer.
+    pub skew: Option<SignedDuration>,
+    /// What it says of itself and of us.
+    pub facts: ClusterFacts,
+}
+
+impl ClusterState {
+    /// The link with its age.
+    pub fn freshness(&self, now: Stamp) -> Freshness<'_> {
+        self.link.freshness(self.heard, now)
+    }
+}
+
+/// One service.
+#[derive(Clone, Debug, Default)]
+pub struct ServiceState {
+    /// Its regions, by position.
+    pub regions: Vec<RegionState>,
+    /// The shared record, as read.
+    pub record: Record,
+    /// What the screens show; kept up to date by `update`.
+    pub view: ServiceView,
+    /// Something changed since the view was made.
+    pub(super) stale_view: bool,
+    /// Shown, or under release: sampled.
+    pub(super) sampled_at: Option<Stamp>,
+}
+
+/// One region of one service.
+#[derive(Clone, Debug, Default)]
+pub struct RegionState {
+    /// The workload as last seen.
+    pub workload: Option<Workload>,
+    /// The cluster was listed, and the workload is not there.
+    pub absent: bool,
+    /// The list of records was complete: no ConfigMap means no facts.
+    pub record_listed: bool,
+    /// A record that was there has disappeared, and nobody has acknowledged it.
+    pub record_lost: bool,
+    /// The route that steers its traffic.
+    pub route: Option<Route>,
+    /// Rollout history, newest first.
+    pub revisions: Vec<Revision>,
+    /// The template digest the history was read for.
+    pub revisions_for: Option<TemplateDigest>,
+    /// Pods, while the region is open.
+    pub pods: Vec<Pod>,
+    /// Why pods, events or revisions could not be read.
+    pub trouble: Option<LostReason>,
+    /// Events, newest first.
+    pub events: Vec<EventLine>,
+    /// Newest sample per column.
+    pub current: BTreeMap<ColumnName, (Timestamp, Reading)>,
+    /// Windows per column.
+    pub windows: BTreeMap<ColumnName, Windows>,
+    /// Last hour per column, oldest first.
+    pub history: BTreeMap<ColumnName, Vec<(Timestamp, f64)>>,
+    /// When it settled on what it runs.
+    pub settled: Option<BakeStart>,
+    /// Things seen happen by this console, oldest first; bounded.
+    pub happenings: Vec<Happening>,
+    /// Last change that a person would want to notice.
+    pub changed: Option<Stamp>,
+}
+
+/// Something seen happen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Happening {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: Happened,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Happened {
+    /// Another template.
+    Template {
+        /// Its version.
+        version: Text,
+        /// Its digest.
+        template: TemplateDigest,
+    },
+    /// The rollout completed.
+    Settled,
+    /// The progress deadline passed.
+    Failed,
+    /// `spec.paused` was set.
+    Paused,
+    /// `spec.paused` was cleared.
+    Unpaused,
+    /// The weight of its backend changed.
+    Weight(u32),
+    /// Changes may have been missed before this.
+    Gap,
+    /// The workload is gone.
+    Deleted,
+}
+
+/// Most happenings kept per region.
+pub const MOST_HAPPENINGS: usize = 256;
+
+impl ServiceState {
+    /// The region at a position.
+    pub fn region(&self, at: RegionIx) -> Option<&RegionState> {
+        self.regions.get(at.at())
+    }
+}
+
+impl RegionState {
+    /// Remembers something seen.
+    pub fn remember(&mut self, at: Timestamp, what: Happened) {
+        if self.happenings.len() >= MOST_HAPPENINGS {
+            self.happenings.remove(0);
+        }
+        self.happenings.push(Happening { at, what });
+    }
+}

@@ -1,0 +1,277 @@
+//! What the screens, `status` and scripts show of a service: plain data, derived from the state.
+
+use std::time::Duration;
+
+use crate::domain::gate::BakeStart;
+use crate::domain::id::{RegionIx, RingIx, Text};
+use crate::domain::record::HoldInForce;
+use crate::domain::stamp::Timestamp;
+use crate::domain::verdict::{RingVerdict, Verdict};
+use crate::domain::version::{TemplateDigest, Version};
+
+/// A service as it is shown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceView {
+    /// The release under way, or the version that runs everywhere.
+    pub release: ReleaseView,
+    /// Rings, earliest first.
+    pub rings: Vec<RingView>,
+    /// Regions, by position.
+    pub regions: Vec<RegionView>,
+    /// The question the board answers: may the next ring have the version?
+    pub question: Option<Question>,
+    /// Holds in force, oldest first.
+    pub holds: Vec<HoldInForce>,
+    /// The timeline.
+    pub segments: Vec<Segment>,
+    /// Who raised last, and when.
+    pub last_raised: Option<LastRaised>,
+    /// Measured share of live traffic on the new version, from 0 to 1.
+    pub exposure: Option<f64>,
+    /// When the whole release would be done, all going well.
+    pub eta: Option<Timestamp>,
+    /// Loud sentences: changes made under a hold, a disappeared record, paused with no hold.
+    pub alarms: Vec<Text>,
+}
+
+/// Where the release stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReleaseView {
+    /// Oldest version that still runs; none: nothing was seen.
+    pub from: Option<Version>,
+    /// Newest version, as the first ring runs it; equal to `from` when nothing is under way.
+    pub to: Option<Version>,
+    /// What is going on.
+    pub phase: ReleasePhase,
+    /// The ring that the phase is about.
+    pub ring: Option<RingIx>,
+}
+
+/// What is going on with a release; the word stands in the top line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReleasePhase {
+    /// Nothing was seen yet.
+    #[default]
+    Unknown,
+    /// Every ring runs the same.
+    Steady,
+    /// A ring is being changed.
+    RollingOut,
+    /// The newest ring bakes.
+    Baking,
+    /// The next ring may be promoted.
+    Ready,
+    /// A hold is in force.
+    Held,
+    /// A rollout failed.
+    Failed,
+    /// A gate says no.
+    Blocked,
+    /// Evidence is missing.
+    NoData,
+}
+
+/// A ring as it is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RingView {
+    /// What it runs.
+    pub runs: RingRuns,
+    /// Where it stands.
+    pub phase: RingPhase,
+    /// When its last region settled.
+    pub bake_start: Option<BakeStart>,
+    /// Longest minimum among its exit gates.
+    pub bake: Duration,
+    /// Exit gates, on what it runs now.
+    pub exit: RingVerdict,
+    /// Worst of the exit gates.
+    pub verdict: Verdict,
+    /// Earliest moment the next ring could be promoted, all going well.
+    pub ready_at: Option<Timestamp>,
+}
+
+/// What a ring runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RingRuns {
+    /// No region was seen, or one is missing.
+    Unknown,
+    /// One version; its regions may differ in registry, not in release.
+    One(Version),
+    /// Several: nothing is promoted from it.
+    Mixed(Vec<Version>),
+}
+
+/// Where a ring stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RingPhase {
+    /// Not seen.
+    Unknown,
+    /// Runs the old version and waits for its turn.
+    Waiting,
+    /// Is being changed.
+    RollingOut,
+    /// Bakes.
+    Baking,
+    /// Baked: later rings may start.
+    Baked,
+    /// A gate says no.
+    Blocked,
+    /// A rollout failed.
+    Failed,
+    /// Held.
+    Held,
+    /// Nothing is under way.
+    Steady,
+}
+
+/// A region as it is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionView {
+    /// What to call its state, in one word.
+    pub state: RegionWord,
+    /// Its cluster is heard.
+    pub heard: Heard,
+    /// Runs what the release wants.
+    pub on_new: Option<bool>,
+    /// Weight of its backend, and its share of the rule from 0 to 1.
+    pub weight: Option<(u32, f64)>,
+    /// Its share of all live traffic, measured, from 0 to 1.
+    pub share: Option<f64>,
+    /// Taken out of traffic: by us, or seen at weight 0.
+    pub drained: Drained,
+    /// A hold covers it.
+    pub held: bool,
+    /// Template that runs.
+    pub template: Option<TemplateDigest>,
+}
+
+/// State of a region, in one word with a glyph and a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RegionWord {
+    /// Nothing seen.
+    Unknown,
+    /// The workload is not there.
+    Absent,
+    /// Rolled out.
+    Settled,
+    /// Being rolled out.
+    RollingOut,
+    /// A pause was asked for, and is not yet observed.
+    Pausing,
+    /// Paused.
+    Paused,
+    /// The progress deadline passed.
+    Failed,
+}
+
+/// How well its cluster is heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Not yet.
+    Connecting,
+    /// Live.
+    Live,
+    /// No proof of life for so long.
+    Late(Duration),
+    /// Lost: the word, the reason, and how long ago it was last heard.
+    Lost {
+        /// E.g. `unreachable`.
+        word: Text,
+        /// The reason.
+        reason: Text,
+        /// Age of what is shown, if anything was ever heard.
+        age: Option<Duration>,
+        /// Next try.
+        next_try: Timestamp,
+    },
+}
+
+/// Whether a region is out of traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Drained {
+    /// In traffic, or not steered.
+    No,
+    /// By a drain of ours.
+    ByUs,
+    /// Weight 0, and not by us.
+    Elsewhere,
+}
+
+/// The question of the board.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// The ring that would change.
+    pub ring: RingIx,
+    /// The version it would get.
+    pub version: Version,
+    /// The answer.
+    pub verdict: Verdict,
+    /// Why, in one line.
+    pub sentence: Text,
+    /// Headings of the board.
+    pub gates: Vec<Text>,
+    /// Rows: exit gates of the rings before, region by region, then entry gates of the ring.
+    pub rows: Vec<QuestionRow>,
+}
+
+/// A row of the board.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuestionRow {
+    /// The ring it is about.
+    pub ring: RingIx,
+    /// The region; none for the ring as a whole.
+    pub region: Option<RegionIx>,
+    /// One cell per heading; none where the gate does not apply.
+    pub cells: Vec<Option<crate::domain::verdict::Judgement>>,
+}
+
+/// A piece of the timeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// Which region.
+    pub region: RegionIx,
+    /// What it is.
+    pub kind: SegmentKind,
+    /// Start.
+    pub from: Timestamp,
+    /// End; none: goes on.
+    pub to: Option<Timestamp>,
+    /// Version it is about.
+    pub version: Option<Version>,
+    /// Not yet happened.
+    pub projected: bool,
+}
+
+/// What a piece of the timeline shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SegmentKind {
+    /// Pods are being replaced.
+    Deploy,
+    /// Bakes.
+    Bake,
+    /// Baked, and waiting for the next ring or a person.
+    Wait,
+    /// Paused.
+    Paused,
+    /// A rollout failed.
+    Failed,
+    /// Out of traffic.
+    Drained,
+    /// Rolled back at this moment.
+    RolledBack,
+    /// A promotion was written at this moment.
+    Promoted,
+    /// Changes may have been missed.
+    Gap,
+}
+
+/// Who raised last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LastRaised {
+    /// Who.
+    pub by: Text,
+    /// When.
+    pub at: Timestamp,
+    /// What, e.g. `promote ring-1`.
+    pub what: Text,
+}
