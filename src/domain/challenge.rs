@@ -35,7 +35,7 @@ pub enum Asked {
 /// ```compile_fail
 /// use gonogo::domain::challenge::Approved;
 /// fn forge(plan: gonogo::domain::plan::Plan) -> Approved {
-///     Approved { plan, how: todo!(), reason: None, seal: () }
+///     Approved { plan, how: gonogo::domain::challenge::How::Flags, reason: None, by: "x".into() }
 /// }
 /// ```
 /// ```compile_fail
@@ -153,7 +153,7 @@ impl Challenge {
     ) -> Result<Approved, (Box<Plan>, Rejected)> {
         let free = matches!(plan.intent.verb, Verb::Hold | Verb::Abort | Verb::RollBack { .. });
         if free && plan.worst() < Some(Severity::BreakGlass) {
-            return Ok(Approved { plan, how: How::Flags, reason, by });
+            return Ok(Approved::seal(plan, How::Flags, reason, by));
         }
         if reason.is_none() {
             return Err((Box::new(plan), Rejected::ReasonMissing));
@@ -186,16 +186,23 @@ impl Challenge {
         } else if self.reason_required && reason.is_none() {
             Err((Box::new(plan), Rejected::ReasonMissing))
         } else {
-            Ok(Approved { plan, how, reason, by })
+            Ok(Approved::seal(plan, how, reason, by))
         }
     }
 }
 
 impl Approved {
+    /// The one constructor: every maker ends here.
+    fn seal(mut plan: Plan, how: How, reason: Option<Text>, by: Operator) -> Self {
+        if let Some(reason) = &reason {
+            plan.give_reason(reason);
+        }
+        Self { plan, how, reason, by }
+    }
     /// The standing approval of `!`: a hold of the service shown, nothing else.
     pub fn standing(plan: Plan, by: Operator) -> Result<Approved, (Box<Plan>, Rejected)> {
         if matches!(plan.intent.verb, Verb::Hold) {
-            Ok(Approved { plan, how: How::Standing, reason: None, by })
+            Ok(Approved::seal(plan, How::Standing, None, by))
         } else {
             Err((Box::new(plan), Rejected::NotAHold))
         }

@@ -9,7 +9,7 @@ use super::id::{ClusterIx, ClusterUid, ColumnName, Namespace, Operator, RegionIx
 use super::link::{Link, LostReason};
 use super::metric::Reading;
 use super::record::RegionRecord;
-use super::stamp::Timestamp;
+use super::stamp::{SignedDuration, Timestamp};
 use super::workload::{Pod, Revision, Route, Workload};
 
 /// Something seen in the world.
@@ -90,12 +90,14 @@ pub enum Observation {
         /// Ends of windows with their readings, per region that was asked for.
         readings: Vec<(RegionIx, Vec<(Timestamp, Reading)>)>,
     },
-    /// The last hour of a column, for the sparkline.
+    /// Points of a column: the last hour for sparklines, the last week for peaks.
     History {
         /// Which service.
         service: ServiceIx,
         /// Which column.
         column: ColumnName,
+        /// Between points, as asked for.
+        step: SignedDuration,
         /// Points, oldest first, per region.
         points: Vec<(RegionIx, Vec<(Timestamp, f64)>)>,
     },

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 use ulid::Ulid;
 
-use super::change::Change;
+use super::change::{Change, ObjectRef, PatchKind};
 use super::finding::{Finding, Severity};
 use super::id::{RegionIx, RingIx, ServiceIx, Text};
 use super::intent::{Direction, Intent};
-use super::record::FactId;
+use super::record::{Body, Fact, FactId};
 use super::version::TemplateDigest;
 
 /// Identity of a plan, and of the operation that carries it out.
@@ -76,8 +76,10 @@ pub struct Step {
     pub region: RegionIx,
     /// What changes, in one line, e.g. `image v2.0.0 → v2.1.0`.
     pub label: Text,
-    /// The requests, in order.
+    /// The requests, in order; exactly one is [`WriteRole::Main`].
     pub writes: Vec<Write>,
+    /// Record facts that go along, with the ConfigMap that takes them.
+    pub facts: Option<(ObjectRef, Vec<Fact>)>,
     /// The diff, made from the bodies that are sent.
     pub diff: Vec<DiffLine>,
     /// What must be seen afterwards.
@@ -134,7 +136,64 @@ pub enum Expectation {
     Fact(FactId),
 }
 
+/// The write that adds facts to a record: a merge patch that names only its own keys, so
+/// there is no read-modify-write; the ConfigMap is created when absent.
+pub fn record_write(role: WriteRole, object: &ObjectRef, entries: &[(String, String)]) -> Write {
+    let data: serde_json::Map<String, Value> =
+        entries.iter().map(|(k, v)| (k.clone(), Value::String(v.clone()))).collect();
+    let patch = serde_json::json!({ "data": data });
+    Write {
+        role,
+        change: Change::Patch { object: object.clone(), kind: PatchKind::Merge, subresource: None, body: patch },
+        if_absent: Some(Change::Create { object: object.clone(), body: record_object(object, data) }),
+    }
+}
+
+/// A new record: no mark by which Argo CD, Flux or Helm would prune it.
+pub fn record_object(object: &ObjectRef, data: serde_json::Map<String, Value>) -> Value {
+    serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": object.name,
+            "namespace": object.namespace,
+            "labels": {"app.kubernetes.io/managed-by": "gonogo"},
+        },
+        "data": data,
+    })
+}
+
+impl Step {
+    /// Writes the record facts anew, after a reason was given.
+    fn refresh_record(&mut self) {
+        let Some((object, facts)) = &self.facts else { return };
+        let entries: Vec<(String, String)> = facts.iter().map(|f| (f.key(), f.value())).collect();
+        for write in &mut self.writes {
+            if write.change.object() == object {
+                *write = record_write(write.role, object, &entries);
+            }
+        }
+    }
+}
+
 impl Plan {
+    /// Puts the reason into the record facts; nothing else of a plan depends on it.
+    pub(super) fn give_reason(&mut self, reason: &Text) {
+        for step in &mut self.steps {
+            for fact in step.facts.iter_mut().flat_map(|(_, facts)| facts) {
+                match &mut fact.body {
+                    Body::Hold { reason: r, .. }
+                    | Body::Release { reason: r, .. }
+                    | Body::Drained { reason: r, .. }
+                    | Body::Restored { reason: r, .. } => *r = reason.clone(),
+                    Body::Promoted(m) | Body::RolledBack(m) => m.reason = reason.clone(),
+                    _ => {}
+                }
+            }
+            step.refresh_record();
+        }
+    }
+
     /// The direction of risk.
     pub fn direction(&self) -> Direction {
         self.intent.verb.direction()

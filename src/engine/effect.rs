@@ -116,7 +116,7 @@ pub enum Span {
         /// Last window's end.
         last: Timestamp,
     },
-    /// Points for a sparkline.
+    /// Points: the last hour for a sparkline, the last week (hourly) for peaks.
     History {
         /// First point.
         first: Timestamp,

@@ -78,6 +78,8 @@ pub struct RegionState {
     pub windows: BTreeMap<ColumnName, Windows>,
     /// Last hour per column, oldest first.
     pub history: BTreeMap<ColumnName, Vec<(Timestamp, f64)>>,
+    /// Hourly points of the traffic column over the last 7 days, for peaks; asked for by a drain.
+    pub week: Vec<(Timestamp, f64)>,
     /// When it settled on what it runs.
     pub settled: Option<BakeStart>,
     /// Things seen happen by this console, oldest first; bounded.
