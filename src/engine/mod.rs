@@ -10,7 +10,9 @@ use crate::domain::intent::Intent;
 use crate::domain::plan::PlanId;
 use crate::domain::stamp::{Stamp, Stamped};
 
+pub mod draft;
 pub mod effect;
+pub mod ids;
 pub mod operation;
 pub mod state;
 pub mod view;

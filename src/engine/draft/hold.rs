@@ -1,0 +1,118 @@
+//! Hold: a fact in every region of the service, and a pause where a rollout is in flight.
+//!
+//! Nothing is read before: a hold goes out from what is known, at once.
+
+use super::{Desk, SOON, StepParts, patch, targets};
+use crate::domain::change::test;
+use crate::domain::id::{RegionIx, Text};
+use crate::domain::intent::{Intent, Target};
+use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
+use crate::domain::record::{Body, Fact, FactId, Scope};
+
+pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
+    let covered = targets(desk.service, &intent.target);
+    let scopes = scopes(desk, &intent.target);
+    let reason = intent.reason.clone().unwrap_or_else(|| "".into());
+    // One fact per scope, the same identity in every region.
+    let holds: Vec<(FactId, Scope)> = scopes.iter().map(|s| (FactId(desk.ids.next(desk.now)), s.clone())).collect();
+    let mut steps = Vec::new();
+    // Regions that are paused go first: what is in flight matters most.
+    let mut order: Vec<RegionIx> = desk.service.region_indexes().collect();
+    order.sort_by_key(|r| (!must_pause(desk, *r, &covered), *r));
+    for at in order {
+        steps.push(region_step(desk, at, &holds, &covered, &reason)?);
+    }
+    let name = match (&intent.target, scopes.as_slice()) {
+        (Target::Service, _) => desk.service.name.as_str().into(),
+        (Target::Ring(ring), _) => desk.service.ring(*ring).map_or_else(|| "?".into(), |r| r.name.as_str().into()),
+        (Target::Regions(_), _) => Text::from(desk.names(&covered)),
+    };
+    let pausing = covered.iter().filter(|r| must_pause(desk, **r, &covered)).count();
+    let parallelism = steps.len();
+    Ok(Plan {
+        id,
+        intent: intent.clone(),
+        service: desk.at,
+        title: format!("hold {name}").into(),
+        after: format!("{pausing} rollouts pause; nothing is promoted into {name} until the hold is released").into(),
+        way_back: "U releases the hold and resumes exactly what it paused".into(),
+        parallelism,
+        blast: desk.blast(covered),
+        findings: Vec::new(),
+        steps,
+        name,
+        ring: None,
+    })
+}
+
+fn scopes(desk: &Desk<'_>, target: &Target) -> Vec<Scope> {
+    match target {
+        Target::Service => vec![Scope::Service],
+        Target::Ring(ring) => {
+            desk.service.ring(*ring).map(|r| Scope::Ring(r.name.as_str().into())).into_iter().collect()
+        }
+        Target::Regions(regions) => regions.iter().map(|r| Scope::Region(desk.region_name(*r))).collect(),
+    }
+}
+
+/// Paused are rollouts in flight; with `freeze` also finished ones. What is paused stays so.
+fn must_pause(desk: &Desk<'_>, at: RegionIx, covered: &[RegionIx]) -> bool {
+    covered.contains(&at)
+        && desk
+            .region_state(at)
+            .and_then(|s| s.workload.as_ref())
+            .is_some_and(|w| !w.paused && (w.in_flight() || desk.service.freeze))
+}
+
+fn region_step(
+    desk: &mut Desk<'_>,
+    at: RegionIx,
+    holds: &[(FactId, Scope)],
+    covered: &[RegionIx],
+    reason: &Text,
+) -> Result<Step, Refusal> {
+    let region = desk.region(at)?.clone();
+    let by = desk.by(&region);
+    let mut facts: Vec<Fact> = holds
+        .iter()
+        .map(|(id, scope)| Fact {
+            id: *id,
+            by: by.clone(),
+            at: desk.now,
+            body: Body::Hold { scope: scope.clone(), reason: reason.clone() },
+        })
+        .collect();
+    let workload = desk.region_state(at).and_then(|s| s.workload.clone());
+    let pause = workload.filter(|_| must_pause(desk, at, covered));
+    let kind = desk.kind(&region)?;
+    let operations = kind.pause(true);
+    let ring = desk.ring_of(at).map(|r| r.name.to_string()).unwrap_or_default();
+    let mine = holds.iter().find(|(_, s)| s.covers(&ring, region.name.as_str())).map(|(id, _)| *id);
+    let parts = match (pause, operations, mine) {
+        (Some(workload), Some(operations), Some(hold)) => {
+            let fact = desk.fact(&region, Body::Paused { hold, template: workload.template });
+            facts.push(fact);
+            let mut all = vec![test("/metadata/uid", workload.uid.as_str().into())];
+            all.extend(operations);
+            StepParts {
+                label: "pause the rollout".into(),
+                main: Some(patch(desk.workload_ref(&region, kind), all)),
+                facts,
+                event: Some((workload.uid.to_string(), "GonogoHeld", format!("gonogo: held {reason}"))),
+                diff: vec![DiffLine { field: "spec.paused".into(), from: Some(false.into()), to: Some(true.into()) }],
+                expect: vec![Expectation::Paused(true)],
+                limit: SOON,
+            }
+        }
+        _ => StepParts {
+            label: "hold fact".into(),
+            main: None,
+            expect: facts.iter().map(|f| Expectation::Fact(f.id)).collect(),
+            facts,
+            event: None,
+            diff: Vec::new(),
+            limit: SOON,
+        },
+    };
+    desk.step(at, parts)
+}

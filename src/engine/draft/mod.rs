@@ -1,0 +1,477 @@
+//! From an intent to a plan: which objects to read first, then exactly what would be written.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::ids::Ids;
+use super::state::{ClusterState, RegionState, ServiceState};
+use super::view::Question;
+use crate::domain::change::{ApiType, Change, ObjectRef, PatchKind, add};
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::fleet::{Fleet, Region, Ring, Service};
+use crate::domain::id::{Operator, RegionIx, ServiceIx, Text};
+use crate::domain::intent::{Direction, Intent, Target, Verb};
+use crate::domain::link::LostReason;
+use crate::domain::plan::{Blast, Plan, PlanId, Refusal, Step, Write, WriteRole, record_write};
+use crate::domain::record::{Body, Fact, FactId};
+use crate::domain::stamp::{Stamp, Timestamp};
+use crate::domain::version::TemplateDigest;
+use crate::kinds::{self, WorkloadKind};
+
+mod carry;
+mod drain;
+mod hold;
+mod promote;
+mod restore;
+mod resume;
+mod roll_back;
+
+/// Annotation that tells `kubectl rollout history` why.
+pub const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
+/// How long a pause, a weight or a fact may take to be seen.
+const SOON: Duration = Duration::from_secs(60);
+/// How long a rollout may take where the workload has no deadline.
+const NO_DEADLINE: Duration = Duration::from_secs(3_600);
+/// What is added to a progress deadline: the controller's own delay in saying so.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// A full object that was read for a draft.
+pub type Fetched = Result<Option<Value>, LostReason>;
+
+/// Everything that was read for a draft.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// Workloads, by region.
+    pub workloads: BTreeMap<RegionIx, Fetched>,
+    /// ReplicaSets, by region.
+    pub owned: BTreeMap<RegionIx, Result<Vec<Value>, LostReason>>,
+    /// Routes, by region.
+    pub routes: BTreeMap<RegionIx, Fetched>,
+    /// Records, by region; their facts are in the state.
+    pub records: BTreeMap<RegionIx, Result<(), LostReason>>,
+}
+
+/// Something to read for a draft.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Read {
+    /// The workload of a region.
+    Workload(RegionIx),
+    /// The ReplicaSets of a region, by selector.
+    Owned(RegionIx, String),
+    /// The route of a region.
+    Route(RegionIx),
+    /// The record of a region.
+    Record(RegionIx),
+}
+
+/// What a draft works on.
+pub struct Desk<'a> {
+    /// The fleet.
+    pub fleet: &'a Fleet,
+    /// Clusters.
+    pub clusters: &'a [ClusterState],
+    /// Position of the service.
+    pub at: ServiceIx,
+    /// The service.
+    pub service: &'a Service,
+    /// What is believed of it.
+    pub state: &'a ServiceState,
+    /// What was read.
+    pub objects: &'a Objects,
+    /// The board's answer for the ring that a promotion would change.
+    pub question: Option<Question>,
+    /// Server time.
+    pub now: Timestamp,
+    /// Stamp of the draft.
+    pub stamp: Stamp,
+    /// Identities for facts.
+    pub ids: &'a mut Ids,
+    /// Who acts, where a cluster does not say.
+    pub operator: &'a Operator,
+    /// Head of the own journal.
+    pub journal: &'a Text,
+}
+
+/// What must be read before an intent can be drafted; lowering reads little, holding nothing.
+pub fn reads(service: &Service, state: &ServiceState, intent: &Intent) -> Vec<Read> {
+    let targets = targets(service, &intent.target);
+    let every = || service.region_indexes().map(Read::Record);
+    match &intent.verb {
+        Verb::Hold => Vec::new(),
+        Verb::Promote { .. } => {
+            // The verdict rests on every ring up to the target's: all of it is read again.
+            let last = targets.iter().filter_map(|r| service.region(*r)).map(|r| r.ring).max();
+            let rests = |r: &RegionIx| service.region(*r).map(|r| r.ring) <= last;
+            let mut reads: Vec<Read> = service.region_indexes().filter(rests).map(Read::Workload).collect();
+            reads.extend(every());
+            reads
+        }
+        Verb::Resume { .. } => targets.into_iter().map(Read::Workload).chain(every()).collect(),
+        Verb::RollBack { .. } => targets.into_iter().map(Read::Workload).collect(),
+        Verb::Abort => targets
+            .into_iter()
+            .filter(|r| state.region(*r).and_then(|s| s.workload.as_ref()).is_none_or(|w| w.in_flight()))
+            .map(Read::Workload)
+            .collect(),
+        Verb::Drain => targets.into_iter().map(Read::Route).collect(),
+        Verb::Restore => targets.into_iter().map(Read::Route).chain(every()).collect(),
+    }
+}
+
+/// What must be read besides, now that the first answers are there.
+pub fn more_reads(service: &Service, state: &ServiceState, intent: &Intent, objects: &Objects) -> Vec<Read> {
+    let (Verb::RollBack { .. } | Verb::Abort) = &intent.verb else { return Vec::new() };
+    let mut reads = Vec::new();
+    for (at, fetched) in &objects.workloads {
+        let by_hand = matches!(intent.verb, Verb::RollBack { to_revision: Some(_) });
+        let known = state.record.region(*at).and_then(|r| r.newest_promotion()).is_some();
+        let (Ok(Some(object)), Some(region)) = (fetched, service.region(*at)) else { continue };
+        if (by_hand || !known)
+            && !objects.owned.contains_key(at)
+            && let Some(selector) = kinds::kind(&region.workload.kind).and_then(|k| k.selector(object))
+        {
+            reads.push(Read::Owned(*at, selector));
+        }
+    }
+    reads
+}
+
+/// The regions an intent is about, in promotion order.
+pub fn targets(service: &Service, target: &Target) -> Vec<RegionIx> {
+    match target {
+        Target::Service => service.region_indexes().collect(),
+        Target::Ring(ring) => service.ring(*ring).map(|r| r.regions.clone()).unwrap_or_default(),
+        Target::Regions(regions) => {
+            let mut regions = regions.clone();
+            regions.sort();
+            regions.dedup();
+            regions.retain(|r| service.region(*r).is_some());
+            regions
+        }
+    }
+}
+
+/// The plan for an intent, or why there is none. An empty target never means everything.
+pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
+    if targets(desk.service, &intent.target).is_empty() {
+        return Err(Refusal::new("nothing", "no region is selected", "select a ring or mark regions first"));
+    }
+    let mut plan = match &intent.verb {
+        Verb::Promote { to, without_wait } => promote::draft(desk, id, intent, to.as_deref(), *without_wait),
+        Verb::Hold => hold::draft(desk, id, intent),
+        Verb::Resume { hold } => resume::draft(desk, id, intent, *hold),
+        Verb::RollBack { to_revision } => roll_back::draft(desk, id, intent, *to_revision),
+        Verb::Abort => roll_back::abort(desk, id, intent),
+        Verb::Drain => drain::draft(desk, id, intent),
+        Verb::Restore => restore::draft(desk, id, intent),
+    }?;
+    if plan.direction() == Direction::Raising {
+        raising_findings(desk, &mut plan)?;
+    }
+    for at in plan.blast.regions.clone() {
+        if let Some(owner) = desk.region_state(at).and_then(|s| s.workload.as_ref()).and_then(|w| w.owner.as_ref())
+            && !matches!(plan.intent.verb, Verb::Drain | Verb::Restore)
+        {
+            plan.findings.push(Finding::new(
+                Severity::Warning,
+                "owner",
+                desk.region_name(at),
+                format!(
+                    "{}: managed by {} ({}), which may put this back as it wants it",
+                    desk.region_name(at),
+                    owner.tool.name(),
+                    owner.name
+                ),
+            ));
+        }
+    }
+    Ok(plan)
+}
+
+/// What stops or marks every raising plan: fresh records of a majority and of the rings up
+/// to the target, a disappeared record, a clock that is off, another policy.
+fn raising_findings(desk: &Desk<'_>, plan: &mut Plan) -> Result<(), Refusal> {
+    let service = desk.service;
+    let rings: Vec<_> = plan.blast.regions.iter().filter_map(|r| service.region(*r)).map(|r| r.ring).collect();
+    let last = rings.iter().max();
+    let fresh = |at: RegionIx| matches!(desk.objects.records.get(&at), Some(Ok(())));
+    let missing: Vec<RegionIx> = service.region_indexes().filter(|r| !fresh(*r)).collect();
+    let needed = missing.iter().filter(|r| service.region(**r).is_some_and(|r| last >= Some(&r.ring)));
+    let names =
+        |regions: &[RegionIx]| regions.iter().map(|r| desk.region_name(*r).to_string()).collect::<Vec<_>>().join(", ");
+    let needed: Vec<RegionIx> = needed.copied().collect();
+    if missing.len() * 2 >= service.regions.len() || !needed.is_empty() {
+        plan.findings.push(Finding::new(
+            Severity::Override,
+            "record",
+            names(&missing),
+            format!(
+                "the shared record could not be read fresh in {} ({} of {} regions): a hold there would not be seen",
+                names(&missing),
+                missing.len(),
+                service.regions.len()
+            ),
+        ));
+    }
+    for (at, region) in desk.state.regions.iter().enumerate() {
+        if region.record_lost {
+            let name = desk.region_name(at.into());
+            return Err(Refusal::new(
+                "record-lost",
+                format!("{name}: the shared record has disappeared; a hold may have gone with it"),
+                "it is being written again from memory; look at it, then try again",
+            ));
+        }
+    }
+    let worst = desk.clusters.iter().filter_map(|c| c.skew).max_by_key(|s| s.abs());
+    if let Some(skew) = worst.filter(|s| s.abs().as_secs() > 30) {
+        let off = offset(skew);
+        return Err(Refusal::new(
+            "clock",
+            format!("this host's clock is {off} against the clusters: bakes cannot be judged"),
+            "set the clock (NTP); lowering actions still work",
+        ));
+    }
+    let newest =
+        desk.state.record.regions.iter().flatten().filter_map(|r| r.newest_promotion()).max_by_key(|(f, _)| f.id);
+    if let Some((fact, m)) = newest
+        && !m.policy.is_empty()
+        && m.policy != service.policy_hash
+    {
+        plan.findings.push(Finding::new(
+            Severity::Override,
+            "policy",
+            service.name.as_str(),
+            format!(
+                "this console's policy {} is not the one {} promoted with ({})",
+                service.policy_hash, fact.by, m.policy
+            ),
+        ));
+    }
+    Ok(())
+}
+
+impl Desk<'_> {
+    fn region(&self, at: RegionIx) -> Result<&Region, Refusal> {
+        self.service.region(at).ok_or_else(|| Refusal::new("nothing", "no such region", "reload the configuration"))
+    }
+
+    fn ring_of(&self, at: RegionIx) -> Option<&Ring> {
+        self.service.region(at).and_then(|r| self.service.ring(r.ring))
+    }
+
+    fn region_state(&self, at: RegionIx) -> Option<&RegionState> {
+        self.state.region(at)
+    }
+
+    fn region_name(&self, at: RegionIx) -> Text {
+        self.service.region(at).map_or_else(|| "?".into(), |r| r.name.as_str().into())
+    }
+
+    fn names(&self, regions: &[RegionIx]) -> String {
+        regions.iter().map(|r| self.region_name(*r).to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn kind(&self, region: &Region) -> Result<&'static dyn WorkloadKind, Refusal> {
+        kinds::kind(&region.workload.kind).ok_or_else(|| {
+            Refusal::new(
+                "kind",
+                format!("{}: workloads of kind {} are not supported", region.name, region.workload.kind),
+                "see `gonogo check` for the kinds that are",
+            )
+        })
+    }
+
+    /// The object that runs a region.
+    pub(super) fn workload_ref(&self, region: &Region, kind: &dyn WorkloadKind) -> ObjectRef {
+        ObjectRef {
+            cluster: region.cluster,
+            api: kind.api(),
+            namespace: region.workload.namespace.clone(),
+            name: region.workload.name.clone(),
+        }
+    }
+
+    /// The record of a region.
+    fn record_ref(&self, region: &Region) -> ObjectRef {
+        ObjectRef {
+            cluster: region.cluster,
+            api: ApiType::config_map(),
+            namespace: region.workload.namespace.clone(),
+            name: self.fleet.record_name(self.service).into(),
+        }
+    }
+
+    /// Who acts in a region's cluster.
+    fn by(&self, region: &Region) -> Operator {
+        self.clusters
+            .get(region.cluster.at())
+            .and_then(|c| c.facts.user.clone())
+            .unwrap_or_else(|| self.operator.clone())
+    }
+
+    fn fact(&mut self, region: &Region, body: Body) -> Fact {
+        let id = FactId(self.ids.next(self.now));
+        Fact { id, by: self.by(region), at: self.now, body }
+    }
+
+    /// The full workload that was read, or why not.
+    fn workload(&self, at: RegionIx) -> Result<&Value, Refusal> {
+        let name = self.region_name(at);
+        match self.objects.workloads.get(&at) {
+            Some(Ok(Some(object))) => Ok(object),
+            Some(Ok(None)) => {
+                Err(Refusal::new("absent", format!("{name}: the workload does not exist"), "check the configuration"))
+            }
+            Some(Err(reason)) => {
+                let (word, text) = reason.text();
+                Err(Refusal::new("unreachable", format!("{name}: {word}: {text}"), "R tries the cluster again"))
+            }
+            None => Err(Refusal::new("unreachable", format!("{name}: not read yet"), "try again")),
+        }
+    }
+
+    /// Measured share of live traffic of some regions, and their queries per second.
+    fn blast(&self, regions: Vec<RegionIx>) -> Blast {
+        let Some(column) = self.service.traffic_column() else { return Blast { regions, share: None, qps: None } };
+        let qps = |at: RegionIx| -> Option<f64> {
+            let (_, reading) = self.region_state(at)?.current.get(&column.name)?;
+            reading.as_ref().ok().copied()
+        };
+        let sum = |regions: &mut dyn Iterator<Item = RegionIx>| regions.map(qps).sum::<Option<f64>>();
+        // Regions that are not steered (staging) carry no live traffic, where any is steered.
+        let steered = self.service.regions.iter().any(|r| r.route.is_some());
+        let live = |at: &RegionIx| !steered || self.service.region(*at).is_some_and(|r| r.route.is_some());
+        let mine = sum(&mut regions.iter().copied().filter(live));
+        let all = sum(&mut self.service.region_indexes().filter(live));
+        let share = match (mine, all) {
+            (Some(mine), Some(all)) if all > 0.0 => Some((mine / all).clamp(0.0, 1.0)),
+            _ => None,
+        };
+        Blast { share, qps: sum(&mut regions.iter().copied()), regions }
+    }
+
+    /// How long a rollout may take before it counts as diverged.
+    fn limit(&self, at: RegionIx) -> Duration {
+        self.region_state(at)
+            .and_then(|s| s.workload.as_ref())
+            .and_then(|w| w.progress.deadline)
+            .map_or(NO_DEADLINE, |d| d + GRACE)
+    }
+
+    /// One Kubernetes Event about the workload.
+    fn event(&mut self, region: &Region, uid: &str, reason: &str, note: &str) -> Write {
+        let id = self.ids.next(self.now).to_string().to_lowercase();
+        let kind = kinds::kind(&region.workload.kind).map(|k| k.api());
+        let (api_version, kind) = kind.map_or_else(Default::default, |a| (a.api_version(), a.kind.to_string()));
+        let namespace = region.workload.namespace.clone();
+        let name: Text = format!("{}.{id}", region.workload.name).into();
+        let object = ObjectRef {
+            cluster: region.cluster,
+            api: ApiType::new("events.k8s.io", "v1", "events", "Event"),
+            namespace: namespace.clone(),
+            name: name.clone(),
+        };
+        let body = json!({
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": namespace},
+            "eventTime": self.now.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
+            "reportingController": "gonogo",
+            "reportingInstance": "gonogo",
+            "action": reason,
+            "reason": reason,
+            "type": "Normal",
+            "note": crate::domain::text::bounded(note, 900),
+            "regarding": {
+                "apiVersion": api_version,
+                "kind": kind,
+                "name": region.workload.name,
+                "namespace": namespace,
+                "uid": uid,
+            },
+        });
+        Write { role: WriteRole::Event, change: Change::Create { object, body }, if_absent: None }
+    }
+
+    /// A finished step: main write, record facts, event.
+    fn step(&mut self, at: RegionIx, parts: StepParts) -> Result<Step, Refusal> {
+        let region = self.region(at)?.clone();
+        let mut writes: Vec<Write> = parts.main.into_iter().collect();
+        let facts = (!parts.facts.is_empty()).then(|| (self.record_ref(&region), parts.facts));
+        if let Some((object, facts)) = &facts {
+            // Without a main request, the facts are what the step is for.
+            let role = if writes.is_empty() { WriteRole::Main } else { WriteRole::Record };
+            let entries: Vec<_> = facts.iter().map(|f| (f.key(), f.value())).collect();
+            writes.push(record_write(role, object, &entries));
+        }
+        if let Some((uid, reason, note)) = parts.event {
+            let event = self.event(&region, &uid, reason, &note);
+            writes.push(event);
+        }
+        Ok(Step {
+            region: at,
+            label: parts.label,
+            writes,
+            facts,
+            diff: parts.diff,
+            expect: parts.expect,
+            limit: parts.limit,
+        })
+    }
+}
+
+/// What a step is made of.
+struct StepParts {
+    label: Text,
+    main: Option<Write>,
+    facts: Vec<Fact>,
+    event: Option<(String, &'static str, String)>,
+    diff: Vec<crate::domain::plan::DiffLine>,
+    expect: Vec<crate::domain::plan::Expectation>,
+    limit: Duration,
+}
+
+/// A JSON patch of an object as a step's main write.
+fn patch(object: ObjectRef, operations: Vec<Value>) -> Write {
+    Write {
+        role: WriteRole::Main,
+        change: Change::Patch { object, kind: PatchKind::Json, subresource: None, body: Value::Array(operations) },
+        if_absent: None,
+    }
+}
+
+/// The operation that sets the change-cause, and its line in the diff.
+fn change_cause(object: &Value, cause: &str) -> (Value, crate::domain::plan::DiffLine) {
+    let value = Value::from(cause);
+    let operation = if object.pointer("/metadata/annotations").is_some_and(Value::is_object) {
+        add(format!("/metadata/annotations/{}", crate::domain::change::pointer_key(CHANGE_CAUSE)), value.clone())
+    } else {
+        add("/metadata/annotations", json!({ CHANGE_CAUSE: cause }))
+    };
+    let before = object.pointer("/metadata/annotations").and_then(|a| a.get(CHANGE_CAUSE)).cloned();
+    let line = crate::domain::plan::DiffLine {
+        field: format!("annotation {CHANGE_CAUSE}").into(),
+        from: before,
+        to: Some(value),
+    };
+    (operation, line)
+}
+
+/// `metadata.uid`, for `test` operations.
+fn uid(object: &Value) -> String {
+    object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Digest of an object's template.
+fn digest(kind: &dyn WorkloadKind, object: &Value) -> Option<TemplateDigest> {
+    kind.template(object).map(TemplateDigest::of)
+}
+
+/// A clock's offset in words: `4m05s behind`.
+fn offset(skew: crate::domain::stamp::SignedDuration) -> String {
+    let word = if skew.is_negative() { "ahead" } else { "behind" };
+    format!("{} {word}", crate::domain::stamp::short(skew.abs()))
+}

@@ -1,0 +1,287 @@
+//! Promote: give a ring the version that the ring before runs and has baked.
+
+use serde_json::Value;
+
+use super::carry::{Source, Wanted, wanted};
+use super::{Desk, StepParts, change_cause, digest, patch, targets, uid};
+use crate::domain::change::test;
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::id::{RegionIx, RingIx, Text};
+use crate::domain::intent::Intent;
+use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
+use crate::domain::record::{Body, Move};
+use crate::domain::stamp::short;
+use crate::domain::verdict::Verdict;
+use crate::domain::version::{Image, Version};
+use crate::engine::view::{RingRuns, RingView};
+
+pub(super) fn draft(
+    desk: &mut Desk<'_>,
+    id: PlanId,
+    intent: &Intent,
+    to: Option<&str>,
+    without_wait: bool,
+) -> Result<Plan, Refusal> {
+    let regions = targets(desk.service, &intent.target);
+    let ring = one_ring(desk, &regions)?;
+    let from = source(desk, ring, to)?;
+    let mut findings = judged(desk, ring, without_wait)?;
+    let mut steps = Vec::new();
+    for at in regions {
+        if let Some(step) = region_step(desk, id, at, &from, &mut findings)? {
+            steps.push(step);
+        }
+    }
+    let ring_spec = desk.service.ring(ring).cloned();
+    let (name, parallelism, stagger) = ring_spec
+        .as_ref()
+        .map_or((Text::from("?"), 1, None), |r| (r.name.as_str().into(), r.parallelism.max(1), r.stagger));
+    if steps.is_empty() {
+        return Err(Refusal::new(
+            "nothing-to-do",
+            format!("{name} already runs {}", from.version),
+            "promote the next ring, or choose another version",
+        ));
+    }
+    if let Some(soak) = stagger
+        && steps.len() > 1
+    {
+        steps.truncate(1);
+        findings.push(Finding::new(
+            Severity::Note,
+            "stagger",
+            name.clone(),
+            format!(
+                "{name} is staggered: this plan changes its next region only; the one after may follow {} later",
+                short(soak.try_into().unwrap_or_default())
+            ),
+        ));
+    }
+    let blast = desk.blast(steps.iter().map(|s| s.region).collect());
+    let next = desk.service.ring(RingIx(ring.0 + 1)).map(|r| r.name.to_string());
+    let bake = desk.state.view.rings.get(ring.at()).map(|r| r.bake).unwrap_or_default();
+    let after = match next {
+        Some(next) => format!("bake {}, then {next} may ask", short(bake.try_into().unwrap_or_default())),
+        None => "this is the last ring".to_owned(),
+    };
+    Ok(Plan {
+        id,
+        intent: intent.clone(),
+        service: desk.at,
+        title: format!("promote {name} to {}", from.version).into(),
+        way_back: format!("B on {name} returns to what it runs now").into(),
+        after: after.into(),
+        parallelism: parallelism as usize,
+        blast,
+        findings,
+        steps,
+        name,
+        ring: Some(ring),
+    })
+}
+
+/// All regions of a promotion are in one ring: ring by ring is the point.
+fn one_ring(desk: &Desk<'_>, regions: &[RegionIx]) -> Result<RingIx, Refusal> {
+    let mut rings: Vec<RingIx> = regions.iter().filter_map(|r| desk.service.region(*r)).map(|r| r.ring).collect();
+    rings.dedup();
+    match rings.as_slice() {
+        [ring] => Ok(*ring),
+        _ => Err(Refusal::new(
+            "several-rings",
+            "a promotion changes one ring at a time",
+            "mark regions of one ring only",
+        )),
+    }
+}
+
+/// What is promoted.
+struct From {
+    version: Version,
+    object: Option<Value>,
+    container: String,
+    by_hand: Option<String>,
+}
+
+fn source(desk: &Desk<'_>, ring: RingIx, to: Option<&str>) -> Result<From, Refusal> {
+    let Some(before) = ring.0.checked_sub(1).map(RingIx) else {
+        let Some(text) = to else {
+            return Err(Refusal::new(
+                "no-version",
+                "the first ring has no ring before it to take a version from",
+                "name the version: `:promote ring-0 v2.1.0`, or `--to v2.1.0`",
+            ));
+        };
+        let version = if text.contains(['/', '@', ':']) { Image::parse(text).version() } else { Version(text.into()) };
+        return Ok(From { version, object: None, container: String::new(), by_hand: Some(text.to_owned()) });
+    };
+    let spec = desk.service.ring(before);
+    let name = spec.map_or_else(|| "?".to_owned(), |r| r.name.to_string());
+    let view: Option<&RingView> = desk.state.view.rings.get(before.at());
+    let version = match view.map(|v| &v.runs) {
+        Some(RingRuns::One(version)) => version.clone(),
+        Some(RingRuns::Mixed(versions)) => {
+            let list = versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+            return Err(Refusal::new(
+                "mixed",
+                format!("{name} is mixed ({list}): nothing is promoted from it"),
+                "finish or roll back that ring first",
+            ));
+        }
+        Some(RingRuns::Unknown) | None => {
+            return Err(Refusal::new("stale", format!("what {name} runs is not known"), "R tries its clusters again"));
+        }
+    };
+    if let Some(asked) = to.filter(|t| *t != &*version.0 && Image::parse(t).version() != version) {
+        return Err(Refusal::new(
+            "ring-order",
+            format!("{name} runs {version}, not {asked}: a version goes ring by ring"),
+            format!("promote {name} to {asked} first"),
+        ));
+    }
+    // Any region of the ring will do: it runs one version. The first that was read is taken.
+    let first = spec.and_then(|r| r.regions.first()).copied().unwrap_or(RegionIx(0));
+    let object = desk.workload(first)?.clone();
+    let container = desk.region(first)?.workload.container.to_string();
+    Ok(From { version, object: Some(object), container, by_hand: None })
+}
+
+/// The board's answer as findings, or a refusal. Raising fails closed.
+fn judged(desk: &Desk<'_>, ring: RingIx, without_wait: bool) -> Result<Vec<Finding>, Refusal> {
+    if ring.0 == 0 && desk.question.is_none() {
+        return Ok(held(desk, ring)?);
+    }
+    let mut findings = held(desk, ring)?;
+    let name: Text = desk.service.ring(ring).map_or_else(|| "?".into(), |r| r.name.as_str().into());
+    let Some(question) = &desk.question else {
+        return Err(Refusal::new("stale", format!("{name} cannot be judged yet"), "wait for the first data"));
+    };
+    for row in &question.rows {
+        for (gate, judgement) in question.gates.iter().zip(&row.cells).filter_map(|(g, c)| Some((g, c.as_ref()?))) {
+            findings.extend(judgement.findings.iter().cloned());
+            let refuse = |code, hint: &str| Err(Refusal::new(code, judgement.sentence.clone(), hint));
+            let severity = match judgement.verdict {
+                Verdict::Go => continue,
+                Verdict::Findings => Severity::Warning,
+                Verdict::Wait if without_wait => Severity::Override,
+                Verdict::Wait => return refuse("wait", "F promotes without the rest of the wait, with a reason"),
+                Verdict::NoData => return refuse("no-data", "unknown is never green: x explains what is missing"),
+                Verdict::NoGo if without_wait => Severity::BreakGlass,
+                Verdict::NoGo => return refuse("no-go", "x explains; F asks for break-glass, with a reason"),
+            };
+            findings.push(Finding::new(severity, "gate", gate.clone(), judgement.sentence.clone()));
+        }
+    }
+    Ok(findings)
+}
+
+/// A hold that covers the ring refuses: it is lifted by its own key, not overridden.
+fn held(desk: &Desk<'_>, ring: RingIx) -> Result<Vec<Finding>, Refusal> {
+    let Some(spec) = desk.service.ring(ring) else { return Ok(Vec::new()) };
+    let covering = desk.state.record.holds().into_iter().find(|h| {
+        spec.regions
+            .iter()
+            .filter_map(|r| desk.service.region(*r))
+            .any(|r| h.scope.covers(spec.name.as_str(), r.name.as_str()))
+    });
+    match covering {
+        Some(hold) => Err(Refusal::new(
+            "held",
+            format!("{} is held by {} ({}): {}", spec.name, hold.by, hold.scope, hold.reason),
+            "U releases a hold, with a reason",
+        )),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The step of one region; none when it runs the version already.
+fn region_step(
+    desk: &mut Desk<'_>,
+    id: PlanId,
+    at: RegionIx,
+    from: &From,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Step>, Refusal> {
+    let region = desk.region(at)?.clone();
+    let kind = desk.kind(&region)?;
+    let object = desk.workload(at)?.clone();
+    let ring = desk.ring_of(at).cloned();
+    let ring_name: Text = ring.as_ref().map_or_else(|| "?".into(), |r| r.name.as_str().into());
+    let Some(ring) = ring else { return Ok(None) };
+    let source = Source {
+        object: from.object.as_ref(),
+        container: &from.container,
+        by_hand: from.by_hand.as_deref(),
+        version: &from.version,
+    };
+    let fields = wanted(desk.service, &ring, &region, &object, &source)
+        .map_err(|why| Refusal::new("carry", why, "check `carries` and the container in the configuration"))?;
+    let changed: Vec<&Wanted> = fields.iter().filter(|f| !f.is_there()).collect();
+    if changed.is_empty() {
+        return Ok(None);
+    }
+    if object.pointer("/spec/paused") == Some(&Value::Bool(true)) {
+        return Err(Refusal::new(
+            "paused",
+            format!("{} is paused: a new version would not roll out", region.name),
+            "resume it first (U)",
+        ));
+    }
+    let before = digest(kind, &object).ok_or_else(|| Refusal::new("absent", "the workload has no template", ""))?;
+    let mut target = object.clone();
+    changed.iter().for_each(|f| f.apply(&mut target));
+    let after = digest(kind, &target).unwrap_or(before);
+    let old = desk.region_state(at).and_then(|s| s.workload.as_ref()).map(|w| w.version.clone());
+    let old = old.unwrap_or_else(|| Version("?".into()));
+    if fields.iter().any(|f| f.to.as_ref().and_then(Value::as_str).is_some_and(|t| is_tag_only(t, f))) {
+        findings.push(Finding::new(
+            Severity::Warning,
+            "artefact",
+            region.name.as_str(),
+            format!("{}: the image has a tag but no digest: what it means may change", region.name),
+        ));
+    }
+    let cause = format!("gonogo: promote {ring_name} from {old} to {}", from.version);
+    let template = kind.template_pointer();
+    let mut operations = vec![
+        test("/metadata/uid", uid(&object).into()),
+        test(template, kind.template(&object).cloned().unwrap_or_default()),
+    ];
+    changed.iter().for_each(|f| operations.extend(f.operations()));
+    let (operation, line) = change_cause(&object, &cause);
+    operations.push(operation);
+    let mut diff: Vec<_> = changed.iter().map(|f| f.diff()).collect();
+    diff.push(line);
+    let moved = Move {
+        plan: id.0,
+        ring: ring_name.clone(),
+        from_version: old.0.clone(),
+        to_version: from.version.0.clone(),
+        from_template: before,
+        to_template: after,
+        from: fields
+            .iter()
+            .map(|f| {
+                let value = f.field.value.as_ref().map_or_else(|| "absent".to_owned(), Value::to_string);
+                (f.field.named.to_string().into(), value.into())
+            })
+            .collect(),
+        policy: desk.service.policy_hash.clone(),
+        journal: desk.journal.clone(),
+        reason: "".into(),
+    };
+    let fact = desk.fact(&region, Body::Promoted(moved));
+    let parts = StepParts {
+        label: format!("{old} → {}", from.version).into(),
+        main: Some(patch(desk.workload_ref(&region, kind), operations)),
+        facts: vec![fact],
+        event: Some((uid(&object), "GonogoPromoted", cause)),
+        diff,
+        expect: vec![Expectation::Settled(after)],
+        limit: desk.limit(at),
+    };
+    desk.step(at, parts).map(Some)
+}
+
+fn is_tag_only(text: &str, field: &Wanted) -> bool {
+    field.field.named.to_string().ends_with("/image") && Image::parse(text).digest.is_none()
+}

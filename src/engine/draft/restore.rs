@@ -1,0 +1,83 @@
+//! Restore: back to the weight before the drain.
+
+use super::drain::{backends, line, object_ref, provider, refused, route, weight_of, workload_event};
+use super::{Desk, SOON, StepParts, patch, targets};
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::intent::Intent;
+use crate::domain::plan::{Expectation, Plan, PlanId, Refusal};
+use crate::domain::record::Body;
+
+pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
+    let regions = targets(desk.service, &intent.target);
+    let [at] = regions.as_slice() else {
+        return Err(Refusal::new("several-regions", "restore takes one region at a time", "select one region"));
+    };
+    let at = *at;
+    let region = desk.region(at)?.clone();
+    let (route, object) = route(desk, at, &region)?;
+    let drained = desk.state.record.region(at).and_then(|r| r.drained()).cloned();
+    let Some((drained, before)) = drained.and_then(|f| match f.body {
+        Body::Drained { before, .. } => Some((f.id, before)),
+        _ => None,
+    }) else {
+        return Err(Refusal::new(
+            "nothing-to-do",
+            format!("{}: no drain of ours is in force, so its earlier weight is not known", region.name),
+            "whoever set the weight knows what it was",
+        ));
+    };
+    let weight = before.iter().find(|(name, _)| *name == route.backend).map_or(0, |(_, w)| *w);
+    let backends = backends(&object, &route);
+    let now = weight_of(&backends, &route.backend);
+    let mut findings = Vec::new();
+    if now == weight {
+        return Err(Refusal::new(
+            "nothing-to-do",
+            format!("{} is back at weight {weight} already", region.name),
+            "nothing is to be done",
+        ));
+    }
+    if now != 0 {
+        findings.push(Finding::new(
+            Severity::Warning,
+            "weight",
+            region.name.as_str(),
+            format!("{} is at weight {now}, not 0: somebody changed it after the drain", region.name),
+        ));
+    }
+    let state = desk.region_state(at).and_then(|s| s.workload.as_ref());
+    if !state.is_some_and(|w| w.settled() && w.replicas.available >= w.replicas.desired.min(1)) {
+        return Err(Refusal::new(
+            "not-serving",
+            format!("{} is not rolled out and available: it could not take the traffic", region.name),
+            "wait for it, or roll it back first",
+        ));
+    }
+    let provider = provider(&route)?;
+    let operations = provider.set_weight(&object, &route, weight).map_err(refused)?;
+    let fact = desk.fact(&region, Body::Restored { drained, reason: "".into() });
+    let parts = StepParts {
+        label: format!("weight {now} → {weight}").into(),
+        main: Some(patch(object_ref(&route, provider), operations)),
+        facts: vec![fact],
+        event: workload_event(desk, at, "GonogoRestored", format!("gonogo: restored, weight {now} → {weight}")),
+        diff: vec![line(&route, now, weight)],
+        expect: vec![Expectation::Weight(weight)],
+        limit: SOON,
+    };
+    let steps = vec![desk.step(at, parts)?];
+    Ok(Plan {
+        id,
+        intent: intent.clone(),
+        service: desk.at,
+        title: format!("restore {}", region.name).into(),
+        after: "its share of the traffic comes back".into(),
+        way_back: format!("D drains {} again", region.name).into(),
+        parallelism: 1,
+        blast: desk.blast(vec![at]),
+        findings,
+        steps,
+        name: region.name.as_str().into(),
+        ring: None,
+    })
+}

@@ -1,0 +1,180 @@
+//! Resume: release one hold, and un-pause what a hold of ours paused and none covers any more.
+
+use serde_json::Value;
+
+use super::{Desk, SOON, StepParts, digest, patch, targets, uid};
+use crate::domain::change::test;
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::id::{RegionIx, Text};
+use crate::domain::intent::Intent;
+use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
+use crate::domain::record::{Body, Fact, FactId, HoldInForce};
+use crate::domain::version::TemplateDigest;
+
+pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, chosen: Option<FactId>) -> Result<Plan, Refusal> {
+    let covered = targets(desk.service, &intent.target);
+    let holds = desk.state.record.holds();
+    let hold = match chosen {
+        Some(id) => holds.iter().find(|h| h.id == Some(id)),
+        None => holds.iter().rev().find(|h| covers_any(desk, h, &covered)),
+    };
+    let open: Vec<RegionIx> = covered.iter().copied().filter(|r| open_pause(desk, *r).is_some()).collect();
+    let Some(hold) = hold.cloned() else {
+        // A pause of ours may be left over after a partition: it is an open item, resumed only by hand.
+        return match open.is_empty() {
+            true => Err(Refusal::new(
+                "nothing-to-do",
+                format!("no hold is in force on {}", desk.names(&covered)),
+                "H holds; a pause that is not ours is resumed by whoever paused it",
+            )),
+            false => plan(desk, id, intent, None, &open),
+        };
+    };
+    let Some(hold_id) = hold.id else {
+        return Err(Refusal::new(
+            "unreadable",
+            format!("the hold cannot be read: {}", hold.reason),
+            "remove that key from the record by hand, after finding out who wrote it",
+        ));
+    };
+    // Un-paused is what no other hold covers any more.
+    let others: Vec<&HoldInForce> = holds.iter().filter(|h| h.id != Some(hold_id)).collect();
+    let free = |at: &RegionIx| !others.iter().any(|h| covers_any(desk, h, &[*at]));
+    let open: Vec<RegionIx> = desk
+        .service
+        .region_indexes()
+        .filter(|r| covers_any(desk, &hold, &[*r]) && open_pause(desk, *r).is_some() && free(r))
+        .collect();
+    plan(desk, id, intent, Some(&hold), &open)
+}
+
+fn covers_any(desk: &Desk<'_>, hold: &HoldInForce, regions: &[RegionIx]) -> bool {
+    regions.iter().any(|at| {
+        let ring = desk.ring_of(*at).map(|r| r.name.to_string()).unwrap_or_default();
+        hold.scope.covers(&ring, &desk.region_name(*at))
+    })
+}
+
+/// A pause of ours that still holds the workload.
+fn open_pause(desk: &Desk<'_>, at: RegionIx) -> Option<(FactId, TemplateDigest)> {
+    let paused = desk.region_state(at)?.workload.as_ref()?.paused;
+    let (fact, _, template) = desk.state.record.region(at)?.pauses().last()?;
+    paused.then_some((fact.id, template))
+}
+
+fn plan(
+    desk: &mut Desk<'_>,
+    id: PlanId,
+    intent: &Intent,
+    hold: Option<&HoldInForce>,
+    open: &[RegionIx],
+) -> Result<Plan, Refusal> {
+    let release = hold.and_then(|h| h.id).map(|hold| (FactId(desk.ids.next(desk.now)), hold));
+    let mut findings = Vec::new();
+    let mut steps = Vec::new();
+    for at in desk.service.region_indexes() {
+        let un_pause = open.contains(&at);
+        if release.is_some() || un_pause {
+            steps.push(region_step(desk, at, release, un_pause, &mut findings)?);
+        }
+    }
+    let name: Text = match hold {
+        Some(h) => match &h.scope {
+            crate::domain::record::Scope::Service => desk.service.name.as_str().into(),
+            crate::domain::record::Scope::Ring(name) | crate::domain::record::Scope::Region(name) => name.clone(),
+        },
+        None => desk.names(open).into(),
+    };
+    let what = hold.map_or_else(
+        || "un-pause what was left paused".to_owned(),
+        |h| format!("release the hold by {} ({}): {}", h.by, h.scope, h.reason),
+    );
+    let blast = desk.blast(if open.is_empty() { targets(desk.service, &intent.target) } else { open.to_vec() });
+    Ok(Plan {
+        id,
+        intent: intent.clone(),
+        service: desk.at,
+        title: format!("resume {name}").into(),
+        after: format!("{what}; {} rollouts go on", open.len()).into(),
+        way_back: "H holds again".into(),
+        parallelism: steps.len().max(1),
+        blast,
+        findings,
+        steps,
+        name,
+        ring: None,
+    })
+}
+
+fn region_step(
+    desk: &mut Desk<'_>,
+    at: RegionIx,
+    release: Option<(FactId, FactId)>,
+    un_pause: bool,
+    findings: &mut Vec<Finding>,
+) -> Result<Step, Refusal> {
+    let region = desk.region(at)?.clone();
+    let by = desk.by(&region);
+    let mut facts: Vec<Fact> = release
+        .into_iter()
+        .map(|(id, hold)| Fact { id, by: by.clone(), at: desk.now, body: Body::Release { hold, reason: "".into() } })
+        .collect();
+    let kind = desk.kind(&region)?;
+    let pause = open_pause(desk, at).filter(|_| un_pause);
+    let (Some((paused, then)), Some(operations)) = (pause, kind.pause(false)) else {
+        let parts = StepParts {
+            label: "release fact".into(),
+            main: None,
+            expect: facts.iter().map(|f| Expectation::Fact(f.id)).collect(),
+            facts,
+            event: None,
+            diff: Vec::new(),
+            limit: SOON,
+        };
+        return desk.step(at, parts);
+    };
+    let object = desk.workload(at)?.clone();
+    let current = digest(kind, &object);
+    if current != Some(then) {
+        // The resume would roll out something else than was paused: that is a promotion.
+        let manager = template_writer(&object).unwrap_or_else(|| "somebody".to_owned());
+        findings.push(Finding::new(
+            Severity::Override,
+            "changed-under-hold",
+            region.name.as_str(),
+            format!(
+                "{}: the pod template was changed under the hold by {manager} (then {}, now {})",
+                region.name,
+                then.short(),
+                current.map_or_else(|| "?".to_owned(), TemplateDigest::short)
+            ),
+        ));
+    }
+    let fact = desk.fact(&region, Body::Unpaused { paused });
+    facts.push(fact);
+    let mut all = vec![
+        test("/metadata/uid", uid(&object).into()),
+        test(kind.template_pointer(), kind.template(&object).cloned().unwrap_or_default()),
+    ];
+    all.extend(operations);
+    let parts = StepParts {
+        label: "un-pause the rollout".into(),
+        main: Some(patch(desk.workload_ref(&region, kind), all)),
+        facts,
+        event: Some((uid(&object), "GonogoResumed", "gonogo: hold released".to_owned())),
+        diff: vec![DiffLine { field: "spec.paused".into(), from: Some(true.into()), to: Some(false.into()) }],
+        expect: vec![Expectation::Paused(false)],
+        limit: SOON,
+    };
+    desk.step(at, parts)
+}
+
+/// The field manager that last wrote the pod template.
+fn template_writer(object: &Value) -> Option<String> {
+    let entries = object.pointer("/metadata/managedFields")?.as_array()?;
+    let owns = |e: &&Value| e.pointer("/fieldsV1/f:spec/f:template").is_some();
+    let newest = entries.iter().filter(owns).max_by_key(|e| e.get("time").and_then(Value::as_str).unwrap_or(""))?;
+    let manager = newest.get("manager")?.as_str()?;
+    let time = newest.get("time").and_then(Value::as_str).unwrap_or("?");
+    Some(crate::domain::text::safe(&format!("{manager} at {time}"), 120))
+}

@@ -1,0 +1,338 @@
+//! Roll back: to the `from` of the region's newest promoted fact; without one, to the newest
+//! ReplicaSet that this release neither promoted nor rolled back from.
+
+use serde_json::{Map, Value};
+
+use super::carry::{Wanted, find};
+use super::{CHANGE_CAUSE, Desk, StepParts, change_cause, digest, patch, targets, uid};
+use crate::domain::change::{replace, test};
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::fleet::{CarryPath, Region};
+use crate::domain::id::{RegionIx, Text};
+use crate::domain::intent::{Intent, Target};
+use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
+use crate::domain::record::{Body, Move};
+use crate::domain::version::{Image, TemplateDigest};
+use crate::kinds::{Past, WorkloadKind, undo_annotations};
+
+/// Rolls back what is in flight among the targets.
+pub(super) fn abort(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
+    let in_flight: Vec<RegionIx> = targets(desk.service, &intent.target)
+        .into_iter()
+        .filter(|r| desk.region_state(*r).and_then(|s| s.workload.as_ref()).is_some_and(|w| w.in_flight()))
+        .collect();
+    if in_flight.is_empty() {
+        return Err(Refusal::new("nothing-to-do", "no rollout is in flight here", "B rolls back what is finished"));
+    }
+    plan(desk, id, intent, in_flight, None, "abort")
+}
+
+pub(super) fn draft(
+    desk: &mut Desk<'_>,
+    id: PlanId,
+    intent: &Intent,
+    to_revision: Option<u64>,
+) -> Result<Plan, Refusal> {
+    let regions = targets(desk.service, &intent.target);
+    plan(desk, id, intent, regions, to_revision, "roll back")
+}
+
+fn plan(
+    desk: &mut Desk<'_>,
+    id: PlanId,
+    intent: &Intent,
+    regions: Vec<RegionIx>,
+    to_revision: Option<u64>,
+    verb: &str,
+) -> Result<Plan, Refusal> {
+    let mut findings = Vec::new();
+    let mut steps: Vec<Step> = Vec::new();
+    let mut refused: Vec<Refusal> = Vec::new();
+    // Nothing that happens to one region delays another: what cannot be planned is left out, and said.
+    for at in regions {
+        match region_step(desk, id, at, to_revision, &mut findings) {
+            Ok(step) => steps.push(step),
+            Err(refusal) => refused.push(refusal),
+        }
+    }
+    if steps.is_empty() {
+        return Err(refused.into_iter().next().unwrap_or_else(|| {
+            Refusal::new("nothing-to-do", "there is nothing to roll back", "select a region that was promoted")
+        }));
+    }
+    for refusal in refused {
+        let severity = if refusal.code == "nothing-to-do" { Severity::Note } else { Severity::Warning };
+        findings.push(Finding::new(severity, "left-out", "plan", format!("not in this plan: {}", refusal.text)));
+    }
+    let regions: Vec<RegionIx> = steps.iter().map(|s| s.region).collect();
+    let name: Text = match &intent.target {
+        Target::Ring(ring) => desk.service.ring(*ring).map_or_else(|| "?".into(), |r| r.name.as_str().into()),
+        Target::Service => desk.service.name.as_str().into(),
+        Target::Regions(_) => desk.names(&regions).into(),
+    };
+    let parallelism = steps.len();
+    Ok(Plan {
+        id,
+        intent: intent.clone(),
+        service: desk.at,
+        title: format!("{verb} {name}").into(),
+        after: "later rings wait for a new promotion; holds in force stay".into(),
+        way_back: "a promotion brings the version back, through its gates".into(),
+        parallelism,
+        blast: desk.blast(regions),
+        findings,
+        steps,
+        name,
+        ring: None,
+    })
+}
+
+/// Where a region goes back to.
+struct Back {
+    version: Text,
+    operations: Vec<Value>,
+    diff: Vec<DiffLine>,
+    target: Value,
+    fields: Vec<(Text, Text)>,
+}
+
+fn region_step(
+    desk: &mut Desk<'_>,
+    id: PlanId,
+    at: RegionIx,
+    to_revision: Option<u64>,
+    findings: &mut Vec<Finding>,
+) -> Result<Step, Refusal> {
+    let region = desk.region(at)?.clone();
+    let kind = desk.kind(&region)?;
+    let object = desk.workload(at)?.clone();
+    let running = digest(kind, &object).ok_or_else(|| Refusal::new("absent", "the workload has no template", ""))?;
+    let promoted = desk.state.record.region(at).and_then(|r| r.newest_promotion()).map(|(_, m)| m.clone());
+    let back = match (promoted, to_revision) {
+        (Some(moved), None) => by_fact(desk, &region, &object, &moved, kind, findings)?,
+        (_, wanted) => by_revision(desk, at, &region, &object, running, wanted, kind)?,
+    };
+    let after = digest(kind, &back.target).unwrap_or(running);
+    let old: Text =
+        desk.region_state(at).and_then(|s| s.workload.as_ref()).map_or_else(|| "?".into(), |w| w.version.0.clone());
+    let mut operations = vec![
+        test("/metadata/uid", uid(&object).into()),
+        test(kind.template_pointer(), kind.template(&object).cloned().unwrap_or_default()),
+    ];
+    operations.extend(back.operations);
+    let mut diff = back.diff;
+    // A paused region would take the old template and stand still.
+    if object.pointer("/spec/paused") == Some(&Value::Bool(true))
+        && let Some(un_pause) = kind.pause(false)
+    {
+        operations.extend(un_pause);
+        diff.push(DiffLine { field: "spec.paused".into(), from: Some(true.into()), to: Some(false.into()) });
+    }
+    let ring: Text = desk.ring_of(at).map_or_else(|| "?".into(), |r| r.name.as_str().into());
+    let note = format!("gonogo: roll back {} from {old} to {}", region.name, back.version);
+    let moved = Move {
+        plan: id.0,
+        ring,
+        from_version: old.clone(),
+        to_version: back.version.clone(),
+        from_template: running,
+        to_template: after,
+        from: back.fields,
+        policy: desk.service.policy_hash.clone(),
+        journal: desk.journal.clone(),
+        reason: "".into(),
+    };
+    let fact = desk.fact(&region, Body::RolledBack(moved));
+    let parts = StepParts {
+        label: format!("{old} → {} (back)", back.version).into(),
+        main: Some(patch(desk.workload_ref(&region, kind), operations)),
+        facts: vec![fact],
+        event: Some((uid(&object), "GonogoRolledBack", note)),
+        diff,
+        expect: vec![Expectation::Settled(after)],
+        limit: desk.limit(at),
+    };
+    desk.step(at, parts)
+}
+
+/// Restores exactly the carried fields of the newest promotion.
+fn by_fact(
+    desk: &Desk<'_>,
+    region: &Region,
+    object: &Value,
+    moved: &Move,
+    kind: &dyn WorkloadKind,
+    findings: &mut Vec<Finding>,
+) -> Result<Back, Refusal> {
+    let mut fields = Vec::new();
+    for (path, value) in &moved.from {
+        let lost = || {
+            Refusal::new(
+                "carry",
+                format!("{}: {path} of the promoted fact is not in the workload any more", region.name),
+                "choose a revision: `:rollback … revision N`",
+            )
+        };
+        let field = CarryPath::parse(path).and_then(|p| find(object, &p)).ok_or_else(lost)?;
+        let to = if &**value == "absent" { None } else { Some(serde_json::from_str(value).map_err(|_| lost())?) };
+        fields.push(Wanted { field, to });
+    }
+    let changed: Vec<&Wanted> = fields.iter().filter(|f| !f.is_there()).collect();
+    if changed.is_empty() {
+        return Err(Refusal::new(
+            "nothing-to-do",
+            format!("{} already runs {}, its known-good", region.name, moved.from_version),
+            "rolling back again would go nowhere; choose a revision by hand to go further",
+        ));
+    }
+    let quarantined = desk.state.record.quarantines();
+    let to_digest = changed.iter().filter_map(|f| f.to.as_ref().and_then(Value::as_str)).find_map(|t| {
+        let digest = Image::parse(t).digest?;
+        quarantined.iter().any(|(q, _)| **q == digest).then_some(digest)
+    });
+    if let Some(digest) = to_digest {
+        return Err(Refusal::new(
+            "quarantine",
+            format!("{}: {} is quarantined ({digest})", region.name, moved.from_version),
+            "choose another revision, or drain the region",
+        ));
+    }
+    let mut target = object.clone();
+    changed.iter().for_each(|f| f.apply(&mut target));
+    if digest(kind, &target) != Some(moved.from_template) {
+        findings.push(Finding::new(
+            Severity::Note,
+            "other-fields",
+            region.name.as_str(),
+            format!("{}: fields that promotions do not carry differ from then; they stay as they are", region.name),
+        ));
+    }
+    let mut operations: Vec<Value> = changed.iter().flat_map(|f| f.operations()).collect();
+    let mut diff: Vec<DiffLine> = changed.iter().map(|f| f.diff()).collect();
+    let (operation, line) = change_cause(object, &format!("gonogo: roll back to {}", moved.from_version));
+    operations.push(operation);
+    diff.push(line);
+    let before = |f: &Wanted| f.field.value.as_ref().map_or_else(|| "absent".to_owned(), Value::to_string);
+    Ok(Back {
+        version: moved.from_version.clone(),
+        operations,
+        diff,
+        target,
+        fields: fields.iter().map(|f| (f.field.named.to_string().into(), before(f).into())).collect(),
+    })
+}
+
+/// Puts a past revision's template back, with kubectl's annotation rules.
+fn by_revision(
+    desk: &Desk<'_>,
+    at: RegionIx,
+    region: &Region,
+    object: &Value,
+    running: TemplateDigest,
+    wanted: Option<u64>,
+    kind: &dyn WorkloadKind,
+) -> Result<Back, Refusal> {
+    let owned = match desk.objects.owned.get(&at) {
+        Some(Ok(owned)) => owned.as_slice(),
+        Some(Err(reason)) => {
+            let (word, text) = reason.text();
+            return Err(Refusal::new("unreachable", format!("{}: {word}: {text}", region.name), "R tries again"));
+        }
+        None => &[],
+    };
+    let past = kind.history(object, owned);
+    let list = past.iter().map(|p| format!("{} ({})", p.number, p.digest.short())).collect::<Vec<_>>().join(", ");
+    let list = if list.is_empty() { "none".to_owned() } else { list };
+    let chosen = match wanted {
+        Some(number) => past.iter().find(|p| p.number == number),
+        None => past.iter().find(|p| p.digest != running && !tainted(desk, p.digest)),
+    };
+    let Some(chosen) = chosen else {
+        return Err(Refusal::new(
+            "no-known-good",
+            format!("{}: no revision to go back to that this release did not promote", region.name),
+            format!("revisions: {list}; choose one by hand"),
+        ));
+    };
+    if chosen.digest == running {
+        return Err(Refusal::new(
+            "nothing-to-do",
+            format!("{} already runs revision {}", region.name, chosen.number),
+            format!("revisions: {list}"),
+        ));
+    }
+    let empty = Map::new();
+    let current = object.pointer("/metadata/annotations").and_then(Value::as_object).unwrap_or(&empty);
+    let annotations = undo_annotations(current, &chosen.annotations);
+    let mut target = object.clone();
+    if let Some(template) = target.pointer_mut(kind.template_pointer()) {
+        *template = chosen.template.clone();
+    }
+    let version = version_of(region, chosen);
+    let operations = vec![
+        replace(kind.template_pointer(), chosen.template.clone()),
+        replace("/metadata/annotations", Value::Object(annotations.clone())),
+    ];
+    let mut diff = diff(kind.template(object), &chosen.template);
+    if current.get(CHANGE_CAUSE) != annotations.get(CHANGE_CAUSE) {
+        diff.push(DiffLine {
+            field: format!("annotation {CHANGE_CAUSE}").into(),
+            from: current.get(CHANGE_CAUSE).cloned(),
+            to: annotations.get(CHANGE_CAUSE).cloned(),
+        });
+    }
+    let image = find(object, &super::carry::image_path(&region.workload.container));
+    let fields = image.and_then(|f| Some((f.named.to_string().into(), f.value?.to_string().into())));
+    Ok(Back { version, operations, diff, target, fields: fields.into_iter().collect() })
+}
+
+fn version_of(region: &Region, past: &Past) -> Text {
+    let wrapped = serde_json::json!({"spec": {"template": past.template}});
+    let image = find(&wrapped, &super::carry::image_path(&region.workload.container)).and_then(|f| f.value);
+    let version = image.as_ref().and_then(Value::as_str).map(|i| Image::parse(i).version().0);
+    version.unwrap_or_else(|| format!("revision {}", past.number).into())
+}
+
+/// This release promoted it somewhere, or it was rolled back from.
+fn tainted(desk: &Desk<'_>, digest: TemplateDigest) -> bool {
+    desk.state.record.regions.iter().flatten().flat_map(|r| r.facts.values()).any(|f| match &f.body {
+        Body::Promoted(m) => m.to_template == digest,
+        Body::RolledBack(m) => m.from_template == digest,
+        _ => false,
+    })
+}
+
+/// Leaves that differ between two templates, containers by name.
+pub(super) fn diff(before: Option<&Value>, after: &Value) -> Vec<DiffLine> {
+    let mut lines = Vec::new();
+    leaves("", before, Some(after), &mut lines);
+    lines
+}
+
+fn leaves(path: &str, before: Option<&Value>, after: Option<&Value>, lines: &mut Vec<DiffLine>) {
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (Some(Value::Object(a)), Some(Value::Object(b))) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                leaves(&path, a.get(key), b.get(key), lines);
+            }
+        }
+        (Some(Value::Array(a)), Some(Value::Array(b))) if named(a) && named(b) => {
+            let name = |v: &Value| v.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let names: std::collections::BTreeSet<String> = a.iter().chain(b).map(name).collect();
+            for n in names {
+                let find = |list: &'_ [Value]| list.iter().find(|v| name(v) == n).cloned();
+                leaves(&format!("{path}[name={n}]"), find(a).as_ref(), find(b).as_ref(), lines);
+            }
+        }
+        _ => lines.push(DiffLine { field: path.into(), from: before.cloned(), to: after.cloned() }),
+    }
+}
+
+fn named(list: &[Value]) -> bool {
+    !list.is_empty() && list.iter().all(|v| v.get("name").is_some_and(Value::is_string))
+}
