@@ -20,5 +20,6 @@ pub mod record;
 pub mod stamp;
 pub mod text;
 pub mod verdict;
+pub mod verify;
 pub mod version;
 pub mod workload;

@@ -1,25 +1,33 @@
 //! The value that a console, a watch screen and a one-shot verb share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::domain::challenge::Approved;
+use crate::domain::change::ObjectRef;
 use crate::domain::fleet::Fleet;
-use crate::domain::id::{Place, ServiceIx, Text};
-use crate::domain::intent::Intent;
+use crate::domain::id::{ClusterIx, Operator, Place, ServiceIx, Text};
+use crate::domain::link::LostReason;
 use crate::domain::plan::PlanId;
+use crate::domain::record::Record;
 use crate::domain::stamp::{Stamp, Stamped};
 
 pub mod draft;
 pub mod effect;
+mod execute;
 pub mod ids;
+mod keep;
+mod observe;
 pub mod operation;
+mod review;
 pub mod state;
+mod tend;
 pub mod view;
 
-use effect::{Effect, Msg};
+use effect::{Effect, Msg, Reply, Ticket};
+use ids::Ids;
 use operation::{Operation, Proposal};
-use state::{ClusterState, ServiceState};
+use review::Review;
+use state::{ClusterState, RegionState, ServiceState};
 
 /// Everything that is believed, reviewed and carried out.
 pub struct Engine {
@@ -33,54 +41,236 @@ pub struct Engine {
     pub proposal: Option<Proposal>,
     /// What is or was carried out, oldest first.
     pub operations: Vec<Operation>,
-    /// Logs of opened pods.
-    pub logs: BTreeMap<(Place, Text), Vec<Text>>,
+    /// Logs of opened pods, or why there are none.
+    pub logs: BTreeMap<(Place, Text), Result<Vec<Text>, LostReason>>,
+    /// Full objects that were asked for, with their time.
+    pub full: BTreeMap<ObjectRef, (Stamp, Result<Option<serde_json::Value>, LostReason>)>,
     /// Stamp of the last message.
     pub now: Stamp,
+    /// The service on the screen.
+    pub shown: Option<ServiceIx>,
+    /// The region that is open.
+    pub opened: Option<Place>,
+    index: observe::Index,
+    ids: Ids,
+    operator: Operator,
+    journal_head: Text,
+    tickets: u64,
+    review: Option<Review>,
+    memory: BTreeMap<PlanId, Vec<execute::StepMemory>>,
+    journaling: BTreeSet<PlanId>,
+    looks: BTreeMap<Ticket, ObjectRef>,
+    details: BTreeMap<Ticket, ObjectRef>,
+    keeping: keep::Keeping,
+    may_keep: bool,
+    listed: BTreeMap<Place, std::time::Duration>,
+    revisions_asked: BTreeMap<Place, std::time::Duration>,
 }
+
+/// What an engine needs to know of the process it is in.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Who acts, where a cluster does not say: `user@host`.
+    pub operator: Operator,
+    /// Seed of identities.
+    pub seed: u64,
+    /// Whether it may write bookkeeping; a watch screen may not.
+    pub may_keep: bool,
+}
+
+/// Between two lists of an opened region's pods and events.
+const LIST_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Engine {
     /// An engine that has seen nothing.
-    pub fn new(fleet: Arc<Fleet>, now: Stamp) -> Self {
+    pub fn new(fleet: Arc<Fleet>, setting: Setting, now: Stamp) -> Self {
+        let services = fleet.services.iter().map(|s| ServiceState {
+            regions: vec![RegionState::default(); s.regions.len()],
+            record: Record::for_regions(s.regions.len()),
+            stale_view: true,
+            ..ServiceState::default()
+        });
         Self {
             clusters: vec![ClusterState::default(); fleet.clusters.len()],
-            services: vec![ServiceState::default(); fleet.services.len()],
+            services: services.collect(),
+            index: observe::Index::new(&fleet),
             fleet,
             proposal: None,
             operations: Vec::new(),
             logs: BTreeMap::new(),
+            full: BTreeMap::new(),
             now,
+            shown: None,
+            opened: None,
+            ids: Ids::new(setting.seed),
+            operator: setting.operator,
+            journal_head: "".into(),
+            tickets: 0,
+            review: None,
+            memory: BTreeMap::new(),
+            journaling: BTreeSet::new(),
+            looks: BTreeMap::new(),
+            details: BTreeMap::new(),
+            keeping: keep::Keeping::default(),
+            may_keep: setting.may_keep,
+            listed: BTreeMap::new(),
+            revisions_asked: BTreeMap::new(),
         }
     }
 
     /// Takes one message in; says what is to be done.
     pub fn update(&mut self, message: Stamped<Msg>) -> Vec<Effect> {
         self.now = message.stamp;
-        Vec::new()
+        let mut effects = Vec::new();
+        match message.value {
+            Msg::Seen(seen) => self.observe(seen),
+            Msg::Reply(reply) => self.reply(reply, &mut effects),
+            Msg::Tick => self.tick(&mut effects),
+        }
+        self.refresh();
+        self.tend_operations(&mut effects);
+        effects
+    }
+
+    fn tick(&mut self, effects: &mut Vec<Effect>) {
+        self.age_views();
+        self.sample(effects);
+        self.list_what_is_open(effects);
+        self.keep_records(effects);
+        self.tend_review(effects);
+    }
+
+    fn reply(&mut self, reply: Reply, effects: &mut Vec<Effect>) {
+        match reply {
+            Reply::Fetched { ticket, result } => {
+                if let Some(object) = self.looks.remove(&ticket) {
+                    self.looked(&object, result);
+                } else if let Some(object) = self.details.remove(&ticket) {
+                    self.full.insert(object, (self.now, result));
+                } else {
+                    self.read_for_review(ticket, review::Answer::Object(result), effects);
+                }
+            }
+            Reply::FetchedList { ticket, result } => {
+                self.read_for_review(ticket, review::Answer::List(result), effects);
+            }
+            Reply::DryRan { ticket, result } => self.dry_ran(ticket, result),
+            Reply::Journaled { plan, result } => self.journaled(plan, result, effects),
+            Reply::Acted { plan, step, write, result } => self.acted(plan, step, write, result, effects),
+            Reply::Kept { ticket, result } => self.kept(ticket, &result),
+            Reply::Logged { place, pod, result } => {
+                self.logs.insert((place, pod), result);
+            }
+        }
     }
 
     /// This service is on the screen: it is sampled, and its history listed.
-    pub fn show(&mut self, _service: ServiceIx) -> Vec<Effect> {
-        Vec::new()
+    pub fn show(&mut self, service: ServiceIx) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.shown != Some(service) {
+            self.shown = Some(service);
+            if let Some(state) = self.services.get_mut(service.at()) {
+                state.stale_view = true;
+            }
+            self.refresh();
+            self.sample(&mut effects);
+        }
+        effects
     }
 
-    /// This region is open: its pods and events are listed.
-    pub fn open(&mut self, _place: Option<Place>) -> Vec<Effect> {
-        Vec::new()
+    /// This region is open: its pods and events are listed, its object is read.
+    pub fn open(&mut self, place: Option<Place>) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.opened != place {
+            self.opened = place;
+            self.full.clear();
+            self.logs.clear();
+            self.listed.clear();
+            self.list_what_is_open(&mut effects);
+            if let Some(object) = place.and_then(|p| self.workload_object(p)) {
+                let ticket = self.ticket();
+                self.details.insert(ticket, object.clone());
+                effects.push(Effect::Fetch { ticket, object });
+            }
+        }
+        effects
     }
 
-    /// Starts to review an intent; its proposal replaces the one under review.
-    pub fn propose(&mut self, _id: PlanId, _intent: Intent) -> Vec<Effect> {
-        Vec::new()
+    fn list_what_is_open(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(place) = self.opened
+            && self.listed.get(&place).is_none_or(|t| self.now.mono.saturating_sub(*t) >= LIST_EVERY)
+        {
+            self.listed.insert(place, self.now.mono);
+            effects.push(Effect::ListPods(place));
+            effects.push(Effect::ListEvents(place));
+        }
+        // History of the shown service: one metadata list per region, again when its digest changes.
+        let Some(service) = self.shown else { return };
+        let Some(state) = self.services.get(service.at()) else { return };
+        let due: Vec<Place> = state
+            .regions
+            .iter()
+            .enumerate()
+            .filter(|(_, r)| r.workload.as_ref().is_some_and(|w| r.revisions_for != Some(w.template)))
+            .map(|(at, _)| (service, at.into()))
+            .collect();
+        for place in due {
+            let waits = self.revisions_asked.get(&place).is_some_and(|t| self.now.mono.saturating_sub(*t) < LIST_EVERY);
+            if !waits {
+                self.revisions_asked.insert(place, self.now.mono);
+                effects.push(Effect::ListRevisions(place));
+            }
+        }
     }
 
-    /// Leaves the review without doing anything.
-    pub fn dismiss(&mut self) {
-        self.proposal = None;
+    /// The object that runs a region.
+    pub fn workload_object(&self, place: Place) -> Option<ObjectRef> {
+        let region = self.fleet.service(place.0)?.region(place.1)?;
+        let kind = crate::kinds::kind(&region.workload.kind)?;
+        Some(ObjectRef {
+            cluster: region.cluster,
+            api: kind.api(),
+            namespace: region.workload.namespace.clone(),
+            name: region.workload.name.clone(),
+        })
     }
 
-    /// Carries out an approved plan.
-    pub fn carry_out(&mut self, _approved: Approved) -> Vec<Effect> {
-        Vec::new()
+    /// A GET for verification: what it shows enters like any observation.
+    fn looked(&mut self, object: &ObjectRef, result: Result<Option<serde_json::Value>, LostReason>) {
+        if let Ok(value) = result {
+            self.observe_full(object, value.as_ref());
+        }
+    }
+
+    /// Records of this cluster are not watched (no right, or not listed yet).
+    fn records_unwatched(&self, cluster: ClusterIx) -> bool {
+        let places = self.index.clusters.get(&cluster);
+        places
+            .into_iter()
+            .flatten()
+            .any(|(s, r)| self.services.get(s.at()).and_then(|s| s.region(*r)).is_some_and(|r| !r.record_listed))
+    }
+
+    /// A disappeared record was looked at by a person: raising may go on once it is written again.
+    pub fn acknowledge(&mut self, service: ServiceIx) {
+        if let Some(state) = self.services.get_mut(service.at()) {
+            state.regions.iter_mut().for_each(|r| r.record_lost = false);
+            state.stale_view = true;
+        }
+    }
+
+    /// Why records may not be written, by place: shown per region.
+    pub fn record_refusals(&self) -> &BTreeMap<Place, Text> {
+        &self.keeping.refused
+    }
+
+    /// An identity for a plan that is about to be proposed.
+    pub fn next_plan_id(&mut self) -> PlanId {
+        PlanId(self.ids.next(self.now.wall))
+    }
+
+    /// Who acts, where a cluster does not say.
+    pub fn operator(&self) -> &Operator {
+        &self.operator
     }
 }

@@ -1,0 +1,81 @@
+//! Whether what was expected is seen. Accepted is not done.
+
+use super::id::Text;
+use super::plan::Expectation;
+use super::record::RegionRecord;
+use super::workload::{Phase, Workload};
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Seen.
+    Seen,
+    /// Not yet; what is missing.
+    Missing(Text),
+    /// It will not come; why.
+    Never(Text),
+}
+
+/// Compares an expectation with what is known of a region.
+///
+/// `generation` is that of the accepted object: a view that is older says nothing.
+pub fn verify(
+    expected: &Expectation,
+    workload: Option<&Workload>,
+    weight: Option<u32>,
+    record: Option<&RegionRecord>,
+    generation: Option<i64>,
+) -> Check {
+    let missing = |text: &str| Check::Missing(text.into());
+    match expected {
+        Expectation::Weight(wanted) => match weight {
+            Some(weight) if weight == *wanted => Check::Seen,
+            Some(weight) => Check::Missing(format!("weight is {weight}, not yet {wanted}").into()),
+            None => missing("the route is not seen"),
+        },
+        Expectation::Fact(id) => match record {
+            Some(record) if record.facts.contains_key(id) => Check::Seen,
+            _ => missing("the fact is not yet in the record"),
+        },
+        Expectation::Settled(_) | Expectation::Template(_) | Expectation::Paused(_) => {
+            let Some(workload) = workload else { return missing("the workload is not seen") };
+            if generation.is_some_and(|g| workload.generation < g) {
+                return missing("the watch has not shown the write yet");
+            }
+            of_workload(expected, workload, generation)
+        }
+    }
+}
+
+fn of_workload(expected: &Expectation, workload: &Workload, generation: Option<i64>) -> Check {
+    let other = |wanted: &super::version::TemplateDigest| {
+        let text = format!("runs template {}, not yet {}", workload.template.short(), wanted.short()).into();
+        // Once the write was seen, another template means that somebody else wrote.
+        if generation.is_some_and(|g| workload.generation > g) { Check::Never(text) } else { Check::Missing(text) }
+    };
+    match expected {
+        Expectation::Template(wanted) if workload.template != *wanted => other(wanted),
+        Expectation::Template(_) => Check::Seen,
+        Expectation::Settled(wanted) if workload.template != *wanted => other(wanted),
+        Expectation::Settled(_) => match workload.phase {
+            Phase::Complete => Check::Seen,
+            Phase::DeadlineExceeded => {
+                let why = workload.progress.failure.clone().unwrap_or_else(|| "progress deadline exceeded".into());
+                Check::Never(why)
+            }
+            Phase::Unobserved => Check::Missing("the controller has not seen it".into()),
+            Phase::Progressing(_) if workload.paused => Check::Missing("paused: the rollout stands still".into()),
+            Phase::Progressing(_) => {
+                let r = &workload.replicas;
+                Check::Missing(format!("{} of {} updated, {} available", r.updated, r.desired, r.available).into())
+            }
+        },
+        Expectation::Paused(wanted) if workload.paused != *wanted => {
+            Check::Missing(if *wanted { "not yet paused".into() } else { "still paused".into() })
+        }
+        Expectation::Paused(_) if workload.observed_generation < workload.generation => {
+            Check::Missing("the controller has not seen it".into())
+        }
+        _ => Check::Seen,
+    }
+}

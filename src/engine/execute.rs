@@ -1,0 +1,475 @@
+//! Carries operations out: starts steps, takes answers, verifies what was written.
+//!
+//! Raising goes region by region in the given order with limited parallelism, and the
+//! first divergence stops it. Lowering goes to all regions at once, each on its own;
+//! what could not be sent is tried again until done, cancelled or 15 minutes old.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Engine;
+use super::effect::{ActResult, Effect, Note, NoteKind, Ticket};
+use super::operation::{Operation, Outcome, StepState};
+use crate::domain::challenge::Approved;
+use crate::domain::id::{Place, Text};
+use crate::domain::intent::{Direction, Verb};
+use crate::domain::plan::{Expectation, PlanId, Step, WriteRole};
+use crate::domain::record::Body;
+use crate::domain::verify::{Check, verify};
+
+/// How long what could not be sent is tried again.
+const RETRY_FOR: Duration = Duration::from_secs(15 * 60);
+/// Between tries, at first; doubled up to [`RETRY_MOST`].
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// Between tries, at most.
+const RETRY_MOST: Duration = Duration::from_secs(15);
+/// Between GETs while verifying without a live watch.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// Finished operations that are kept.
+const MOST_FINISHED: usize = 64;
+
+/// What the executor remembers of a step besides its state.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StepMemory {
+    /// The reply was lost: only reading can tell.
+    pub lost: bool,
+    /// `metadata.generation` of the accepted object: older views do not count.
+    pub generation: Option<i64>,
+    /// Tries that could not be sent.
+    pub tries: u32,
+    /// Last GET for verification.
+    pub looked: Option<Duration>,
+    /// What went wrong beside the main request.
+    pub beside: Option<Text>,
+}
+
+impl Engine {
+    /// Carries out an approved plan: journal first.
+    pub fn carry_out(&mut self, approved: Approved) -> Vec<Effect> {
+        let plan = Arc::new(approved.plan().clone());
+        if self.operations.iter().any(|o| o.plan.id == plan.id) {
+            return Vec::new();
+        }
+        self.proposal = None;
+        let steps = plan.steps.len();
+        self.operations.push(Operation {
+            by: approved.by().clone(),
+            reason: approved.reason().cloned(),
+            started: self.now,
+            unjournaled: None,
+            steps: vec![StepState::Pending; steps],
+            ended: None,
+            plan: plan.clone(),
+        });
+        self.memory.insert(plan.id, vec![StepMemory::default(); steps]);
+        self.journaling.insert(plan.id);
+        self.forget_finished();
+        vec![Effect::Journal(Box::new(approved))]
+    }
+
+    /// Stops what has not started yet; what was written stays.
+    pub fn cancel(&mut self, id: PlanId) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let Some(at) = self.operation_at(id) else { return effects };
+        let pending: Vec<usize> = self
+            .operations
+            .get(at)
+            .map(|o| {
+                let waits = |s: &StepState| matches!(s, StepState::Pending | StepState::Retrying { .. });
+                o.steps.iter().enumerate().filter(|(_, s)| waits(s)).map(|(i, _)| i).collect()
+            })
+            .unwrap_or_default();
+        for step in pending {
+            self.end_step(at, step, Outcome::Cancelled, "cancelled by the operator".into(), &mut effects);
+        }
+        self.advance(at, &mut effects);
+        effects
+    }
+
+    pub(super) fn journaled(&mut self, id: PlanId, result: Result<Text, Text>, effects: &mut Vec<Effect>) {
+        let Some(at) = self.operation_at(id) else { return };
+        self.journaling.remove(&id);
+        match result {
+            Ok(head) => self.journal_head = head,
+            Err(why) => {
+                let Some(operation) = self.operations.get_mut(at) else { return };
+                if operation.plan.direction() == Direction::Raising {
+                    let why: Text = format!("no durable journal, so nothing was written: {why}").into();
+                    operation.steps.iter_mut().for_each(|s| *s = StepState::Ended(Outcome::Cancelled, why.clone()));
+                    operation.ended = Some((self.now, Outcome::Refused, why));
+                    return;
+                }
+                // Lowering goes on regardless; the record and the server's audit id are its journal.
+                operation.unjournaled = Some(why);
+            }
+        }
+        self.advance(at, effects);
+    }
+
+    pub(super) fn acted(
+        &mut self,
+        id: PlanId,
+        step: usize,
+        write: usize,
+        result: ActResult,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(at) = self.operation_at(id) else { return };
+        let Some(operation) = self.operations.get(at) else { return };
+        if !matches!(operation.steps.get(step), Some(StepState::Sending { write: w, .. }) if *w == write) {
+            return;
+        }
+        let plan = operation.plan.clone();
+        let Some(spec) = plan.steps.get(step) else { return };
+        let Some(role) = spec.writes.get(write).map(|w| w.role) else { return };
+        self.note(id, NoteKind::Answered { step, write, answer: answer_text(&result) }, effects);
+        match (role, result) {
+            (WriteRole::Main, result) => self.main_answered(at, step, write, spec, result, effects),
+            (_, ActResult::Accepted { .. }) => self.next_write(at, step, write, spec, effects),
+            (role, result) => {
+                // Bookkeeping that fails is shown, and does not stop the step.
+                if role == WriteRole::Record
+                    && let Some(memory) = self.step_memory(id, step)
+                {
+                    memory.beside = Some(format!("the record was not written: {}", answer_text(&result)).into());
+                }
+                self.next_write(at, step, write, spec, effects);
+            }
+        }
+        self.advance(at, effects);
+    }
+
+    fn main_answered(
+        &mut self,
+        at: usize,
+        step: usize,
+        write: usize,
+        spec: &Step,
+        result: ActResult,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some((id, direction)) = self.operations.get(at).map(|o| (o.plan.id, o.plan.direction())) else { return };
+        match result {
+            ActResult::Accepted { object, .. } => {
+                if let Some(memory) = self.step_memory(id, step) {
+                    let generation = object.as_ref().and_then(|o| o.pointer("/metadata/generation")?.as_i64());
+                    memory.generation = generation;
+                }
+                self.next_write(at, step, write, spec, effects);
+            }
+            ActResult::Unknown(_) => {
+                if let Some(memory) = self.step_memory(id, step) {
+                    memory.lost = true;
+                }
+                self.next_write(at, step, write, spec, effects);
+            }
+            ActResult::NotSent(why) if direction == Direction::Lowering => self.retry(at, step, why, effects),
+            ActResult::NotSent(why) => {
+                self.end_step(at, step, Outcome::Refused, format!("not sent: {why}").into(), effects);
+            }
+            ActResult::Changed => {
+                let why = self.changed_text(at, spec);
+                self.end_step(at, step, Outcome::Refused, why, effects);
+            }
+            ActResult::Absent(what) => {
+                self.end_step(at, step, Outcome::Refused, format!("absent: {what}").into(), effects);
+            }
+            ActResult::Refused { code: 429 | 500..=599, message } if direction == Direction::Lowering => {
+                self.retry(at, step, message, effects);
+            }
+            ActResult::Refused { code, message } => {
+                let why = format!("refused by the server ({code}): {message}").into();
+                self.end_step(at, step, Outcome::Refused, why, effects);
+            }
+        }
+    }
+
+    /// Changed since it was looked at: by whom, as far as the record tells.
+    fn changed_text(&self, at: usize, spec: &Step) -> Text {
+        let plan = self.operations.get(at).map(|o| &o.plan);
+        let newest = plan
+            .and_then(|p| self.services.get(p.service.at()))
+            .and_then(|s| s.record.region(spec.region))
+            .and_then(|r| r.newest_move())
+            .filter(|(f, _)| plan.is_some_and(|p| f.id.0 > p.id.0));
+        match newest {
+            Some((fact, m)) => format!(
+                "changed since you looked: {} moved it from {} to {} meanwhile",
+                fact.by, m.from_version, m.to_version
+            )
+            .into(),
+            None => {
+                "changed since you looked: another object, template or weight than shown; nothing was written".into()
+            }
+        }
+    }
+
+    fn retry(&mut self, at: usize, step: usize, why: Text, effects: &mut Vec<Effect>) {
+        let now = self.now;
+        let Some(id) = self.operations.get(at).map(|o| o.plan.id) else { return };
+        let Some(memory) = self.step_memory(id, step) else { return };
+        memory.tries += 1;
+        let wait = RETRY_FIRST.saturating_mul(1 << memory.tries.min(5).saturating_sub(1)).min(RETRY_MOST);
+        let first = self.operations.get(at).map_or(now, |o| o.started);
+        if now.since(first) >= RETRY_FOR {
+            let why = format!("not sent within 15 minutes: {why}").into();
+            self.end_step(at, step, Outcome::Refused, why, effects);
+            return;
+        }
+        let next = crate::domain::stamp::Stamp { wall: now.wall, mono: now.mono + wait };
+        if let Some(state) = self.operations.get_mut(at).and_then(|o| o.steps.get_mut(step)) {
+            *state = StepState::Retrying { at: next, first, why };
+        }
+    }
+
+    fn next_write(&mut self, at: usize, step: usize, write: usize, spec: &Step, effects: &mut Vec<Effect>) {
+        let now = self.now;
+        let Some(operation) = self.operations.get_mut(at) else { return };
+        let id = operation.plan.id;
+        let next = write + 1;
+        let Some(state) = operation.steps.get_mut(step) else { return };
+        if next < spec.writes.len() {
+            *state = StepState::Sending { write: next, since: now };
+            effects.push(Effect::Act { plan: id, step, write: next });
+        } else {
+            *state = StepState::Verifying { since: now, missing: "waiting for the watch".into() };
+            self.verify_step(at, step, effects);
+        }
+    }
+
+    /// Starts what may start; ends the operation when all steps are over.
+    pub(super) fn advance(&mut self, at: usize, effects: &mut Vec<Effect>) {
+        let Some(operation) = self.operations.get(at).filter(|o| o.open()) else { return };
+        let plan = operation.plan.clone();
+        if self.journaling.contains(&plan.id) {
+            return;
+        }
+        let bad = |s: &StepState| matches!(s, StepState::Ended(outcome, _) if *outcome != Outcome::Settled);
+        let stop = plan.direction() == Direction::Raising && operation.steps.iter().any(bad);
+        let active = operation.steps.iter().filter(|s| !matches!(s, StepState::Pending | StepState::Ended(..))).count();
+        let pending: Vec<usize> = operation
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| matches!(s, StepState::Pending))
+            .map(|(i, _)| i)
+            .collect();
+        if stop {
+            for step in pending {
+                let why = "stopped: an earlier region did not settle".into();
+                self.end_step(at, step, Outcome::Cancelled, why, effects);
+            }
+        } else {
+            let room = match plan.direction() {
+                Direction::Lowering => usize::MAX,
+                Direction::Raising => plan.parallelism.max(1).saturating_sub(active),
+            };
+            for step in pending.into_iter().take(room) {
+                self.start_step(at, step, effects);
+            }
+        }
+        self.close_if_over(at, effects);
+    }
+
+    fn start_step(&mut self, at: usize, step: usize, effects: &mut Vec<Effect>) {
+        let now = self.now;
+        let Some(operation) = self.operations.get_mut(at) else { return };
+        let id = operation.plan.id;
+        let Some(state) = operation.steps.get_mut(step) else { return };
+        *state = StepState::Sending { write: 0, since: now };
+        self.note(id, NoteKind::StepStarted { step }, effects);
+        effects.push(Effect::Act { plan: id, step, write: 0 });
+    }
+
+    fn close_if_over(&mut self, at: usize, effects: &mut Vec<Effect>) {
+        let now = self.now;
+        let Some(operation) = self.operations.get_mut(at).filter(|o| o.open()) else { return };
+        let ends: Option<Vec<(Outcome, Text)>> = operation
+            .steps
+            .iter()
+            .map(|s| match s {
+                StepState::Ended(outcome, why) => Some((*outcome, why.clone())),
+                _ => None,
+            })
+            .collect();
+        let Some(ends) = ends else { return };
+        // The worst step names the operation; what was cancelled after it only follows.
+        let (outcome, why) =
+            ends.into_iter().max_by_key(|(o, _)| *o).unwrap_or((Outcome::Settled, "nothing to do".into()));
+        let took = crate::domain::stamp::short(now.since(operation.started).try_into().unwrap_or_default());
+        let why: Text = match outcome {
+            Outcome::Settled => format!("settled in {took}").into(),
+            _ => why,
+        };
+        operation.ended = Some((now, outcome, why.clone()));
+        let id = operation.plan.id;
+        self.note(id, NoteKind::Closed { outcome: outcome.word().into(), why }, effects);
+    }
+
+    fn end_step(&mut self, at: usize, step: usize, outcome: Outcome, why: Text, effects: &mut Vec<Effect>) {
+        let Some(operation) = self.operations.get_mut(at) else { return };
+        let id = operation.plan.id;
+        let Some(state) = operation.steps.get_mut(step) else { return };
+        let beside = self.memory.get(&id).and_then(|m| m.get(step)).and_then(|m| m.beside.clone());
+        let why: Text = match beside {
+            Some(beside) => format!("{why}; {beside}").into(),
+            None => why,
+        };
+        *state = StepState::Ended(outcome, why.clone());
+        self.note(id, NoteKind::StepEnded { step, outcome: outcome.word().into(), why }, effects);
+    }
+
+    /// Looks at everything that waits: retries that are due, expectations, time limits.
+    pub(super) fn tend_operations(&mut self, effects: &mut Vec<Effect>) {
+        for at in 0..self.operations.len() {
+            let Some(operation) = self.operations.get(at).filter(|o| o.open()) else { continue };
+            for step in 0..operation.steps.len() {
+                match self.operations.get(at).and_then(|o| o.steps.get(step)) {
+                    Some(StepState::Retrying { at: due, .. }) if self.now.mono >= due.mono => {
+                        self.try_again(at, step, effects);
+                    }
+                    Some(StepState::Verifying { .. }) => self.verify_step(at, step, effects),
+                    _ => {}
+                }
+            }
+            self.advance(at, effects);
+        }
+    }
+
+    /// Before each try the record is looked at again: a hold that was released is not put back.
+    fn try_again(&mut self, at: usize, step: usize, effects: &mut Vec<Effect>) {
+        let Some(operation) = self.operations.get(at) else { return };
+        let plan = operation.plan.clone();
+        let released = matches!(plan.intent.verb, Verb::Hold)
+            && plan.steps.get(step).and_then(|s| s.facts.as_ref()).is_some_and(|(_, facts)| {
+                let record = self.services.get(plan.service.at()).map(|s| &s.record);
+                facts
+                    .iter()
+                    .any(|f| matches!(f.body, Body::Hold { .. }) && record.is_some_and(|record| record.released(f.id)))
+            });
+        if released {
+            self.end_step(at, step, Outcome::Cancelled, "the hold was released meanwhile".into(), effects);
+        } else {
+            self.start_step(at, step, effects);
+        }
+    }
+
+    fn verify_step(&mut self, at: usize, step: usize, effects: &mut Vec<Effect>) {
+        let now = self.now;
+        let Some(operation) = self.operations.get(at) else { return };
+        let Some(StepState::Verifying { since, .. }) = operation.steps.get(step) else { return };
+        let since = *since;
+        let plan = operation.plan.clone();
+        let Some(spec) = plan.steps.get(step) else { return };
+        let place: Place = (plan.service, spec.region);
+        let memory = self.memory.get(&plan.id).and_then(|m| m.get(step)).cloned().unwrap_or_default();
+        let check = self.check(place, spec, &memory);
+        let late = now.since(since) >= spec.limit;
+        match check {
+            Check::Seen => {
+                let took = crate::domain::stamp::short(now.since(since).try_into().unwrap_or_default());
+                self.end_step(at, step, Outcome::Settled, format!("seen after {took}").into(), effects);
+            }
+            Check::Never(why) => self.end_step(at, step, Outcome::Diverged, why, effects),
+            Check::Missing(what) if late && memory.lost => {
+                let why = format!("the reply was lost, and reading does not show it: {what}").into();
+                self.end_step(at, step, Outcome::Unknown, why, effects);
+            }
+            Check::Missing(what) if late => {
+                let limit = crate::domain::stamp::short(spec.limit.try_into().unwrap_or_default());
+                let why = format!("not seen within {limit}: {what}").into();
+                self.end_step(at, step, Outcome::Diverged, why, effects);
+            }
+            Check::Missing(what) => {
+                if let Some(StepState::Verifying { missing, .. }) =
+                    self.operations.get_mut(at).and_then(|o| o.steps.get_mut(step))
+                {
+                    *missing = what;
+                }
+                self.look(plan.id, step, spec, &memory, effects);
+            }
+        }
+    }
+
+    /// A GET where the watch cannot tell: the reply was lost, or the cluster is not live.
+    fn look(&mut self, id: PlanId, step: usize, spec: &Step, memory: &StepMemory, effects: &mut Vec<Effect>) {
+        let now = self.now.mono;
+        let Some(main) = spec.writes.iter().find(|w| w.role == WriteRole::Main) else { return };
+        let object = main.change.object().clone();
+        let live = self.clusters.get(object.cluster.at()).is_some_and(|c| c.freshness(self.now).is_live());
+        let due = memory.looked.is_none_or(|l| now.saturating_sub(l) >= LOOK_EVERY);
+        if (memory.lost || !live || self.records_unwatched(object.cluster)) && due {
+            if let Some(memory) = self.step_memory(id, step) {
+                memory.looked = Some(now);
+            }
+            let ticket = self.ticket();
+            self.looks.insert(ticket, object.clone());
+            effects.push(Effect::Fetch { ticket, object });
+        }
+    }
+
+    fn check(&self, place: Place, spec: &Step, memory: &StepMemory) -> Check {
+        let Some(service) = self.services.get(place.0.at()) else { return Check::Missing("no such service".into()) };
+        let Some(region) = service.region(place.1) else { return Check::Missing("no such region".into()) };
+        let route = self.fleet.service(place.0).and_then(|s| s.region(place.1)).and_then(|r| r.route.as_ref());
+        let weight = route.and_then(|spec| {
+            let rule = region.route.as_ref()?.rules.get(spec.rule)?;
+            rule.iter().find(|b| b.name == spec.backend).map(|b| b.weight)
+        });
+        let record = service.record.region(place.1);
+        for expected in &spec.expect {
+            // The generation of a route is not the workload's.
+            let generation = match expected {
+                Expectation::Weight(_) | Expectation::Fact(_) => None,
+                _ => memory.generation,
+            };
+            match verify(expected, region.workload.as_ref(), weight, record, generation) {
+                Check::Seen => {}
+                other => return other,
+            }
+        }
+        Check::Seen
+    }
+
+    fn step_memory(&mut self, id: PlanId, step: usize) -> Option<&mut StepMemory> {
+        self.memory.get_mut(&id).and_then(|m| m.get_mut(step))
+    }
+
+    fn operation_at(&self, id: PlanId) -> Option<usize> {
+        self.operations.iter().position(|o| o.plan.id == id)
+    }
+
+    fn note(&self, plan: PlanId, what: NoteKind, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Note(Box::new(Note { plan, what })));
+    }
+
+    fn forget_finished(&mut self) {
+        while self.operations.iter().filter(|o| !o.open()).count() > MOST_FINISHED {
+            let Some(at) = self.operations.iter().position(|o| !o.open()) else { return };
+            let gone = self.operations.remove(at);
+            self.memory.remove(&gone.plan.id);
+        }
+    }
+
+    pub(super) fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+}
+
+/// An answer in one line, for the journal.
+fn answer_text(result: &ActResult) -> Text {
+    match result {
+        ActResult::Accepted { audit, warnings, .. } => {
+            let audit = audit.as_ref().map(|a| format!(" audit-id {a}")).unwrap_or_default();
+            let warnings =
+                if warnings.is_empty() { String::new() } else { format!(" warnings: {}", warnings.join("; ")) };
+            format!("accepted{audit}{warnings}").into()
+        }
+        ActResult::Absent(what) => format!("absent: {what}").into(),
+        ActResult::Changed => "precondition failed: changed since it was looked at".into(),
+        ActResult::Refused { code, message } => format!("refused {code}: {message}").into(),
+        ActResult::NotSent(why) => format!("not sent: {why}").into(),
+        ActResult::Unknown(why) => format!("unknown: {why}").into(),
+    }
+}

@@ -1,0 +1,329 @@
+//! Observations into the state: the only way the world enters.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::Engine;
+use super::state::{Happened, RegionState};
+use crate::domain::fleet::Fleet;
+use crate::domain::id::{ClusterIx, Namespace, Place, RegionIx, ServiceIx, Text};
+use crate::domain::link::Link;
+use crate::domain::observation::{Observation, Seen, WatchKind};
+use crate::domain::record::RegionRecord;
+use crate::domain::stamp::{SignedDuration, Timestamp};
+use crate::domain::workload::{Phase, Route, Workload};
+use crate::kinds::ReadHow;
+
+/// Which objects are which regions' workloads, records and routes.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    workloads: HashMap<(ClusterIx, Namespace, Text), Vec<Place>>,
+    records: HashMap<(ClusterIx, Namespace, Text), Vec<Place>>,
+    routes: HashMap<(ClusterIx, Namespace, Text), Vec<Place>>,
+    /// Places of each cluster.
+    pub(super) clusters: BTreeMap<ClusterIx, BTreeSet<Place>>,
+}
+
+impl Index {
+    /// Of a fleet.
+    pub fn new(fleet: &Fleet) -> Self {
+        let mut index = Self::default();
+        for (s, service) in fleet.services.iter().enumerate() {
+            let record: Text = fleet.record_name(service).into();
+            for (r, region) in service.regions.iter().enumerate() {
+                let place: Place = (ServiceIx::from(s), RegionIx::from(r));
+                let w = &region.workload;
+                let key = |name: &Text| (region.cluster, w.namespace.clone(), name.clone());
+                index.workloads.entry(key(&w.name)).or_default().push(place);
+                index.records.entry(key(&record)).or_default().push(place);
+                index.clusters.entry(region.cluster).or_default().insert(place);
+                if let Some(route) = &region.route {
+                    let key = (route.cluster, route.namespace.clone(), route.name.clone());
+                    index.routes.entry(key).or_default().push(place);
+                    index.clusters.entry(route.cluster).or_default().insert(place);
+                }
+            }
+        }
+        index
+    }
+}
+
+/// Beyond this, an answer's `Date` is not the same moment as ours.
+const SKEW_NOISE: SignedDuration = SignedDuration::from_secs(2);
+
+impl Engine {
+    /// Takes an observation in.
+    pub(super) fn observe(&mut self, seen: Observation) {
+        match seen {
+            Observation::Link { cluster, link } => self.link(cluster, link),
+            Observation::Heard { cluster, server_time } => self.heard(cluster, server_time),
+            Observation::Cluster { cluster, facts } => {
+                if let Some(state) = self.clusters.get_mut(cluster.at())
+                    && state.facts != facts
+                {
+                    state.facts = facts;
+                    self.touch_cluster(cluster);
+                }
+            }
+            Observation::Object { cluster, seen } => self.object(cluster, seen),
+            Observation::Synced { cluster, watch, namespace, present, gap } => {
+                self.synced(cluster, &watch, namespace.as_ref(), &present, gap);
+            }
+            Observation::Revisions { place, result } => self.with(place, |region| match result {
+                Ok(revisions) => {
+                    region.revisions_for = region.workload.as_ref().map(|w| w.template);
+                    region.revisions = revisions;
+                    region.trouble = None;
+                }
+                Err(reason) => region.trouble = Some(reason),
+            }),
+            Observation::Pods { place, result } => self.with(place, |region| match result {
+                Ok(pods) => {
+                    region.pods = pods;
+                    region.trouble = None;
+                }
+                Err(reason) => region.trouble = Some(reason),
+            }),
+            Observation::Events { place, lines } => self.with(place, |region| region.events = lines),
+            Observation::Samples { service, column, at, readings } => {
+                self.take_samples(service, &column, at, readings);
+            }
+            Observation::Windows { service, column, readings } => self.take_windows(service, &column, readings),
+            Observation::History { service, column, step, points } => {
+                self.take_history(service, &column, step, points);
+            }
+            // Full objects are answers to a draft or to a region that was opened: see `reply`.
+            Observation::Full { object, result } => {
+                self.full.insert(object, (self.now, result));
+            }
+        }
+    }
+
+    fn link(&mut self, cluster: ClusterIx, link: Link) {
+        let Some(state) = self.clusters.get_mut(cluster.at()) else { return };
+        if state.link != link {
+            state.link = link;
+            self.touch_cluster(cluster);
+        }
+    }
+
+    fn heard(&mut self, cluster: ClusterIx, server_time: Option<Timestamp>) {
+        let now = self.now;
+        let Some(state) = self.clusters.get_mut(cluster.at()) else { return };
+        let was = state.freshness(now).is_live();
+        state.heard = Some(now);
+        if let Some(server) = server_time {
+            // `Date` has whole seconds: only what is beyond that is a difference.
+            let skew = server.duration_since(now.wall);
+            let skew = if skew.abs() <= SKEW_NOISE { SignedDuration::ZERO } else { skew };
+            state.skew = Some(skew);
+        }
+        if !was {
+            self.touch_cluster(cluster);
+        }
+    }
+
+    fn object(&mut self, cluster: ClusterIx, seen: Seen) {
+        match seen {
+            Seen::Workload { namespace, name, state, .. } => {
+                let Some(places) = self.index.workloads.get(&(cluster, namespace, name)).cloned() else { return };
+                let (at, now) = (self.server_now(), self.now);
+                for place in places {
+                    self.with(place, |region| workload(region, state.as_deref(), at, now));
+                }
+            }
+            Seen::Record { namespace, name, state } => {
+                let Some(places) = self.index.records.get(&(cluster, namespace, name)).cloned() else { return };
+                for place in places {
+                    self.record(place, state.as_deref().cloned());
+                }
+            }
+            Seen::Route { namespace, name, state, .. } => {
+                let Some(places) = self.index.routes.get(&(cluster, namespace, name)).cloned() else { return };
+                for place in places {
+                    self.route(place, state.as_deref().cloned());
+                }
+            }
+        }
+    }
+
+    /// The record of a region, or its absence: what was there and is gone is remembered.
+    pub(super) fn record(&mut self, place: Place, state: Option<RegionRecord>) {
+        let now = self.server_now();
+        let Some(service) = self.services.get_mut(place.0.at()) else { return };
+        let Some(slot) = service.record.regions.get_mut(place.1.at()) else { return };
+        let Some(region) = service.regions.get_mut(place.1.at()) else { return };
+        region.record_listed = true;
+        match (state, slot.as_mut()) {
+            (Some(new), Some(old)) => {
+                if new != *old {
+                    // A key that was deleted under us stays in memory: a fact may only be ended by a fact.
+                    let lost = old.relevant(now).any(|f| !new.facts.contains_key(&f.id));
+                    let mut merged = new;
+                    merged.merge(old);
+                    region.record_lost |= lost;
+                    *old = merged;
+                    service.stale_view = true;
+                }
+            }
+            (Some(new), None) => {
+                *slot = Some(new);
+                service.stale_view = true;
+            }
+            (None, Some(old)) => {
+                if !old.facts.is_empty() {
+                    region.record_lost = true;
+                }
+                service.stale_view = true;
+            }
+            (None, None) => {
+                *slot = Some(RegionRecord::default());
+                service.stale_view = true;
+            }
+        }
+    }
+
+    fn route(&mut self, place: Place, state: Option<Route>) {
+        let spec = self.fleet.service(place.0).and_then(|s| s.region(place.1)).and_then(|r| r.route.clone());
+        let at = self.server_now();
+        let now = self.now;
+        self.with(place, |region| {
+            let weight = |route: &Option<Route>| {
+                let spec = spec.as_ref()?;
+                let rule = route.as_ref()?.rules.get(spec.rule)?;
+                rule.iter().find(|b| b.name == spec.backend).map(|b| b.weight)
+            };
+            let (before, after) = (weight(&region.route), weight(&state));
+            if before != after
+                && let (Some(_), Some(weight)) = (before, after)
+            {
+                region.remember(at, Happened::Weight(weight));
+                region.changed = Some(now);
+            }
+            region.route = state;
+        });
+    }
+
+    fn synced(
+        &mut self,
+        cluster: ClusterIx,
+        watch: &WatchKind,
+        namespace: Option<&Namespace>,
+        present: &[Text],
+        gap: bool,
+    ) {
+        let present: BTreeSet<&str> = present.iter().map(|t| &**t).collect();
+        let places: Vec<Place> = self.index.clusters.get(&cluster).into_iter().flatten().copied().collect();
+        let at = self.server_now();
+        let now = self.now;
+        for place in places {
+            let fleet = self.fleet.clone();
+            let Some(service) = fleet.service(place.0) else { continue };
+            let Some(spec) = service.region(place.1) else { continue };
+            let covers = |ns: &Namespace| namespace.is_none_or(|n| n == ns);
+            let is_there = |ns: &Namespace, name: &str| present.contains(format!("{ns}/{name}").as_str());
+            let w = &spec.workload;
+            match watch {
+                WatchKind::Workloads(kind) if spec.cluster == cluster && w.kind == *kind && covers(&w.namespace) => {
+                    if !is_there(&w.namespace, &w.name) {
+                        self.with(place, |region| {
+                            if region.workload.is_some() || !region.absent {
+                                workload(region, None, at, now);
+                            }
+                        });
+                    } else if gap {
+                        self.with(place, |region| region.remember(at, Happened::Gap));
+                    }
+                }
+                WatchKind::Records if spec.cluster == cluster && covers(&w.namespace) => {
+                    if !is_there(&w.namespace, &fleet.record_name(service)) {
+                        self.record(place, None);
+                    }
+                }
+                WatchKind::Routes(provider) => {
+                    let Some(route) = spec.route.as_ref().filter(|r| r.cluster == cluster) else { continue };
+                    if route.provider == *provider
+                        && covers(&route.namespace)
+                        && !is_there(&route.namespace, &route.name)
+                    {
+                        self.route(place, None);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// How an object of a cluster is to be read; none: nobody asks for it.
+    pub(super) fn read_how(&self, cluster: ClusterIx, namespace: &str, name: &str) -> Option<ReadHow> {
+        let key = (cluster, Namespace::new(namespace), Text::from(name));
+        let (service, region) = *self.index.workloads.get(&key)?.first()?;
+        let service = self.fleet.service(service)?;
+        let container = service.region(region)?.workload.container.clone();
+        Some(ReadHow { container, version_from: service.version_from.clone() })
+    }
+
+    /// Changes a region, and marks its service's view as stale.
+    pub(super) fn with(&mut self, place: Place, change: impl FnOnce(&mut RegionState)) {
+        let Some(service) = self.services.get_mut(place.0.at()) else { return };
+        let Some(region) = service.regions.get_mut(place.1.at()) else { return };
+        change(region);
+        service.stale_view = true;
+    }
+
+    /// Every view that shows something of this cluster is stale.
+    fn touch_cluster(&mut self, cluster: ClusterIx) {
+        for (service, _) in self.index.clusters.get(&cluster).into_iter().flatten() {
+            if let Some(state) = self.services.get_mut(service.at()) {
+                state.stale_view = true;
+            }
+        }
+    }
+
+    /// Server time now: our clock plus the median difference of the clusters that are heard.
+    pub fn server_now(&self) -> Timestamp {
+        let mut skews: Vec<SignedDuration> = self.clusters.iter().filter_map(|c| c.skew).collect();
+        skews.sort();
+        let median = skews.get(skews.len() / 2).copied().unwrap_or_default();
+        self.now.wall.saturating_add(median).unwrap_or(self.now.wall)
+    }
+}
+
+/// A workload as it is now; transitions are remembered in order.
+fn workload(region: &mut RegionState, new: Option<&Workload>, at: Timestamp, now: crate::domain::stamp::Stamp) {
+    let Some(new) = new else {
+        if region.workload.take().is_some() {
+            region.remember(at, Happened::Deleted);
+            region.changed = Some(now);
+        }
+        region.absent = true;
+        region.settled = None;
+        return;
+    };
+    region.absent = false;
+    let old = region.workload.replace(new.clone());
+    let Some(old) = old else { return };
+    if old == *new {
+        return;
+    }
+    let mut notable = false;
+    if old.template != new.template || old.uid != new.uid {
+        let what = Happened::Template { version: new.version.0.clone(), template: new.template };
+        region.remember(at, what);
+        notable = true;
+    }
+    if old.paused != new.paused {
+        region.remember(at, if new.paused { Happened::Paused } else { Happened::Unpaused });
+        notable = true;
+    }
+    if old.phase != new.phase {
+        match new.phase {
+            Phase::Complete => region.remember(at, Happened::Settled),
+            Phase::DeadlineExceeded => region.remember(at, Happened::Failed),
+            _ => {}
+        }
+        notable = true;
+    }
+    if notable || old.replicas != new.replicas {
+        region.changed = Some(now);
+    }
+}

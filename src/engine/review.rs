@@ -1,0 +1,447 @@
+//! From an intent to something a person can approve: reads, draft, dry-run.
+//!
+//! The prompt opens at once; reads and dry-runs go on behind it. Raising waits for
+//! them; lowering waits a moment for reads and for no dry-run at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Engine;
+use super::draft::{self, Desk, Objects, Read};
+use super::effect::{ActResult, Effect, MetricQuestion, Ticket};
+use super::operation::{Proposal, ProposalState};
+use crate::domain::challenge::challenge;
+use crate::domain::change::{ApiType, ObjectRef};
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::id::{RegionIx, ServiceIx, Text};
+use crate::domain::intent::{Direction, Intent, Target, Verb};
+use crate::domain::link::LostReason;
+use crate::domain::observation::Seen;
+use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, WriteRole};
+use crate::domain::record::RegionRecord;
+use crate::domain::stamp::SignedDuration;
+use crate::domain::version::TemplateDigest;
+
+/// Lowering drafts with what was read by then; the rest is left out, and said.
+const LOWERING_READS: Duration = Duration::from_millis(1_500);
+/// Raising refuses when reads take longer.
+const RAISING_READS: Duration = Duration::from_secs(10);
+/// A dry-run that takes longer is a finding.
+const DRY_RUN: Duration = Duration::from_secs(3);
+
+/// What is behind a proposal.
+#[derive(Debug, Default)]
+pub(super) struct Review {
+    reading: BTreeMap<Ticket, Read>,
+    asked: BTreeSet<Read>,
+    objects: Objects,
+    dry_runs: BTreeMap<Ticket, usize>,
+    ready_since: Option<Duration>,
+}
+
+/// What a read brought.
+pub(super) enum Answer {
+    /// One object.
+    Object(Result<Option<Value>, LostReason>),
+    /// A list.
+    List(Result<Vec<Value>, LostReason>),
+}
+
+impl Engine {
+    /// Starts to review an intent; its proposal replaces the one under review.
+    pub fn propose(&mut self, id: PlanId, intent: Intent) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let title = self.title(&intent);
+        self.review = Some(Review::default());
+        self.proposal = Some(Proposal {
+            id,
+            title,
+            opened: self.now,
+            state: ProposalState::Reading { missing: 0 },
+            intent: intent.clone(),
+        });
+        let Some((service, state)) = self.fleet.service(intent.service).zip(self.services.get(intent.service.at()))
+        else {
+            self.refuse(Refusal::new("nothing", "no such service", "check its name"));
+            return effects;
+        };
+        let reads = draft::reads(service, state, &intent);
+        if matches!(intent.verb, Verb::Drain) {
+            self.ask_week(intent.service, &mut effects);
+        }
+        self.read(reads, &mut effects);
+        self.go_on(&mut effects);
+        effects
+    }
+
+    /// Leaves the review without doing anything.
+    pub fn dismiss(&mut self) {
+        self.proposal = None;
+        self.review = None;
+    }
+
+    fn title(&self, intent: &Intent) -> Text {
+        let Some(service) = self.fleet.service(intent.service) else { return intent.verb.word().into() };
+        let whom = match &intent.target {
+            Target::Service => service.name.to_string(),
+            Target::Ring(ring) => service.ring(*ring).map_or_else(|| "?".to_owned(), |r| r.name.to_string()),
+            Target::Regions(regions) => {
+                let name = |r: &RegionIx| service.region(*r).map(|r| r.name.to_string());
+                regions.iter().filter_map(name).collect::<Vec<_>>().join(", ")
+            }
+        };
+        format!("{} {whom}", intent.verb.word()).into()
+    }
+
+    fn read(&mut self, reads: Vec<Read>, effects: &mut Vec<Effect>) {
+        let Some(intent) = self.proposal.as_ref().map(|p| p.intent.clone()) else { return };
+        for read in reads {
+            let Some(object) = self.object_of(intent.service, &read) else { continue };
+            let ticket = self.ticket();
+            let Some(review) = &mut self.review else { return };
+            if !review.asked.insert(read.clone()) {
+                continue;
+            }
+            effects.push(match &read {
+                Read::Owned(_, selector) => Effect::FetchList {
+                    ticket,
+                    cluster: object.cluster,
+                    api: ApiType::replica_set(),
+                    namespace: object.namespace,
+                    selector: selector.as_str().into(),
+                },
+                _ => Effect::Fetch { ticket, object },
+            });
+            review.reading.insert(ticket, read);
+        }
+        self.count_missing();
+    }
+
+    fn object_of(&self, service: ServiceIx, read: &Read) -> Option<ObjectRef> {
+        let spec = self.fleet.service(service)?;
+        let (Read::Workload(at) | Read::Owned(at, _) | Read::Route(at) | Read::Record(at)) = read;
+        let region = spec.region(*at)?;
+        match read {
+            Read::Workload(_) | Read::Owned(..) => self.workload_object((service, *at)),
+            Read::Route(_) => {
+                let route = region.route.as_ref()?;
+                Some(ObjectRef {
+                    cluster: route.cluster,
+                    api: crate::traffic::provider(&route.provider)?.api(),
+                    namespace: route.namespace.clone(),
+                    name: route.name.clone(),
+                })
+            }
+            Read::Record(_) => Some(ObjectRef {
+                cluster: region.cluster,
+                api: ApiType::config_map(),
+                namespace: region.workload.namespace.clone(),
+                name: self.fleet.record_name(spec).into(),
+            }),
+        }
+    }
+
+    fn count_missing(&mut self) {
+        let missing = self.review.as_ref().map_or(0, |r| r.reading.len());
+        if let Some(ProposalState::Reading { missing: m }) = self.proposal.as_mut().map(|p| &mut p.state) {
+            *m = missing;
+        }
+    }
+
+    pub(super) fn read_for_review(&mut self, ticket: Ticket, answer: Answer, effects: &mut Vec<Effect>) {
+        let Some(read) = self.review.as_mut().and_then(|r| r.reading.remove(&ticket)) else { return };
+        let Some(service) = self.proposal.as_ref().map(|p| p.intent.service) else { return };
+        // What was read enters the state too: the verdict must rest on it.
+        if let Answer::Object(Ok(value)) = &answer
+            && let Some(object) = self.object_of(service, &read)
+        {
+            self.observe_full(&object, value.as_ref());
+            self.refresh();
+        }
+        let Some(review) = &mut self.review else { return };
+        match (read, answer) {
+            (Read::Workload(at), Answer::Object(result)) => {
+                review.objects.workloads.insert(at, result);
+            }
+            (Read::Route(at), Answer::Object(result)) => {
+                review.objects.routes.insert(at, result);
+            }
+            (Read::Record(at), Answer::Object(result)) => {
+                review.objects.records.insert(at, result.map(|_| ()));
+            }
+            (Read::Owned(at, _), Answer::List(result)) => {
+                review.objects.owned.insert(at, result);
+            }
+            _ => {}
+        }
+        self.count_missing();
+        self.go_on(effects);
+    }
+
+    /// Drafts as soon as everything that is waited for is there.
+    fn go_on(&mut self, effects: &mut Vec<Effect>) {
+        let Some((review, proposal)) = self.review.as_ref().zip(self.proposal.as_ref()) else { return };
+        if !review.reading.is_empty() || !matches!(proposal.state, ProposalState::Reading { .. }) {
+            return;
+        }
+        let intent = proposal.intent.clone();
+        if let Some((service, state)) = self.fleet.service(intent.service).zip(self.services.get(intent.service.at())) {
+            let more = draft::more_reads(service, state, &intent, &review.objects);
+            let more: Vec<Read> = more.into_iter().filter(|r| !review.asked.contains(r)).collect();
+            if !more.is_empty() {
+                self.read(more, effects);
+                return;
+            }
+        }
+        self.draft(effects);
+    }
+
+    fn draft(&mut self, effects: &mut Vec<Effect>) {
+        let Some(proposal) = self.proposal.as_ref() else { return };
+        let (id, intent) = (proposal.id, proposal.intent.clone());
+        let objects = self.review.as_ref().map(|r| r.objects.clone()).unwrap_or_default();
+        let question = self.question_for(&intent);
+        let now = self.server_now();
+        let fleet = self.fleet.clone();
+        let Some((service, state)) = fleet.service(intent.service).zip(self.services.get(intent.service.at())) else {
+            return;
+        };
+        let mut desk = Desk {
+            fleet: &fleet,
+            clusters: &self.clusters,
+            at: intent.service,
+            service,
+            state,
+            objects: &objects,
+            question,
+            now,
+            stamp: self.now,
+            ids: &mut self.ids,
+            operator: &self.operator,
+            journal: &self.journal_head,
+        };
+        match draft::draft(&mut desk, id, &intent) {
+            Err(refusal) => self.refuse(refusal),
+            Ok(plan) => self.ready(plan, effects),
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        if let Some(proposal) = &mut self.proposal {
+            proposal.state = ProposalState::Refused(refusal);
+        }
+        self.review = None;
+    }
+
+    fn ready(&mut self, plan: Plan, effects: &mut Vec<Effect>) {
+        let mut dry_runs = BTreeMap::new();
+        for (step, write) in plan.steps.iter().enumerate().flat_map(|(i, s)| s.writes.iter().map(move |w| (i, w))) {
+            // Own record facts need no rehearsal.
+            if write.role == WriteRole::Main && write.if_absent.is_none() {
+                let ticket = self.ticket();
+                dry_runs.insert(ticket, step);
+                effects.push(Effect::DryRun { ticket, change: Box::new(write.change.clone()) });
+            }
+        }
+        let checking = dry_runs.len();
+        if let Some(review) = &mut self.review {
+            review.dry_runs = dry_runs;
+            review.ready_since = Some(self.now.mono);
+        }
+        if let Some(proposal) = &mut self.proposal {
+            proposal.title = plan.title.clone();
+            let challenge = challenge(&plan);
+            proposal.state = ProposalState::Ready { challenge, plan: Arc::new(plan), checking };
+        }
+    }
+
+    pub(super) fn dry_ran(&mut self, ticket: Ticket, result: ActResult) {
+        let Some(step) = self.review.as_mut().and_then(|r| r.dry_runs.remove(&ticket)) else { return };
+        let left = self.review.as_ref().map_or(0, |r| r.dry_runs.len());
+        let Some(ProposalState::Ready { plan, .. }) = self.proposal.as_ref().map(|p| &p.state) else { return };
+        let Some(region) = plan.steps.get(step).map(|s| s.region) else { return };
+        let name = self.region_text(plan.service, region);
+        let lowering = plan.direction() == Direction::Lowering;
+        let finding = |severity, code, text: String| Finding::new(severity, code, name.clone(), text);
+        let finding = match result {
+            ActResult::Accepted { object, warnings, .. } => {
+                if let Some(object) = object {
+                    self.expect_as_admitted(step, &object);
+                }
+                (!warnings.is_empty()).then(|| {
+                    finding(Severity::Note, "dry-run", format!("{name}: the server warns: {}", warnings.join("; ")))
+                })
+            }
+            ActResult::Refused { code: 400, message } => Some(finding(
+                Severity::Warning,
+                "dry-run",
+                format!("{name}: the server could not rehearse it (a webhook without dry-run support?): {message}"),
+            )),
+            ActResult::Unknown(why) | ActResult::NotSent(why) => Some(finding(
+                if lowering { Severity::Note } else { Severity::Warning },
+                "dry-run",
+                format!("{name}: not rehearsed: {why}"),
+            )),
+            ActResult::Refused { code, message } => {
+                let text = format!("{name}: the server would refuse it ({code}): {message}");
+                return self.rehearsal_failed(lowering, "dry-run", name, text, left);
+            }
+            ActResult::Changed | ActResult::Absent(_) => {
+                let text = format!("{name}: changed since you looked");
+                return self.rehearsal_failed(lowering, "changed", name, text, left);
+            }
+        };
+        self.add_findings(finding.into_iter().collect(), left);
+    }
+
+    /// Raising is refused; lowering goes on where it can, and the step will say so itself.
+    fn rehearsal_failed(&mut self, lowering: bool, code: &'static str, subject: Text, text: String, left: usize) {
+        if lowering {
+            self.add_findings(vec![Finding::new(Severity::Warning, code, subject, text)], left);
+        } else {
+            self.refuse(Refusal::new(code, text, "nothing was written; look again, then try again"));
+        }
+    }
+
+    /// Admission may change a template: what must be seen is what the server said it would be.
+    fn expect_as_admitted(&mut self, step: usize, object: &Value) {
+        let Some(ProposalState::Ready { plan, .. }) = self.proposal.as_mut().map(|p| &mut p.state) else { return };
+        let Some(service) = self.fleet.service(plan.service) else { return };
+        let Some(spec) = plan.steps.get(step).and_then(|s| service.region(s.region)) else { return };
+        let Some(kind) = crate::kinds::kind(&spec.workload.kind) else { return };
+        let Some(admitted) = kind.template(object).map(TemplateDigest::of) else { return };
+        let plan = Arc::make_mut(plan);
+        let mut changed = false;
+        for expect in plan.steps.get_mut(step).into_iter().flat_map(|s| &mut s.expect) {
+            if let Expectation::Settled(digest) | Expectation::Template(digest) = expect
+                && *digest != admitted
+            {
+                *digest = admitted;
+                changed = true;
+            }
+        }
+        if changed {
+            let name: Text = spec.name.as_str().into();
+            let text = format!("{name}: admission changes the pod template beyond what is shown");
+            plan.findings.push(Finding::new(Severity::Warning, "admission", name, text));
+        }
+    }
+
+    fn add_findings(&mut self, findings: Vec<Finding>, left: usize) {
+        let Some(ProposalState::Ready { plan, challenge: asked, checking }) =
+            self.proposal.as_mut().map(|p| &mut p.state)
+        else {
+            return;
+        };
+        *checking = left;
+        if !findings.is_empty() {
+            Arc::make_mut(plan).findings.extend(findings);
+        }
+        // More may be asked than before, never less: findings only grow.
+        *asked = challenge(plan);
+    }
+
+    /// Time limits of the review.
+    pub(super) fn tend_review(&mut self, effects: &mut Vec<Effect>) {
+        let Some((review, proposal)) = self.review.as_mut().zip(self.proposal.as_ref()) else { return };
+        let lowering = proposal.intent.verb.direction() == Direction::Lowering;
+        let waited = self.now.since(proposal.opened);
+        match &proposal.state {
+            ProposalState::Reading { .. } if lowering && waited >= LOWERING_READS => {
+                let late = LostReason::Unreachable("no answer yet".into());
+                for read in std::mem::take(&mut review.reading).into_values() {
+                    match read {
+                        Read::Workload(at) => drop(review.objects.workloads.insert(at, Err(late.clone()))),
+                        Read::Route(at) => drop(review.objects.routes.insert(at, Err(late.clone()))),
+                        Read::Owned(at, _) => drop(review.objects.owned.insert(at, Err(late.clone()))),
+                        Read::Record(at) => drop(review.objects.records.insert(at, Err(late.clone()))),
+                    }
+                }
+                self.go_on(effects);
+            }
+            ProposalState::Reading { missing } if !lowering && waited >= RAISING_READS => {
+                let text = format!("{missing} of the objects this rests on could not be read within 10 s");
+                self.refuse(Refusal::new("unreachable", text, "R tries lost clusters again"));
+            }
+            ProposalState::Ready { checking, .. } if *checking > 0 => {
+                let late = review.ready_since.is_some_and(|t| self.now.mono.saturating_sub(t) >= DRY_RUN);
+                if late {
+                    let steps: Vec<usize> = std::mem::take(&mut review.dry_runs).into_values().collect();
+                    self.unrehearsed(&steps, lowering);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn unrehearsed(&mut self, steps: &[usize], lowering: bool) {
+        let Some(ProposalState::Ready { plan, .. }) = self.proposal.as_ref().map(|p| &p.state) else { return };
+        let severity = if lowering { Severity::Note } else { Severity::Warning };
+        let findings = steps.iter().filter_map(|s| plan.steps.get(*s)).map(|step| {
+            let name = self.region_text(plan.service, step.region);
+            let text = format!("{name}: the dry-run did not answer within 3 s");
+            Finding::new(severity, "dry-run", name, text)
+        });
+        let findings = findings.collect();
+        self.add_findings(findings, 0);
+    }
+
+    fn region_text(&self, service: ServiceIx, region: RegionIx) -> Text {
+        self.fleet
+            .service(service)
+            .and_then(|s| s.region(region))
+            .map_or_else(|| "?".into(), |r| r.name.as_str().into())
+    }
+
+    /// The traffic column of the last week, hourly, for the peak of these hours.
+    fn ask_week(&mut self, service: ServiceIx, effects: &mut Vec<Effect>) {
+        let last = self.server_now();
+        let first = last.saturating_sub(SignedDuration::from_hours(7 * 24 + 1)).unwrap_or(last);
+        let step = SignedDuration::from_hours(1);
+        let span = super::effect::Span::History { first, last, step };
+        let questions: Vec<MetricQuestion> = self.traffic_questions(service, span);
+        effects.extend(questions.into_iter().map(|q| Effect::Ask(Box::new(q))));
+    }
+
+    /// A full object that was read enters the state as if the watch had shown it.
+    pub(super) fn observe_full(&mut self, object: &ObjectRef, value: Option<&Value>) {
+        let seen = match &*object.api.kind {
+            "ConfigMap" => Some(Seen::Record {
+                namespace: object.namespace.clone(),
+                name: object.name.clone(),
+                state: value.map(|v| {
+                    let data = v.get("data").and_then(Value::as_object);
+                    let entries = data.into_iter().flatten().filter_map(|(k, v)| Some((k.as_str(), v.as_str()?)));
+                    Box::new(RegionRecord::read(entries))
+                }),
+            }),
+            kind => self.seen_workload_or_route(kind, object, value),
+        };
+        if let Some(seen) = seen {
+            self.observe(crate::domain::observation::Observation::Object { cluster: object.cluster, seen });
+        }
+    }
+
+    fn seen_workload_or_route(&self, kind: &str, object: &ObjectRef, value: Option<&Value>) -> Option<Seen> {
+        let (namespace, name) = (object.namespace.clone(), object.name.clone());
+        let bytes = value.map(ToString::to_string);
+        if let Some(kind) = crate::kinds::KINDS.iter().find(|k| &*k.api().kind == kind) {
+            let how = |ns: &str, n: &str| self.read_how(object.cluster, ns, n);
+            let state = match bytes {
+                // An absent object says so; one that cannot be read says nothing.
+                None => None,
+                Some(bytes) => Some(Box::new(kind.read(bytes.as_bytes(), &how).ok()??.workload)),
+            };
+            return Some(Seen::Workload { namespace, name, kind: kind.name().into(), state });
+        }
+        let provider = crate::traffic::PROVIDERS.iter().find(|p| &*p.api().kind == kind)?;
+        let state = match bytes {
+            None => None,
+            Some(bytes) => Some(Box::new(provider.read(bytes.as_bytes()).ok()?.route)),
+        };
+        Some(Seen::Route { namespace, name, provider: provider.name().into(), state })
+    }
+}
