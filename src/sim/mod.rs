@@ -1,1 +1,12 @@
 //! A simulated fleet at the wire; it imports none of our own translators.
+
+/// The API server of one cluster.
+pub mod api;
+/// The simulation's time: tokio's clock times a speed.
+pub mod clock;
+/// The table of served kinds.
+pub mod resources;
+/// What an API server answers when it refuses: `Status` objects.
+pub mod status;
+/// One cluster's objects, revisions and history.
+pub mod store;

@@ -1,0 +1,451 @@
+//! Create, replace, change and delete: prepared outside the lock, committed inside it.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::super::clock::rfc3339;
+use super::super::resources::{DEPLOYMENTS, NAMESPACES, Resource};
+use super::super::status::ApiError;
+use super::{Change, State, Store, Stored, Verb, meta, no_namespace};
+
+/// How often a change is tried again when others write the same object meanwhile.
+const TRIES: usize = 5;
+
+/// Who writes, and how.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    /// The field manager.
+    pub manager: String,
+    /// Server-side apply rather than update.
+    pub apply: bool,
+    /// Goes through everything but stores nothing.
+    pub dry_run: bool,
+}
+
+impl Writer {
+    /// A writer with this field manager.
+    pub fn named(manager: impl Into<String>) -> Self {
+        Self {
+            manager: manager.into(),
+            apply: false,
+            dry_run: false,
+        }
+    }
+
+    /// The Deployment, ReplicaSet and garbage-collecting controllers.
+    pub fn controller() -> Self {
+        Self::named("kube-controller-manager")
+    }
+
+    /// The same writer, storing nothing.
+    #[must_use]
+    pub fn dry(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+}
+
+/// Which part of an object a write may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Everything but `.status` of kinds with that subresource.
+    Main,
+    /// `.status` (and a Deployment's annotations, as the real registry allows).
+    Status,
+    /// `.spec.replicas`, through `/scale`.
+    Scale,
+}
+
+/// What happens to the objects that a deleted one owns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Propagation {
+    /// They are deleted after it.
+    #[default]
+    Background,
+    /// They are deleted before it.
+    Foreground,
+    /// They stay and lose their owner.
+    Orphan,
+}
+
+/// Conditions and manner of a deletion.
+#[derive(Clone, Debug, Default)]
+pub struct DeleteOptions {
+    /// Only if the object has this uid.
+    pub uid: Option<String>,
+    /// Only if the object has this resourceVersion.
+    pub resource_version: Option<String>,
+    /// What happens to owned objects.
+    pub propagation: Propagation,
+}
+
+impl Store {
+    /// Stores a new object; name and namespace are read from its metadata.
+    pub fn create(
+        &self,
+        resource: &'static Resource,
+        mut object: Value,
+        writer: &Writer,
+    ) -> Result<Arc<Value>, ApiError> {
+        let resource = resource.stored();
+        let revision = self.revision();
+        meta::set(&mut object, "resourceVersion", None);
+        if meta::text(&object, "name").is_empty() && !meta::text(&object, "generateName").is_empty()
+        {
+            let prefix = meta::text(&object, "generateName").to_owned();
+            let suffix = meta::suffix(self.inner.seed, &[&prefix, &revision.to_string()]);
+            meta::set(
+                &mut object,
+                "name",
+                Some(format!("{prefix}{suffix}").into()),
+            );
+        }
+        let (ns, name) = (
+            meta::text(&object, "namespace").to_owned(),
+            meta::text(&object, "name").to_owned(),
+        );
+        if resource.namespaced && self.find(&NAMESPACES, "", &ns).is_none() {
+            return Err(no_namespace(&ns));
+        }
+        self.stamp_new(resource, &mut object, &ns, &name, revision);
+        let mut state = self.lock();
+        if state.find(resource, &ns, &name).is_some() {
+            return Err(ApiError::already_exists(resource, &name));
+        }
+        if writer.dry_run {
+            return Ok(Arc::new(object));
+        }
+        let stored = self.commit(&mut state, resource, Verb::Added, object, None);
+        Ok(Arc::clone(&stored.value))
+    }
+
+    /// Replaces everything but the status. `metadata.resourceVersion`, when given, must be
+    /// the stored one.
+    pub fn replace(
+        &self,
+        resource: &'static Resource,
+        object: Value,
+        writer: &Writer,
+    ) -> Result<Arc<Value>, ApiError> {
+        self.put_part(resource, Part::Main, object, writer)
+    }
+
+    /// Replaces the status only.
+    pub fn update_status(
+        &self,
+        resource: &'static Resource,
+        object: Value,
+        writer: &Writer,
+    ) -> Result<Arc<Value>, ApiError> {
+        self.put_part(resource, Part::Status, object, writer)
+    }
+
+    fn put_part(
+        &self,
+        resource: &'static Resource,
+        part: Part,
+        object: Value,
+        writer: &Writer,
+    ) -> Result<Arc<Value>, ApiError> {
+        let (ns, name) = (
+            meta::text(&object, "namespace").to_owned(),
+            meta::text(&object, "name").to_owned(),
+        );
+        self.modify(resource, &ns, &name, part, writer, |current| {
+            current.clone_from(&object);
+            Ok(())
+        })
+    }
+
+    /// Reads, changes and writes one object atomically. `change` may run more than once:
+    /// when another writer was faster it starts again from the newer object. A change that
+    /// changes nothing is no write: no revision, no event.
+    pub fn modify(
+        &self,
+        resource: &'static Resource,
+        ns: &str,
+        name: &str,
+        part: Part,
+        writer: &Writer,
+        mut change: impl FnMut(&mut Value) -> Result<(), ApiError>,
+    ) -> Result<Arc<Value>, ApiError> {
+        let resource = resource.stored();
+        for _ in 0..TRIES {
+            let Some(current) = self.find(resource, ns, name) else {
+                return Err(ApiError::not_found(resource, name));
+            };
+            let mut next = Value::clone(&current.value);
+            change(&mut next)?;
+            self.prepare(resource, part, &current.value, &mut next)?;
+            if next == *current.value {
+                return Ok(Arc::clone(&current.value));
+            }
+            if writer.dry_run {
+                return Ok(Arc::new(next));
+            }
+            let mut state = self.lock();
+            match state.find(resource, ns, name) {
+                Some(now) if Arc::ptr_eq(now, &current) => {
+                    let previous = Some(Arc::clone(&current.value));
+                    let stored = self.commit(&mut state, resource, Verb::Modified, next, previous);
+                    return Ok(Arc::clone(&stored.value));
+                }
+                _ => {}
+            }
+        }
+        Err(ApiError::stale(resource, name))
+    }
+
+    /// Deletes an object and, as the garbage collector would, what only it owned. With
+    /// finalizers it stays, with a deletionTimestamp, until they are gone.
+    pub fn delete(
+        &self,
+        resource: &'static Resource,
+        ns: &str,
+        name: &str,
+        options: &DeleteOptions,
+        writer: &Writer,
+    ) -> Result<Arc<Value>, ApiError> {
+        let resource = resource.stored();
+        let mut state = self.lock();
+        let Some(current) = state.find(resource, ns, name).cloned() else {
+            return Err(ApiError::not_found(resource, name));
+        };
+        check_preconditions(resource, &current, options)?;
+        if writer.dry_run {
+            return Ok(Arc::clone(&current.value));
+        }
+        Ok(self.delete_locked(&mut state, resource, &current, options.propagation))
+    }
+
+    fn delete_locked(
+        &self,
+        state: &mut State,
+        resource: &'static Resource,
+        current: &Arc<Stored>,
+        propagation: Propagation,
+    ) -> Arc<Value> {
+        let mut last = Value::clone(&current.value);
+        let previous = Some(Arc::clone(&current.value));
+        let finalizers = current
+            .value
+            .pointer("/metadata/finalizers")
+            .and_then(Value::as_array);
+        if finalizers.is_some_and(|f| !f.is_empty()) {
+            if current.meta("deletionTimestamp").is_empty() {
+                let now = rfc3339(self.clock().now());
+                meta::set(&mut last, "deletionTimestamp", Some(now.into()));
+                meta::set(&mut last, "deletionGracePeriodSeconds", Some(0.into()));
+                let stored = self.commit(state, resource, Verb::Modified, last, previous);
+                return Arc::clone(&stored.value);
+            }
+            return Arc::clone(&current.value);
+        }
+        let gone = self.commit(state, resource, Verb::Deleted, last, previous);
+        self.collect(state, current.meta("uid"), propagation);
+        Arc::clone(&gone.value)
+    }
+
+    /// Deletes or orphans what the object with this uid owned.
+    fn collect(&self, state: &mut State, uid: &str, propagation: Propagation) {
+        for (resource, owned) in state.owned_by(uid) {
+            let others = owned.owners().any(|owner| owner != uid);
+            if propagation == Propagation::Orphan || others {
+                let mut left = Value::clone(&owned.value);
+                if let Some(owners) = left
+                    .pointer_mut("/metadata/ownerReferences")
+                    .and_then(Value::as_array_mut)
+                {
+                    owners.retain(|owner| owner.get("uid").and_then(Value::as_str) != Some(uid));
+                    if owners.is_empty() {
+                        meta::set(&mut left, "ownerReferences", None);
+                    }
+                }
+                let previous = Some(Arc::clone(&owned.value));
+                self.commit(state, resource, Verb::Modified, left, previous);
+            } else {
+                self.delete_locked(state, resource, &owned, Propagation::Background);
+            }
+        }
+    }
+
+    fn stamp_new(
+        &self,
+        resource: &'static Resource,
+        object: &mut Value,
+        ns: &str,
+        name: &str,
+        revision: u64,
+    ) {
+        if let Some(map) = object.as_object_mut() {
+            map.insert("apiVersion".to_owned(), resource.api_version().into());
+            map.insert("kind".to_owned(), resource.kind.into());
+            // A status is only ever written through its subresource. Nodes and Pods of the
+            // simulation have no kubelet that would do so, so theirs may come with them.
+            if resource.status && resource.generation && resource.kind != "Pod" {
+                map.remove("status");
+            }
+        }
+        let parts = [
+            resource.group,
+            resource.plural,
+            ns,
+            name,
+            &revision.to_string(),
+        ];
+        let uid = meta::uid(self.inner.seed, &parts);
+        meta::set(object, "uid", Some(uid.into()));
+        meta::set(
+            object,
+            "creationTimestamp",
+            Some(rfc3339(self.clock().now()).into()),
+        );
+        meta::set(object, "generation", resource.generation.then(|| 1.into()));
+        meta::set(object, "deletionTimestamp", None);
+        if !resource.namespaced {
+            meta::set(object, "namespace", None);
+        }
+    }
+
+    /// Turns what a writer wants into what may be stored.
+    fn prepare(
+        &self,
+        resource: &'static Resource,
+        part: Part,
+        old: &Value,
+        new: &mut Value,
+    ) -> Result<(), ApiError> {
+        let name = meta::text(old, "name");
+        check_identity(resource, name, old, new)?;
+        if let Some(map) = new.as_object_mut() {
+            map.insert("apiVersion".to_owned(), resource.api_version().into());
+            map.insert("kind".to_owned(), resource.kind.into());
+        }
+        for key in [
+            "name",
+            "namespace",
+            "uid",
+            "creationTimestamp",
+            "generation",
+            "resourceVersion",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generateName",
+        ] {
+            meta::keep(new, old, key);
+        }
+        match part {
+            Part::Main | Part::Scale if resource.status => keep_field(new, old, "status"),
+            Part::Main | Part::Scale => {}
+            Part::Status => keep_all_but_status(resource, new, old),
+        }
+        let annotations = "/metadata/annotations";
+        let moved = new.get("spec") != old.get("spec")
+            || (resource.is(&DEPLOYMENTS) && new.pointer(annotations) != old.pointer(annotations));
+        if resource.generation && part != Part::Status && moved {
+            let generation = old
+                .pointer("/metadata/generation")
+                .and_then(Value::as_i64)
+                .unwrap_or(0);
+            meta::set(new, "generation", Some(json!(generation + 1)));
+        }
+        Ok(())
+    }
+
+    /// Makes the change visible: next revision, shelf, history, wake-up.
+    fn commit(
+        &self,
+        state: &mut State,
+        resource: &'static Resource,
+        verb: Verb,
+        mut object: Value,
+        previous: Option<Arc<Value>>,
+    ) -> Arc<Stored> {
+        state.revision += 1;
+        let revision = state.revision;
+        meta::set(
+            &mut object,
+            "resourceVersion",
+            Some(revision.to_string().into()),
+        );
+        let stored = Arc::new(Stored::new(Arc::new(object)));
+        match verb {
+            Verb::Deleted => state.remove(resource, stored.namespace(), stored.name()),
+            Verb::Added | Verb::Modified => state.put(resource, &stored),
+        }
+        let at = self.clock().elapsed();
+        let change = Change::new(revision, verb, resource, Arc::clone(&stored), previous, at);
+        state.history.push(Arc::new(change));
+        self.inner.newest.send_replace(revision);
+        stored
+    }
+}
+
+fn keep_field(new: &mut Value, old: &Value, key: &str) {
+    let Some(map) = new.as_object_mut() else {
+        return;
+    };
+    match old.get(key) {
+        Some(value) => map.insert(key.to_owned(), value.clone()),
+        None => map.remove(key),
+    };
+}
+
+fn keep_all_but_status(resource: &'static Resource, new: &mut Value, old: &Value) {
+    let status = new.get("status").cloned();
+    let annotations = new.pointer("/metadata/annotations").cloned();
+    new.clone_from(old);
+    if let (Some(map), Some(status)) = (new.as_object_mut(), status) {
+        map.insert("status".to_owned(), status);
+    }
+    if resource.is(&DEPLOYMENTS) {
+        meta::set(new, "annotations", annotations);
+    }
+}
+
+fn check_identity(
+    resource: &'static Resource,
+    name: &str,
+    old: &Value,
+    new: &Value,
+) -> Result<(), ApiError> {
+    let given = meta::text(new, "uid");
+    let uid = meta::text(old, "uid");
+    if !given.is_empty() && given != uid {
+        let why =
+            format!("Precondition failed: UID in precondition: {given}, UID in object meta: {uid}");
+        return Err(ApiError::conflict(resource, name, &why));
+    }
+    let given = meta::text(new, "resourceVersion");
+    if !given.is_empty() && given != meta::text(old, "resourceVersion") {
+        return Err(ApiError::stale(resource, name));
+    }
+    Ok(())
+}
+
+fn check_preconditions(
+    resource: &'static Resource,
+    current: &Stored,
+    options: &DeleteOptions,
+) -> Result<(), ApiError> {
+    let checks = [
+        ("UID", "uid", &options.uid),
+        (
+            "ResourceVersion",
+            "resourceVersion",
+            &options.resource_version,
+        ),
+    ];
+    for (word, key, wanted) in checks {
+        let Some(wanted) = wanted else { continue };
+        let have = current.meta(key);
+        if wanted != have {
+            let why = format!(
+                "Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {have}"
+            );
+            return Err(ApiError::conflict(resource, current.name(), &why));
+        }
+    }
+    Ok(())
+}
