@@ -4,9 +4,14 @@
 //! (patch, defaults, validation) and committed only if the object is still the one it
 //! started from, as the real server does.
 
+mod defaults;
+/// Events in two API groups.
+pub mod events;
 mod history;
+mod managed;
 mod meta;
 mod stored;
+mod validate;
 mod write;
 
 use std::collections::BTreeMap;

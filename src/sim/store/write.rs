@@ -5,9 +5,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::clock::rfc3339;
-use super::super::resources::{DEPLOYMENTS, NAMESPACES, Resource};
+use super::super::resources::{DEPLOYMENTS, NAMESPACES, RESOURCES, Resource};
+use super::super::schema;
 use super::super::status::ApiError;
-use super::{Change, State, Store, Stored, Verb, meta, no_namespace};
+use super::{
+    Change, State, Store, Stored, Verb, defaults, events, managed, meta, no_namespace, validate,
+};
 
 /// How often a change is tried again when others write the same object meanwhile.
 const TRIES: usize = 5;
@@ -88,9 +91,13 @@ impl Store {
         mut object: Value,
         writer: &Writer,
     ) -> Result<Arc<Value>, ApiError> {
+        if resource.view_of.is_some() {
+            events::to_core(&mut object);
+        }
         let resource = resource.stored();
         let revision = self.revision();
         meta::set(&mut object, "resourceVersion", None);
+        meta::set(&mut object, "managedFields", None);
         if meta::text(&object, "name").is_empty() && !meta::text(&object, "generateName").is_empty()
         {
             let prefix = meta::text(&object, "generateName").to_owned();
@@ -109,6 +116,8 @@ impl Store {
             return Err(no_namespace(&ns));
         }
         self.stamp_new(resource, &mut object, &ns, &name, revision);
+        settle(resource, None, &mut object)?;
+        managed::record(resource, None, &mut object, &self.entry(writer, Part::Main));
         let mut state = self.lock();
         if state.find(resource, &ns, &name).is_some() {
             return Err(ApiError::already_exists(resource, &name));
@@ -181,6 +190,12 @@ impl Store {
             if next == *current.value {
                 return Ok(Arc::clone(&current.value));
             }
+            managed::record(
+                resource,
+                Some(&current.value),
+                &mut next,
+                &self.entry(writer, part),
+            );
             if writer.dry_run {
                 return Ok(Arc::new(next));
             }
@@ -189,6 +204,11 @@ impl Store {
                 Some(now) if Arc::ptr_eq(now, &current) => {
                     let previous = Some(Arc::clone(&current.value));
                     let stored = self.commit(&mut state, resource, Verb::Modified, next, previous);
+                    let left = stored.value.pointer("/metadata/finalizers");
+                    if left.is_none() && !stored.meta("deletionTimestamp").is_empty() {
+                        let way = Propagation::Background;
+                        return Ok(self.delete_locked(&mut state, resource, &stored, way));
+                    }
                     return Ok(Arc::clone(&stored.value));
                 }
                 _ => {}
@@ -244,7 +264,22 @@ impl Store {
         }
         let gone = self.commit(state, resource, Verb::Deleted, last, previous);
         self.collect(state, current.meta("uid"), propagation);
+        if resource.is(&NAMESPACES) {
+            self.empty_namespace(state, current.name());
+        }
         Arc::clone(&gone.value)
+    }
+
+    /// Deletes what a deleted namespace held, as the namespace controller would.
+    fn empty_namespace(&self, state: &mut State, ns: &str) {
+        for resource in RESOURCES.into_iter().filter(|r| r.namespaced && r.view_of.is_none()) {
+            for held in state.all(resource, Some(ns)) {
+                // It may be gone already, with its owner.
+                if state.find(resource, ns, held.name()).is_some() {
+                    self.delete_locked(state, resource, &held, Propagation::Background);
+                }
+            }
+        }
     }
 
     /// Deletes or orphans what the object with this uid owned.
@@ -332,6 +367,7 @@ impl Store {
             "deletionTimestamp",
             "deletionGracePeriodSeconds",
             "generateName",
+            "managedFields",
         ] {
             meta::keep(new, old, key);
         }
@@ -340,6 +376,7 @@ impl Store {
             Part::Main | Part::Scale => {}
             Part::Status => keep_all_but_status(resource, new, old),
         }
+        settle(resource, Some(old), new)?;
         let annotations = "/metadata/annotations";
         let moved = new.get("spec") != old.get("spec")
             || (resource.is(&DEPLOYMENTS) && new.pointer(annotations) != old.pointer(annotations));
@@ -351,6 +388,19 @@ impl Store {
             meta::set(new, "generation", Some(json!(generation + 1)));
         }
         Ok(())
+    }
+
+    fn entry<'a>(&self, writer: &'a Writer, part: Part) -> managed::Entry<'a> {
+        managed::Entry {
+            manager: &writer.manager,
+            operation: if writer.apply { "Apply" } else { "Update" },
+            subresource: match part {
+                Part::Main => None,
+                Part::Status => Some("status"),
+                Part::Scale => Some("scale"),
+            },
+            time: rfc3339(self.clock().now()),
+        }
     }
 
     /// Makes the change visible: next revision, shelf, history, wake-up.
@@ -380,6 +430,28 @@ impl Store {
         self.inner.newest.send_replace(revision);
         stored
     }
+}
+
+/// Decodes, fills in defaults, validates. Unknown fields are dropped here; whether they are
+/// refused is decided where the request is read.
+fn settle(
+    resource: &'static Resource,
+    old: Option<&Value>,
+    new: &mut Value,
+) -> Result<(), ApiError> {
+    let decoded = schema::decode(resource.kind, new, !resource.custom);
+    if let Some(mismatch) = decoded.mismatch {
+        let (version, kind) = (resource.version, resource.kind);
+        return Err(ApiError::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: {mismatch}"
+        )));
+    }
+    defaults::apply(resource, new);
+    let causes = validate::causes(resource, old, new);
+    if causes.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid(resource, meta::text(new, "name"), causes))
 }
 
 fn keep_field(new: &mut Value, old: &Value, key: &str) {

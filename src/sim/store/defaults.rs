@@ -1,0 +1,225 @@
+//! Defaults that the API server writes into the objects of the built-in kinds.
+
+use serde_json::{Map, Value, json};
+
+use super::super::resources::Resource;
+use super::meta;
+
+/// Fills in what the writer left out.
+pub(super) fn apply(resource: &Resource, object: &mut Value) {
+    match resource.kind {
+        "Deployment" => deployment(object),
+        "ReplicaSet" => {
+            let Some(spec) = child(object, "spec") else {
+                return;
+            };
+            default(spec, "replicas", 1);
+            template(spec);
+        }
+        "StatefulSet" | "DaemonSet" => {
+            let Some(spec) = child(object, "spec") else {
+                return;
+            };
+            if resource.kind == "StatefulSet" {
+                default(spec, "replicas", 1);
+                default(spec, "podManagementPolicy", "OrderedReady");
+            }
+            default(spec, "revisionHistoryLimit", 10);
+            default(spec, "updateStrategy", json!({"type": "RollingUpdate"}));
+            template(spec);
+        }
+        "Pod" => {
+            if let Some(Value::Object(spec)) = object.get_mut("spec") {
+                pod_spec(spec);
+                default(spec, "enableServiceLinks", true);
+            }
+            if let Some(status) = child(object, "status") {
+                default(status, "phase", "Pending");
+                default(status, "qosClass", "BestEffort");
+            }
+        }
+        "Service" => service(object),
+        "Namespace" => namespace(object),
+        "Secret" => {
+            if let Some(map) = object.as_object_mut() {
+                default(map, "type", "Opaque");
+            }
+        }
+        "HorizontalPodAutoscaler" => {
+            let Some(spec) = child(object, "spec") else {
+                return;
+            };
+            default(spec, "minReplicas", 1);
+            let cpu = json!([{"type": "Resource", "resource": {"name": "cpu",
+                "target": {"type": "Utilization", "averageUtilization": 80}}}]);
+            default(spec, "metrics", cpu);
+        }
+        "HTTPRoute" => http_route(object),
+        _ => {}
+    }
+}
+
+fn default(map: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
+    let slot = map.entry(key).or_insert(Value::Null);
+    if slot.is_null() {
+        *slot = value.into();
+    }
+}
+
+fn child<'a>(object: &'a mut Value, key: &str) -> Option<&'a mut Map<String, Value>> {
+    let map = object.as_object_mut()?;
+    map.entry(key)
+        .or_insert_with(|| Value::Object(Map::new()))
+        .as_object_mut()
+}
+
+fn deployment(object: &mut Value) {
+    let Some(spec) = child(object, "spec") else {
+        return;
+    };
+    default(spec, "replicas", 1);
+    default(spec, "revisionHistoryLimit", 10);
+    default(spec, "progressDeadlineSeconds", 600);
+    if let Some(Value::Object(strategy)) = spec.get_mut("strategy") {
+        strategy_of(strategy);
+    } else {
+        let mut strategy = Map::new();
+        strategy_of(&mut strategy);
+        spec.insert("strategy".to_owned(), Value::Object(strategy));
+    }
+    template(spec);
+}
+
+fn strategy_of(strategy: &mut Map<String, Value>) {
+    default(strategy, "type", "RollingUpdate");
+    if strategy.get("type").and_then(Value::as_str) != Some("RollingUpdate") {
+        return;
+    }
+    default(strategy, "rollingUpdate", json!({}));
+    if let Some(Value::Object(rolling)) = strategy.get_mut("rollingUpdate") {
+        default(rolling, "maxUnavailable", "25%");
+        default(rolling, "maxSurge", "25%");
+    }
+}
+
+fn template(spec: &mut Map<String, Value>) {
+    if let Some(Value::Object(pod)) = spec.get_mut("template").and_then(|t| t.get_mut("spec")) {
+        pod_spec(pod);
+    }
+}
+
+fn pod_spec(spec: &mut Map<String, Value>) {
+    default(spec, "restartPolicy", "Always");
+    default(spec, "terminationGracePeriodSeconds", 30);
+    default(spec, "dnsPolicy", "ClusterFirst");
+    default(spec, "securityContext", json!({}));
+    default(spec, "schedulerName", "default-scheduler");
+    for list in ["initContainers", "containers"] {
+        let containers = spec
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten();
+        for container in containers.filter_map(Value::as_object_mut) {
+            container_of(container);
+        }
+    }
+}
+
+fn container_of(container: &mut Map<String, Value>) {
+    default(container, "terminationMessagePath", "/dev/termination-log");
+    default(container, "terminationMessagePolicy", "File");
+    let image = container.get("image").and_then(Value::as_str).unwrap_or("");
+    let last = image.rsplit('/').next().unwrap_or("");
+    let latest = !last.contains('@') && last.split_once(':').is_none_or(|(_, tag)| tag == "latest");
+    default(
+        container,
+        "imagePullPolicy",
+        if latest { "Always" } else { "IfNotPresent" },
+    );
+    for port in objects(container, "ports") {
+        default(port, "protocol", "TCP");
+    }
+    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        if let Some(Value::Object(probe)) = container.get_mut(probe) {
+            default(probe, "timeoutSeconds", 1);
+            default(probe, "periodSeconds", 10);
+            default(probe, "successThreshold", 1);
+            default(probe, "failureThreshold", 3);
+            if let Some(Value::Object(get)) = probe.get_mut("httpGet") {
+                default(get, "path", "/");
+                default(get, "scheme", "HTTP");
+            }
+        }
+    }
+}
+
+fn objects<'a>(
+    map: &'a mut Map<String, Value>,
+    key: &str,
+) -> impl Iterator<Item = &'a mut Map<String, Value>> {
+    map.get_mut(key)
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+}
+
+fn service(object: &mut Value) {
+    if let Some(Value::Object(status)) = object.get_mut("status") {
+        default(status, "loadBalancer", json!({}));
+    }
+    let Some(spec) = child(object, "spec") else {
+        return;
+    };
+    default(spec, "type", "ClusterIP");
+    default(spec, "sessionAffinity", "None");
+    default(spec, "internalTrafficPolicy", "Cluster");
+    default(spec, "ipFamilies", json!(["IPv4"]));
+    default(spec, "ipFamilyPolicy", "SingleStack");
+    for port in objects(spec, "ports") {
+        default(port, "protocol", "TCP");
+        let number = port.get("port").cloned().unwrap_or(Value::Null);
+        default(port, "targetPort", number);
+    }
+}
+
+fn namespace(object: &mut Value) {
+    let name = meta::text(object, "name").to_owned();
+    if let Some(labels) = meta::metadata(object).and_then(|m| {
+        m.entry("labels")
+            .or_insert_with(|| json!({}))
+            .as_object_mut()
+    }) {
+        labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
+    }
+    if let Some(spec) = child(object, "spec") {
+        default(spec, "finalizers", json!(["kubernetes"]));
+    }
+    if let Some(status) = child(object, "status") {
+        default(status, "phase", "Active");
+    }
+}
+
+fn http_route(object: &mut Value) {
+    let Some(spec) = child(object, "spec") else {
+        return;
+    };
+    for parent in objects(spec, "parentRefs") {
+        default(parent, "group", "gateway.networking.k8s.io");
+        default(parent, "kind", "Gateway");
+    }
+    default(spec, "rules", json!([{}]));
+    for rule in objects(spec, "rules") {
+        default(
+            rule,
+            "matches",
+            json!([{"path": {"type": "PathPrefix", "value": "/"}}]),
+        );
+        for backend in objects(rule, "backendRefs") {
+            default(backend, "group", "");
+            default(backend, "kind", "Service");
+            default(backend, "weight", 1);
+        }
+    }
+}
