@@ -4,12 +4,16 @@
 pub mod api;
 /// The simulation's time: tokio's clock times a speed.
 pub mod clock;
+/// A kubeconfig for simulated clusters.
+pub mod kubeconfig;
 /// The patch types.
 pub mod patch;
 /// The table of served kinds.
 pub mod resources;
 /// The shapes of the served kinds.
 pub mod schema;
+/// API servers on loopback sockets.
+pub mod socket;
 /// What an API server answers when it refuses: `Status` objects.
 pub mod status;
 /// One cluster's objects, revisions and history.

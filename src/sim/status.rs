@@ -298,11 +298,13 @@ impl Details {
         }
         if !self.causes.is_empty() {
             let causes = self.causes.iter().map(|cause| {
-                let mut entry = json!({"reason": cause.reason, "message": cause.message});
-                if let (false, Some(map)) = (cause.field.is_empty(), entry.as_object_mut()) {
-                    map.insert("field".to_owned(), Value::String(cause.field.clone()));
-                }
-                entry
+                let given = [
+                    ("reason", cause.reason),
+                    ("message", cause.message.as_str()),
+                    ("field", cause.field.as_str()),
+                ];
+                let entry = given.into_iter().filter(|(_, text)| !text.is_empty());
+                Value::Object(entry.map(|(k, v)| (k.to_owned(), v.into())).collect())
             });
             out.insert("causes".to_owned(), causes.collect());
         }

@@ -50,9 +50,10 @@ impl Body for ApiBody {
                 let bytes = bytes.take().filter(|b| !b.is_empty());
                 Poll::Ready(bytes.map(|b| Ok(Frame::data(b))))
             }
-            Self::Stream(chunks) => {
-                chunks.as_mut().poll_next(cx).map(|next| next.map(|chunk| chunk.map(Frame::data)))
-            }
+            Self::Stream(chunks) => chunks
+                .as_mut()
+                .poll_next(cx)
+                .map(|next| next.map(|chunk| chunk.map(Frame::data))),
             Self::Hanging(bytes) => match bytes.take() {
                 Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 None => Poll::Pending,

@@ -14,6 +14,8 @@ pub enum Representation {
     Metadata,
     /// A Table row whose object is metadata only (what kubectl asks for).
     Row,
+    /// As an item of a list of a built-in kind: without apiVersion and kind.
+    Item,
     /// The other API group's view (events.k8s.io/v1).
     View,
 }
@@ -23,7 +25,7 @@ pub enum Representation {
 pub struct Stored {
     /// The object.
     pub value: Arc<Value>,
-    encoded: [OnceLock<Bytes>; 4],
+    encoded: [OnceLock<Bytes>; 5],
 }
 
 impl Stored {
@@ -41,7 +43,8 @@ impl Stored {
             Representation::Full => self.encoded.first(),
             Representation::Metadata => self.encoded.get(1),
             Representation::Row => self.encoded.get(2),
-            Representation::View => self.encoded.get(3),
+            Representation::Item => self.encoded.get(3),
+            Representation::View => self.encoded.get(4),
         };
         match slot {
             Some(slot) => slot.get_or_init(|| make(&self.value)).clone(),

@@ -272,7 +272,10 @@ impl Store {
 
     /// Deletes what a deleted namespace held, as the namespace controller would.
     fn empty_namespace(&self, state: &mut State, ns: &str) {
-        for resource in RESOURCES.into_iter().filter(|r| r.namespaced && r.view_of.is_none()) {
+        for resource in RESOURCES
+            .into_iter()
+            .filter(|r| r.namespaced && r.view_of.is_none())
+        {
             for held in state.all(resource, Some(ns)) {
                 // It may be gone already, with its owner.
                 if state.find(resource, ns, held.name()).is_some() {

@@ -1,0 +1,1 @@
+//! The API server over the wire, in process, under paused time.
