@@ -1,1 +1,291 @@
 //! Arguments and dispatch.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::domain::stamp::parse_duration;
+use crate::run;
+
+/// Mission control for multi-region Kubernetes releases.
+///
+/// Without a command it opens the console on the configured fleet. Try `gonogo demo`
+/// first: the same console on a simulated fleet, with nothing to set up.
+#[derive(Debug, Parser)]
+#[command(name = "gonogo", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "\
+Configuration: --config, else $GONOGO_CONFIG, else $XDG_CONFIG_HOME/gonogo/config.toml.\n\
+Exit codes: 0 done or go; 1 unexpected; 2 usage or unreadable configuration; 3 refused, \
+or findings; 4 diverged or timed out; 5 could not reach what it needs; 128+n signal n.")]
+pub struct Cli {
+    /// Configuration file.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Theme: a name (`gonogo print themes` lists them) or a file.
+    #[arg(long, global = true, value_name = "THEME")]
+    pub theme: Option<String>,
+    /// Draw with ASCII only.
+    #[arg(long, global = true)]
+    pub ascii: bool,
+    /// What to do; the console when left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Open the console on the configured fleet (what happens without a command).
+    Console {
+        /// Start on this service.
+        service: Option<String>,
+    },
+    /// Open the console on a simulated fleet with a release under way. Nothing else is needed.
+    Demo(SimArgs),
+    /// Run the simulated fleet on loopback, without a screen, until SIGTERM or SIGINT.
+    ///
+    /// The first line on stdout is one JSON object: {"kubeconfig": PATH, "config": PATH,
+    /// "prometheus": {REGION: URL}}. Point gonogo or kubectl in another terminal at it.
+    Sim {
+        /// What is simulated.
+        #[command(flatten)]
+        sim: SimArgs,
+        /// Where the kubeconfig and the configuration are written; a new temporary folder otherwise.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// The same board on a screen that cannot write, and never exits on a cluster's failure.
+    Watch {
+        /// Only this service.
+        service: Option<String>,
+        /// Show each service for so long, in turn.
+        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "20s")]
+        rotate: Duration,
+    },
+    /// What runs where, and what each ring waits for.
+    Status {
+        /// Only this service.
+        service: Option<String>,
+        /// Form of the output.
+        #[arg(short, long, default_value = "table")]
+        output: StatusOutput,
+        /// How long to wait for first data.
+        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "8s")]
+        wait: Duration,
+    },
+    /// One frame of the board as text.
+    Board {
+        /// The service.
+        service: String,
+        /// Columns by rows.
+        #[arg(long, value_name = "WxH", value_parser = size, default_value = "120x36")]
+        size: (u16, u16),
+        /// Keep colours, as ANSI sequences.
+        #[arg(long)]
+        ansi: bool,
+        /// How long to wait for first data.
+        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "8s")]
+        wait: Duration,
+    },
+    /// Give a ring the version that the ring before it runs and has baked.
+    Promote(VerbArgs),
+    /// Stop promotions, and pause rollouts in flight.
+    Hold(VerbArgs),
+    /// Release a hold, and resume exactly what it paused.
+    Resume(VerbArgs),
+    /// Return to known-good.
+    Rollback(VerbArgs),
+    /// Roll back what is in flight.
+    Abort(VerbArgs),
+    /// Take a region out of traffic.
+    Drain(VerbArgs),
+    /// Put a drained region back at its earlier weight.
+    Restore(VerbArgs),
+    /// Check the configuration, and with --connect everything it needs.
+    Check {
+        /// Connect: reachable, latency, identity, rights, clock, each query's answer.
+        #[arg(long)]
+        connect: bool,
+        /// Form of the output.
+        #[arg(short, long, default_value = "text")]
+        output: TextOutput,
+    },
+    /// Run the exec plugins of a cluster's credentials with this terminal, to log in.
+    Login {
+        /// The cluster; all when left out.
+        cluster: Option<String>,
+    },
+    /// Read the audit log.
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// Print something the program knows.
+    Print {
+        /// What.
+        #[command(subcommand)]
+        what: Printed,
+    },
+}
+
+/// What is simulated.
+#[derive(Clone, Debug, Args)]
+pub struct SimArgs {
+    /// Scenario (`gonogo print scenarios` lists them).
+    #[arg(long, default_value = "steady", value_name = "NAME")]
+    pub scenario: String,
+    /// Simulated seconds per second.
+    #[arg(long, value_name = "N")]
+    pub speed: Option<f64>,
+    /// Seed: the same seed gives the same history.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Regions, one cluster each.
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=500))]
+    pub regions: u32,
+    /// Services.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub services: u32,
+    /// Status changes per second, spread over the fleet.
+    #[arg(long, value_name = "N")]
+    pub events_per_second: Option<u32>,
+}
+
+/// Arguments of a verb that writes.
+#[derive(Clone, Debug, Args)]
+pub struct VerbArgs {
+    /// The service.
+    pub service: String,
+    /// A ring, or regions. Naming nothing is an error: no input ever means everything.
+    #[arg(required = true, value_name = "RING|REGION")]
+    pub targets: Vec<String>,
+    /// Why. Needed to promote, resume, drain and restore.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// What the prompt would ask to be typed: the ring's or region's name.
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// The version, for the first ring; a revision number, for rollback.
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<String>,
+    /// Promote without the rest of the wait: an override.
+    #[arg(long)]
+    pub without_wait: bool,
+    /// Show the plan and what the servers say to it; write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Only if the plan is still this one (as --dry-run printed it).
+    #[arg(long, value_name = "HASH")]
+    pub plan: Option<String>,
+    /// How long to wait for the outcome; 0s: do not wait.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub wait: Option<Duration>,
+    /// Form of the output.
+    #[arg(short, long, default_value = "text")]
+    pub output: TextOutput,
+}
+
+/// Reading the audit log.
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Operations, newest last.
+    List {
+        /// Form of the output.
+        #[arg(short, long, default_value = "text")]
+        output: TextOutput,
+    },
+    /// One operation with everything that was noted of it.
+    Show {
+        /// Its plan's identity, or the beginning of it.
+        plan: String,
+        /// Form of the output.
+        #[arg(short, long, default_value = "text")]
+        output: TextOutput,
+    },
+    /// Check every file's hash chain; names the first bad entry.
+    Verify,
+    /// Every entry of every file in one stream of JSON lines, oldest first.
+    Export,
+}
+
+/// What can be printed.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum Printed {
+    /// Shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The man page.
+    Man,
+    /// JSON schema of the configuration, for editors.
+    Schema,
+    /// A complete, commented configuration.
+    Config,
+    /// Keys and what they do.
+    Keys,
+    /// Themes.
+    Themes,
+    /// Scenarios of the simulated fleet.
+    Scenarios,
+    /// Gate types and their parameters.
+    Gates,
+}
+
+/// Forms of `status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatusOutput {
+    /// One line per region.
+    Table,
+    /// With every column.
+    Wide,
+    /// Stable JSON with a version field.
+    Json,
+}
+
+/// Text or JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextOutput {
+    /// For people.
+    Text,
+    /// Stable JSON with a version field.
+    Json,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "expected a length of time such as 30s, 5m or 1h30m".to_owned())
+}
+
+fn size(text: &str) -> Result<(u16, u16), String> {
+    let parse = || {
+        let (width, height) = text.split_once('x')?;
+        Some((width.parse().ok()?, height.parse().ok()?))
+    };
+    match parse() {
+        Some((w @ 20..=500, h @ 5..=300)) => Ok((w, h)),
+        _ => Err("expected columns by rows, such as 120x36".to_owned()),
+    }
+}
+
+/// Reads the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    run::main(cli)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_verb_without_a_target_is_an_error() {
+        assert!(Cli::try_parse_from(["gonogo", "drain", "webapp"]).is_err());
+        assert!(Cli::try_parse_from(["gonogo", "drain", "webapp", "eu-west-1"]).is_ok());
+    }
+}

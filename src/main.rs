@@ -1,2 +1,5 @@
 //! The `gonogo` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    gonogo::cli::main()
+}

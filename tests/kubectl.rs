@@ -35,71 +35,23 @@ fn get_shows_tables_wide_tables_yaml_and_json() {
     cluster.seed_web();
     let table = cluster.kubectl(&["get", "deployments"]).good();
     let lines: Vec<&str> = table.lines().collect();
-    assert_eq!(
-        words(lines[0]),
-        ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"]
-    );
+    assert_eq!(words(lines[0]), ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"]);
     assert_eq!(words(lines[1])[..4], ["web", "2/2", "2", "2"]);
-    let wide = cluster
-        .kubectl(&["get", "deploy", "web", "-o", "wide"])
-        .good();
-    assert!(
-        wide.contains("registry.example/web:v2") && wide.contains("app=web"),
-        "{wide}"
-    );
-    let pods = cluster
-        .kubectl(&[
-            "get",
-            "po",
-            "-l",
-            "app in (web)",
-            "--field-selector=status.phase=Running",
-        ])
-        .good();
+    let wide = cluster.kubectl(&["get", "deploy", "web", "-o", "wide"]).good();
+    assert!(wide.contains("registry.example/web:v2") && wide.contains("app=web"), "{wide}");
+    let pods = cluster.kubectl(&["get", "po", "-l", "app in (web)", "--field-selector=status.phase=Running"]).good();
     assert_eq!(pods.lines().count(), 3);
     let sets = cluster.kubectl(&["get", "rs", "-A"]).good();
     assert!(sets.contains("web-aaa") && sets.contains("shop"), "{sets}");
-    assert!(
-        cluster
-            .kubectl(&["get", "ns"])
-            .good()
-            .contains("kube-system")
-    );
-    assert_eq!(
-        cluster.json(&["get", "deploy", "web"])["spec"]["replicas"],
-        2
-    );
-    assert!(
-        cluster
-            .kubectl(&["get", "deploy", "web", "-o", "yaml"])
-            .good()
-            .contains("kind: Deployment")
-    );
-    assert_eq!(
-        cluster.json(&["get", "pods"])["items"]
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
-    assert!(
-        cluster
-            .kubectl(&["get", "all"])
-            .good()
-            .contains("replicaset.apps/web-bbb")
-    );
+    assert!(cluster.kubectl(&["get", "ns"]).good().contains("kube-system"));
+    assert_eq!(cluster.json(&["get", "deploy", "web"])["spec"]["replicas"], 2);
+    assert!(cluster.kubectl(&["get", "deploy", "web", "-o", "yaml"]).good().contains("kind: Deployment"));
+    assert_eq!(cluster.json(&["get", "pods"])["items"].as_array().unwrap().len(), 2);
+    assert!(cluster.kubectl(&["get", "all"]).good().contains("replicaset.apps/web-bbb"));
     assert!(cluster.kubectl(&["get", "statefulsets"]).ok);
+    assert!(cluster.kubectl(&["get", "deploy", "nope"]).bad().contains("deployments.apps \"nope\" not found"));
     assert!(
-        cluster
-            .kubectl(&["get", "deploy", "nope"])
-            .bad()
-            .contains("deployments.apps \"nope\" not found")
-    );
-    assert!(
-        cluster
-            .kubectl(&["get", "rollouts"])
-            .bad()
-            .contains("the server doesn't have a resource type \"rollouts\"")
+        cluster.kubectl(&["get", "rollouts"]).bad().contains("the server doesn't have a resource type \"rollouts\"")
     );
     cluster.stop();
 }
@@ -111,25 +63,14 @@ fn get_watches() {
     }
     let cluster = Cluster::start();
     cluster.seed_web();
-    let mut child = cluster
-        .command(&["get", "deploy", "-w"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = cluster.command(&["get", "deploy", "-w"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.next().unwrap().unwrap().starts_with("NAME"));
     assert_eq!(words(&lines.next().unwrap().unwrap())[1], "2/2");
-    let scaled = cluster.store.modify(
-        &DEPLOYMENTS,
-        "shop",
-        "web",
-        Part::Main,
-        &Writer::named("t"),
-        |o| {
-            o["spec"]["replicas"] = json!(5);
-            Ok(())
-        },
-    );
+    let scaled = cluster.store.modify(&DEPLOYMENTS, "shop", "web", Part::Main, &Writer::named("t"), |o| {
+        o["spec"]["replicas"] = json!(5);
+        Ok(())
+    });
     assert!(scaled.is_ok());
     assert_eq!(words(&lines.next().unwrap().unwrap())[1], "2/5");
     child.kill().unwrap();
@@ -147,59 +88,21 @@ fn patch_three_ways() {
     let image = |cluster: &Cluster| {
         cluster.json(&["get", "deploy", "web"])["spec"]["template"]["spec"]["containers"][0]["image"].clone()
     };
-    let strategic =
-        r#"{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"i:3"}]}}}}"#;
-    cluster
-        .kubectl(&["patch", "deploy", "web", "-p", strategic])
-        .good();
+    let strategic = r#"{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"i:3"}]}}}}"#;
+    cluster.kubectl(&["patch", "deploy", "web", "-p", strategic]).good();
     assert_eq!(image(&cluster), "i:3");
-    cluster
-        .kubectl(&[
-            "patch",
-            "deploy",
-            "web",
-            "--type=merge",
-            "-p",
-            r#"{"spec":{"paused":true}}"#,
-        ])
-        .good();
-    assert_eq!(
-        cluster.json(&["get", "deploy", "web"])["spec"]["paused"],
-        true
-    );
+    cluster.kubectl(&["patch", "deploy", "web", "--type=merge", "-p", r#"{"spec":{"paused":true}}"#]).good();
+    assert_eq!(cluster.json(&["get", "deploy", "web"])["spec"]["paused"], true);
     let ops = r#"[{"op":"test","path":"/spec/paused","value":true},{"op":"replace","path":"/spec/template/spec/containers/0/image","value":"i:4"}]"#;
-    cluster
-        .kubectl(&["patch", "deploy", "web", "--type=json", "-p", ops])
-        .good();
+    cluster.kubectl(&["patch", "deploy", "web", "--type=json", "-p", ops]).good();
     assert_eq!(image(&cluster), "i:4");
     let failing = r#"[{"op":"test","path":"/spec/paused","value":false}]"#;
-    let complaint = cluster
-        .kubectl(&["patch", "deploy", "web", "--type=json", "-p", failing])
-        .bad();
+    let complaint = cluster.kubectl(&["patch", "deploy", "web", "--type=json", "-p", failing]).bad();
     assert!(complaint.contains("The request is invalid"), "{complaint}");
-    let invalid = cluster
-        .kubectl(&[
-            "patch",
-            "deploy",
-            "web",
-            "--type=merge",
-            "-p",
-            r#"{"spec":{"replicas":-1}}"#,
-        ])
-        .bad();
-    assert!(
-        invalid.contains("spec.replicas: Invalid value: -1"),
-        "{invalid}"
-    );
-    let same = cluster
-        .kubectl(&[
-            "patch",
-            "deploy",
-            "web",
-            "-p",
-            r#"{"spec":{"paused":true}}"#,
-        ])
-        .good();
+    let invalid =
+        cluster.kubectl(&["patch", "deploy", "web", "--type=merge", "-p", r#"{"spec":{"replicas":-1}}"#]).bad();
+    assert!(invalid.contains("spec.replicas: Invalid value: -1"), "{invalid}");
+    let same = cluster.kubectl(&["patch", "deploy", "web", "-p", r#"{"spec":{"paused":true}}"#]).good();
     assert!(same.contains("(no change)"), "{same}");
     cluster.stop();
 }
@@ -211,36 +114,19 @@ fn scale_and_set_image() {
     }
     let cluster = Cluster::start();
     cluster.seed_web();
-    cluster
-        .kubectl(&["scale", "deploy/web", "--replicas=7"])
-        .good();
-    cluster
-        .kubectl(&[
-            "scale",
-            "deploy/web",
-            "--current-replicas=7",
-            "--replicas=6",
-        ])
-        .good();
-    cluster
-        .kubectl(&["set", "image", "deploy/web", "web=i:9"])
-        .good();
+    cluster.kubectl(&["scale", "deploy/web", "--replicas=7"]).good();
+    cluster.kubectl(&["scale", "deploy/web", "--current-replicas=7", "--replicas=6"]).good();
+    cluster.kubectl(&["set", "image", "deploy/web", "web=i:9"]).good();
     let web = cluster.json(&["get", "deploy", "web", "--show-managed-fields"]);
     assert_eq!(web["spec"]["replicas"], 6);
-    assert_eq!(
-        web["spec"]["template"]["spec"]["containers"][0]["image"],
-        "i:9"
-    );
+    assert_eq!(web["spec"]["template"]["spec"]["containers"][0]["image"], "i:9");
     let managers: Vec<&str> = web["metadata"]["managedFields"]
         .as_array()
         .unwrap()
         .iter()
         .map(|entry| entry["manager"].as_str().unwrap())
         .collect();
-    assert!(
-        managers.contains(&"kubectl-set") && managers.contains(&"kubectl"),
-        "{managers:?}"
-    );
+    assert!(managers.contains(&"kubectl-set") && managers.contains(&"kubectl"), "{managers:?}");
     cluster.stop();
 }
 
@@ -251,52 +137,23 @@ fn rollout_pause_resume_restart_history_undo_status() {
     }
     let cluster = Cluster::start();
     cluster.seed_web();
-    let status = cluster
-        .kubectl(&["rollout", "status", "deploy/web", "--timeout=20s"])
-        .good();
+    let status = cluster.kubectl(&["rollout", "status", "deploy/web", "--timeout=20s"]).good();
     assert!(status.contains("successfully rolled out"), "{status}");
-    let history = cluster
-        .kubectl(&["rollout", "history", "deploy/web"])
-        .good();
-    assert!(
-        history.contains("release v1") && history.contains("release v2"),
-        "{history}"
-    );
+    let history = cluster.kubectl(&["rollout", "history", "deploy/web"]).good();
+    assert!(history.contains("release v1") && history.contains("release v2"), "{history}");
     cluster.kubectl(&["rollout", "pause", "deploy/web"]).good();
-    assert!(
-        cluster
-            .kubectl(&["rollout", "pause", "deploy/web"])
-            .bad()
-            .contains("already paused")
-    );
+    assert!(cluster.kubectl(&["rollout", "pause", "deploy/web"]).bad().contains("already paused"));
     let refused = cluster.kubectl(&["rollout", "undo", "deploy/web"]).bad();
-    assert!(
-        refused.contains("cannot rollback a paused deployment"),
-        "{refused}"
-    );
+    assert!(refused.contains("cannot rollback a paused deployment"), "{refused}");
     cluster.kubectl(&["rollout", "resume", "deploy/web"]).good();
-    assert_eq!(
-        cluster.json(&["get", "deploy", "web"])["spec"].get("paused"),
-        None
-    );
+    assert_eq!(cluster.json(&["get", "deploy", "web"])["spec"].get("paused"), None);
     cluster.kubectl(&["rollout", "undo", "deploy/web"]).good();
     let web = cluster.json(&["get", "deploy", "web"]);
-    assert_eq!(
-        web["spec"]["template"]["spec"]["containers"][0]["image"],
-        "registry.example/web:v1"
-    );
-    assert_eq!(
-        web["metadata"]["annotations"]["kubernetes.io/change-cause"],
-        "release v1"
-    );
-    cluster
-        .kubectl(&["rollout", "restart", "deploy/web"])
-        .good();
+    assert_eq!(web["spec"]["template"]["spec"]["containers"][0]["image"], "registry.example/web:v1");
+    assert_eq!(web["metadata"]["annotations"]["kubernetes.io/change-cause"], "release v1");
+    cluster.kubectl(&["rollout", "restart", "deploy/web"]).good();
     let web = cluster.json(&["get", "deploy", "web"]);
-    assert!(
-        web["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"]
-            .is_string()
-    );
+    assert!(web["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"].is_string());
     cluster.stop();
 }
 
@@ -308,34 +165,16 @@ fn identity_and_rights() {
     let cluster = Cluster::start();
     cluster.seed_web();
     let me = cluster.kubectl(&["auth", "whoami"]).good();
-    assert!(
-        me.contains("oncall") && me.contains("system:authenticated"),
-        "{me}"
-    );
-    assert_eq!(
-        cluster
-            .kubectl(&["auth", "can-i", "patch", "deployments"])
-            .good()
-            .trim(),
-        "yes"
-    );
+    assert!(me.contains("oncall") && me.contains("system:authenticated"), "{me}");
+    assert_eq!(cluster.kubectl(&["auth", "can-i", "patch", "deployments"]).good().trim(), "yes");
     let no = cluster.kubectl(&["--context=viewer", "auth", "can-i", "patch", "deployments"]);
     assert_eq!((no.ok, no.out.trim()), (false, "no"));
-    let list = cluster
-        .kubectl(&["--context=viewer", "auth", "can-i", "--list"])
-        .good();
+    let list = cluster.kubectl(&["--context=viewer", "auth", "can-i", "--list"]).good();
     assert!(list.contains("selfsubjectaccessreviews"), "{list}");
-    let refused = cluster
-        .kubectl(&["--context=viewer", "scale", "deploy/web", "--replicas=1"])
-        .bad();
+    let refused = cluster.kubectl(&["--context=viewer", "scale", "deploy/web", "--replicas=1"]).bad();
     assert!(refused.contains("deployments.apps \"web\" is forbidden: User \"viewer\" cannot patch resource \"deployments/scale\" in API group \"apps\" in the namespace \"shop\""), "{refused}");
-    let unknown = cluster
-        .kubectl(&["--context=stranger", "get", "pods"])
-        .bad();
-    assert!(
-        unknown.contains("You must be logged in to the server"),
-        "{unknown}"
-    );
+    let unknown = cluster.kubectl(&["--context=stranger", "get", "pods"]).bad();
+    assert!(unknown.contains("You must be logged in to the server"), "{unknown}");
     cluster.stop();
 }
 
@@ -346,58 +185,22 @@ fn configmaps_and_dry_runs() {
     }
     let cluster = Cluster::start();
     let before = cluster.store.revision();
-    let dry = cluster
-        .kubectl(&[
-            "create",
-            "configmap",
-            "c",
-            "--from-literal=a=b",
-            "--dry-run=server",
-        ])
-        .good();
-    assert!(
-        dry.contains("configmap/c created (server dry run)"),
-        "{dry}"
-    );
+    let dry = cluster.kubectl(&["create", "configmap", "c", "--from-literal=a=b", "--dry-run=server"]).good();
+    assert!(dry.contains("configmap/c created (server dry run)"), "{dry}");
     assert_eq!(cluster.store.revision(), before);
-    cluster
-        .kubectl(&["create", "configmap", "c", "--from-literal=a=b"])
-        .good();
+    cluster.kubectl(&["create", "configmap", "c", "--from-literal=a=b"]).good();
     let taken = cluster.kubectl(&["create", "configmap", "c"]).bad();
     assert!(taken.contains("configmaps \"c\" already exists"), "{taken}");
     let table = cluster.kubectl(&["get", "cm", "c"]).good();
     assert_eq!(words(table.lines().nth(1).unwrap())[..2], ["c", "1"]);
     let patched = cluster
-        .kubectl(&[
-            "patch",
-            "cm",
-            "c",
-            "--type=merge",
-            "-p",
-            r#"{"data":{"x":"y"}}"#,
-            "--dry-run=server",
-            "-o",
-            "yaml",
-        ])
+        .kubectl(&["patch", "cm", "c", "--type=merge", "-p", r#"{"data":{"x":"y"}}"#, "--dry-run=server", "-o", "yaml"])
         .good();
-    assert!(
-        patched.contains("x: \"y\"") || patched.contains("x: y"),
-        "{patched}"
-    );
+    assert!(patched.contains("x: \"y\"") || patched.contains("x: y"), "{patched}");
     assert_eq!(cluster.json(&["get", "cm", "c"])["data"], json!({"a": "b"}));
-    assert!(
-        cluster
-            .kubectl(&["delete", "cm", "c", "--dry-run=server"])
-            .good()
-            .contains("server dry run")
-    );
+    assert!(cluster.kubectl(&["delete", "cm", "c", "--dry-run=server"]).good().contains("server dry run"));
     cluster.kubectl(&["delete", "cm", "c"]).good();
-    assert!(
-        cluster
-            .kubectl(&["get", "cm", "c"])
-            .bad()
-            .contains("NotFound")
-    );
+    assert!(cluster.kubectl(&["get", "cm", "c"]).bad().contains("NotFound"));
     let wrong = cluster.kubectl(&["create", "configmap", "Bad_Name"]).bad();
     assert!(wrong.contains("a lowercase RFC 1123 subdomain"), "{wrong}");
     cluster.stop();
@@ -425,54 +228,20 @@ fn apply_replace_and_diff_by_manifest() {
         return;
     }
     let cluster = Cluster::start();
-    assert!(
-        cluster
-            .kubectl_with(&["apply", "-f", "-"], MANIFEST)
-            .good()
-            .contains("created")
-    );
-    assert!(
-        cluster
-            .kubectl_with(&["apply", "-f", "-"], MANIFEST)
-            .good()
-            .contains("unchanged")
-    );
-    let changed = MANIFEST
-        .replace("api:v1", "api:v2")
-        .replace(", {name: B, value: '2'}", "");
-    assert!(
-        cluster
-            .kubectl_with(&["apply", "-f", "-"], &changed)
-            .good()
-            .contains("configured")
-    );
-    let container =
-        cluster.json(&["get", "deploy", "api"])["spec"]["template"]["spec"]["containers"][0]
-            .clone();
+    assert!(cluster.kubectl_with(&["apply", "-f", "-"], MANIFEST).good().contains("created"));
+    assert!(cluster.kubectl_with(&["apply", "-f", "-"], MANIFEST).good().contains("unchanged"));
+    let changed = MANIFEST.replace("api:v1", "api:v2").replace(", {name: B, value: '2'}", "");
+    assert!(cluster.kubectl_with(&["apply", "-f", "-"], &changed).good().contains("configured"));
+    let container = cluster.json(&["get", "deploy", "api"])["spec"]["template"]["spec"]["containers"][0].clone();
     assert_eq!(container["image"], "registry.example/api:v2");
     assert_eq!(container["env"], json!([{"name": "A", "value": "1"}]));
     let misspelt = MANIFEST.replace("replicas:", "replica:");
     let strict = cluster.kubectl_with(&["apply", "-f", "-"], &misspelt).bad();
-    assert!(
-        strict.contains("strict decoding error: unknown field \"spec.replica\""),
-        "{strict}"
-    );
-    let dry = cluster
-        .kubectl_with(&["apply", "--dry-run=server", "-f", "-"], MANIFEST)
-        .good();
+    assert!(strict.contains("strict decoding error: unknown field \"spec.replica\""), "{strict}");
+    let dry = cluster.kubectl_with(&["apply", "--dry-run=server", "-f", "-"], MANIFEST).good();
     assert!(dry.contains("server dry run"), "{dry}");
-    assert!(
-        cluster
-            .kubectl_with(&["replace", "-f", "-"], MANIFEST)
-            .good()
-            .contains("replaced")
-    );
-    assert!(
-        cluster
-            .kubectl_with(&["delete", "-f", "-"], MANIFEST)
-            .good()
-            .contains("deleted")
-    );
+    assert!(cluster.kubectl_with(&["replace", "-f", "-"], MANIFEST).good().contains("replaced"));
+    assert!(cluster.kubectl_with(&["delete", "-f", "-"], MANIFEST).good().contains("deleted"));
     cluster.stop();
 }
 
@@ -482,28 +251,20 @@ fn routes_of_a_crd() {
         return;
     }
     let cluster = Cluster::start();
-    cluster.make(&HTTPROUTES, json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {
+    cluster.make(
+        &HTTPROUTES,
+        json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {
         "hostnames": ["web.example"], "parentRefs": [{"name": "edge"}],
-        "rules": [{"backendRefs": [{"name": "a", "port": 80, "weight": 1}, {"name": "b", "port": 80, "weight": 3}]}]}}));
-    assert!(
-        cluster
-            .kubectl(&["get", "httproutes"])
-            .good()
-            .contains("[\"web.example\"]")
+        "rules": [{"backendRefs": [{"name": "a", "port": 80, "weight": 1}, {"name": "b", "port": 80, "weight": 3}]}]}}),
     );
-    let strategic = cluster
-        .kubectl(&["patch", "httproute", "web", "-p", "{}"])
-        .bad();
+    assert!(cluster.kubectl(&["get", "httproutes"]).good().contains("[\"web.example\"]"));
+    let strategic = cluster.kubectl(&["patch", "httproute", "web", "-p", "{}"]).bad();
     assert!(
-        strategic.contains("415")
-            || strategic.contains("unknown format")
-            || strategic.contains("UnsupportedMediaType"),
+        strategic.contains("415") || strategic.contains("unknown format") || strategic.contains("UnsupportedMediaType"),
         "{strategic}"
     );
     let ops = r#"[{"op":"test","path":"/spec/rules/0/backendRefs/0/weight","value":1},{"op":"replace","path":"/spec/rules/0/backendRefs/0/weight","value":0}]"#;
-    cluster
-        .kubectl(&["patch", "httproute", "web", "--type=json", "-p", ops])
-        .good();
+    cluster.kubectl(&["patch", "httproute", "web", "--type=json", "-p", ops]).good();
     let route = cluster.json(&["get", "httproute", "web"]);
     assert_eq!(route["spec"]["rules"][0]["backendRefs"][0]["weight"], 0);
     assert_eq!(route["metadata"]["generation"], 2);
@@ -524,16 +285,8 @@ fn describe_events_and_logs() {
         "firstTimestamp": "2026-03-02T10:00:00Z", "lastTimestamp": "2026-03-02T10:00:00Z", "count": 1,
         "source": {"component": "deployment-controller"}}));
     let events = cluster.kubectl(&["get", "events"]).good();
-    assert!(
-        events.contains("deployment/web") && events.contains("Scaled up replica set"),
-        "{events}"
-    );
-    assert!(
-        cluster
-            .kubectl(&["events", "--for", "deployment/web"])
-            .good()
-            .contains("ScalingReplicaSet")
-    );
+    assert!(events.contains("deployment/web") && events.contains("Scaled up replica set"), "{events}");
+    assert!(cluster.kubectl(&["events", "--for", "deployment/web"]).good().contains("ScalingReplicaSet"));
     let view = cluster.json(&["get", "events.v1.events.k8s.io", "web.1"]);
     assert_eq!(view["note"], "Scaled up replica set web-bbb to 2");
     let described = cluster.kubectl(&["describe", "deploy", "web"]).good();
@@ -546,17 +299,7 @@ fn describe_events_and_logs() {
     ] {
         assert!(described.contains(part), "no {part} in\n{described}");
     }
-    assert!(
-        cluster
-            .kubectl(&["describe", "pod", "web-bbb-0"])
-            .good()
-            .contains("Controlled By:  ReplicaSet/web-bbb")
-    );
-    assert!(
-        cluster
-            .kubectl(&["logs", "web-bbb-0", "--tail=5"])
-            .bad()
-            .contains("not found")
-    );
+    assert!(cluster.kubectl(&["describe", "pod", "web-bbb-0"]).good().contains("Controlled By:  ReplicaSet/web-bbb"));
+    assert!(cluster.kubectl(&["logs", "web-bbb-0", "--tail=5"]).bad().contains("not found"));
     cluster.stop();
 }

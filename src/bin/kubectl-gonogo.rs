@@ -1,2 +1,5 @@
 //! The same program, installed as a kubectl plugin.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    gonogo::cli::main()
+}

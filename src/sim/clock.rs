@@ -21,16 +21,8 @@ impl SimClock {
     /// Starts a clock at `start`, now. `speed` is simulated seconds per real second;
     /// values that are not positive and finite count as 1.
     pub fn new(start: Timestamp, speed: f64) -> Self {
-        let speed = if speed.is_finite() && speed > 0.0 {
-            speed
-        } else {
-            1.0
-        };
-        Self {
-            start,
-            origin: Instant::now(),
-            speed,
-        }
+        let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
+        Self { start, origin: Instant::now(), speed }
     }
 
     /// The simulated time now.
@@ -57,9 +49,7 @@ impl SimClock {
 
     /// How long to sleep in real (tokio) time for `sim` to pass. Negative spans are zero.
     pub fn real(&self, sim: SignedDuration) -> Duration {
-        Duration::try_from(sim)
-            .unwrap_or(Duration::ZERO)
-            .div_f64(self.speed)
+        Duration::try_from(sim).unwrap_or(Duration::ZERO).div_f64(self.speed)
     }
 
     /// Sleeps until `sim` of simulated time has passed.
@@ -75,11 +65,7 @@ pub fn rfc3339(at: Timestamp) -> String {
 
 /// A time as `metav1.MicroTime` writes it: six decimals, UTC, `Z`.
 pub fn rfc3339_micro(at: Timestamp) -> String {
-    strtime::format(
-        "%Y-%m-%dT%H:%M:%S.%6fZ",
-        &at.to_zoned(jiff::tz::TimeZone::UTC),
-    )
-    .unwrap_or_default()
+    strtime::format("%Y-%m-%dT%H:%M:%S.%6fZ", &at.to_zoned(jiff::tz::TimeZone::UTC)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -95,10 +81,7 @@ mod tests {
         clock.sleep(SignedDuration::from_mins(10)).await;
         let passed = clock.now().duration_since(start);
         assert!((passed - SignedDuration::from_mins(10)).abs() < SignedDuration::from_secs(1));
-        assert_eq!(
-            clock.real(SignedDuration::from_secs(600)),
-            Duration::from_secs(1)
-        );
+        assert_eq!(clock.real(SignedDuration::from_secs(600)), Duration::from_secs(1));
     }
 
     #[test]

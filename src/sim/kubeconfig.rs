@@ -32,11 +32,7 @@ pub fn to_yaml(contexts: &[Context]) -> String {
     out.push_str("users:\n");
     for c in contexts {
         let user = quoted(&format!("{}-{}", c.name, c.user));
-        let _ = writeln!(
-            out,
-            "- name: {user}\n  user:\n    token: {}",
-            quoted(&c.token)
-        );
+        let _ = writeln!(out, "- name: {user}\n  user:\n    token: {}", quoted(&c.token));
     }
     out.push_str("contexts:\n");
     for c in contexts {
@@ -67,14 +63,6 @@ mod tests {
         let text = to_yaml(&[context]);
         let config = kube::config::Kubeconfig::from_yaml(&text).unwrap();
         assert_eq!(config.current_context.as_deref(), Some("ring-1"));
-        assert_eq!(
-            config.contexts[0]
-                .context
-                .as_ref()
-                .unwrap()
-                .namespace
-                .as_deref(),
-            Some("shop")
-        );
+        assert_eq!(config.contexts[0].context.as_ref().unwrap().namespace.as_deref(), Some("shop"));
     }
 }

@@ -50,20 +50,12 @@ impl Resource {
 
     /// `deployments.apps`, or `pods` for core: as messages name it.
     pub fn qualified(&self) -> String {
-        if self.group.is_empty() {
-            self.plural.to_owned()
-        } else {
-            format!("{}.{}", self.plural, self.group)
-        }
+        if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
 
     /// `apps/v1`, or `v1`.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.to_owned()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
+        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
 
     /// The resource whose objects are stored.
@@ -109,20 +101,10 @@ pub static SERVICES: Resource = Resource {
     ..Resource::BASE
 };
 /// core/v1 ConfigMaps.
-pub static CONFIGMAPS: Resource = Resource {
-    plural: "configmaps",
-    singular: "configmap",
-    kind: "ConfigMap",
-    short: &["cm"],
-    ..Resource::BASE
-};
+pub static CONFIGMAPS: Resource =
+    Resource { plural: "configmaps", singular: "configmap", kind: "ConfigMap", short: &["cm"], ..Resource::BASE };
 /// core/v1 Secrets: served, so that tools that list them get an honest empty list.
-pub static SECRETS: Resource = Resource {
-    plural: "secrets",
-    singular: "secret",
-    kind: "Secret",
-    ..Resource::BASE
-};
+pub static SECRETS: Resource = Resource { plural: "secrets", singular: "secret", kind: "Secret", ..Resource::BASE };
 /// core/v1 Nodes.
 pub static NODES: Resource = Resource {
     plural: "nodes",
@@ -134,13 +116,8 @@ pub static NODES: Resource = Resource {
     ..Resource::BASE
 };
 /// core/v1 Events: the form in which all events are stored.
-pub static EVENTS: Resource = Resource {
-    plural: "events",
-    singular: "event",
-    kind: "Event",
-    short: &["ev"],
-    ..Resource::BASE
-};
+pub static EVENTS: Resource =
+    Resource { plural: "events", singular: "event", kind: "Event", short: &["ev"], ..Resource::BASE };
 /// events.k8s.io/v1 Events: another view of the same objects.
 pub static EVENTS_V1: Resource = Resource {
     group: "events.k8s.io",
@@ -215,13 +192,8 @@ pub static HPAS: Resource = Resource {
     ..Resource::BASE
 };
 /// coordination.k8s.io/v1 Leases.
-pub static LEASES: Resource = Resource {
-    group: "coordination.k8s.io",
-    plural: "leases",
-    singular: "lease",
-    kind: "Lease",
-    ..Resource::BASE
-};
+pub static LEASES: Resource =
+    Resource { group: "coordination.k8s.io", plural: "leases", singular: "lease", kind: "Lease", ..Resource::BASE };
 /// gateway.networking.k8s.io/v1 HTTPRoutes, from a CRD.
 pub static HTTPROUTES: Resource = Resource {
     group: "gateway.networking.k8s.io",
@@ -256,14 +228,10 @@ pub static RESOURCES: [&Resource; 15] = [
 
 /// The resource with this group, version and plural.
 pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
-    RESOURCES
-        .into_iter()
-        .find(|r| r.plural == plural && r.group == group && r.version == version)
+    RESOURCES.into_iter().find(|r| r.plural == plural && r.group == group && r.version == version)
 }
 
 /// The resource of objects with this `apiVersion` and `kind`.
 pub fn of_kind(api_version: &str, kind: &str) -> Option<&'static Resource> {
-    RESOURCES
-        .into_iter()
-        .find(|r| r.kind == kind && r.api_version() == api_version)
+    RESOURCES.into_iter().find(|r| r.kind == kind && r.api_version() == api_version)
 }

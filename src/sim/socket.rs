@@ -60,11 +60,7 @@ pub async fn serve(server: ApiServer) -> io::Result<Served> {
 }
 
 /// Serves any HTTP service on a listener, behind a link. Must run inside a tokio runtime.
-pub fn serve_on<S, B>(
-    listener: TcpListener,
-    service: S,
-    link: watch::Receiver<Link>,
-) -> io::Result<Served>
+pub fn serve_on<S, B>(listener: TcpListener, service: S, link: watch::Receiver<Link>) -> io::Result<Served>
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
@@ -76,11 +72,7 @@ where
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(accept(listener, address, service, link, stopped));
-    Ok(Served {
-        address,
-        stop,
-        task,
-    })
+    Ok(Served { address, stop, task })
 }
 
 async fn accept<S, B>(
@@ -181,11 +173,7 @@ struct Linked {
 
 impl Linked {
     fn new(stream: TcpStream, link: watch::Receiver<Link>) -> Self {
-        Self {
-            stream,
-            link,
-            back: None,
-        }
+        Self { stream, link, back: None }
     }
 
     /// Ready while the link is up; otherwise wakes the task when it comes back.
@@ -210,11 +198,7 @@ impl Linked {
 }
 
 impl AsyncRead for Linked {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         match this.poll_link(cx) {
             Poll::Ready(()) => Pin::new(&mut this.stream).poll_read(cx, buffer),
@@ -224,11 +208,7 @@ impl AsyncRead for Linked {
 }
 
 impl AsyncWrite for Linked {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         match this.poll_link(cx) {
             Poll::Ready(()) => Pin::new(&mut this.stream).poll_write(cx, bytes),

@@ -21,58 +21,30 @@ impl Cause {
     /// A bad value: `Invalid value: "x": why`.
     pub fn invalid(field: impl Into<String>, value: &Value, why: impl fmt::Display) -> Self {
         let message = format!("Invalid value: {}: {why}", shown(value));
-        Self {
-            reason: "FieldValueInvalid",
-            message,
-            field: field.into(),
-        }
+        Self { reason: "FieldValueInvalid", message, field: field.into() }
     }
 
     /// A value that must be there: `Required value` and why, if anything is to be said.
     pub fn required(field: impl Into<String>, why: &str) -> Self {
-        let message = if why.is_empty() {
-            "Required value".to_owned()
-        } else {
-            format!("Required value: {why}")
-        };
-        Self {
-            reason: "FieldValueRequired",
-            message,
-            field: field.into(),
-        }
+        let message = if why.is_empty() { "Required value".to_owned() } else { format!("Required value: {why}") };
+        Self { reason: "FieldValueRequired", message, field: field.into() }
     }
 
     /// A value that may not be given or changed: `Forbidden: why`.
     pub fn forbidden(field: impl Into<String>, why: &str) -> Self {
-        Self {
-            reason: "FieldValueForbidden",
-            message: format!("Forbidden: {why}"),
-            field: field.into(),
-        }
+        Self { reason: "FieldValueForbidden", message: format!("Forbidden: {why}"), field: field.into() }
     }
 
     /// A value outside the closed list of allowed ones.
     pub fn unsupported(field: impl Into<String>, value: &Value, allowed: &[&str]) -> Self {
         let allowed: Vec<String> = allowed.iter().map(|a| format!("{a:?}")).collect();
-        let message = format!(
-            "Unsupported value: {}: supported values: {}",
-            shown(value),
-            allowed.join(", ")
-        );
-        Self {
-            reason: "FieldValueNotSupported",
-            message,
-            field: field.into(),
-        }
+        let message = format!("Unsupported value: {}: supported values: {}", shown(value), allowed.join(", "));
+        Self { reason: "FieldValueNotSupported", message, field: field.into() }
     }
 
     /// As `kubectl` and the message of the Status show it: `field: message`.
     fn line(&self) -> String {
-        if self.field.is_empty() {
-            self.message.clone()
-        } else {
-            format!("{}: {}", self.field, self.message)
-        }
+        if self.field.is_empty() { self.message.clone() } else { format!("{}: {}", self.field, self.message) }
     }
 }
 
@@ -120,35 +92,17 @@ pub struct Details {
 impl ApiError {
     /// A refusal without details.
     pub fn bare(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason,
-            message: message.into(),
-            details: None,
-            plain: false,
-        }
+        Self { code, reason, message: message.into(), details: None, plain: false }
     }
 
-    fn about(
-        code: u16,
-        reason: &'static str,
-        resource: &Resource,
-        name: &str,
-        message: String,
-    ) -> Self {
+    fn about(code: u16, reason: &'static str, resource: &Resource, name: &str, message: String) -> Self {
         let details = Details {
             name: name.to_owned(),
             group: resource.group.to_owned(),
             kind: resource.plural.to_owned(),
             ..Details::default()
         };
-        Self {
-            code,
-            reason,
-            message,
-            details: Some(Box::new(details)),
-            plain: false,
-        }
+        Self { code, reason, message, details: Some(Box::new(details)), plain: false }
     }
 
     /// 404: the object does not exist.
@@ -159,10 +113,7 @@ impl ApiError {
 
     /// 404 of a path that no handler serves: text, not a Status.
     pub fn no_such_path() -> Self {
-        Self {
-            plain: true,
-            ..Self::bare(404, "NotFound", "404 page not found\n")
-        }
+        Self { plain: true, ..Self::bare(404, "NotFound", "404 page not found\n") }
     }
 
     /// 409: a POST for a name that is taken.
@@ -173,10 +124,7 @@ impl ApiError {
 
     /// 409: the resourceVersion or uid given is not the stored one.
     pub fn conflict(resource: &Resource, name: &str, why: &str) -> Self {
-        let message = format!(
-            "Operation cannot be fulfilled on {} {name:?}: {why}",
-            resource.qualified()
-        );
+        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", resource.qualified());
         Self::about(409, "Conflict", resource, name, message)
     }
 
@@ -255,13 +203,9 @@ impl ApiError {
 
     /// 429 with a Retry-After.
     pub fn too_many_requests(seconds: u32) -> Self {
-        let message =
-            "the server has received too many requests and has asked us to try again later";
+        let message = "the server has received too many requests and has asked us to try again later";
         let mut error = Self::bare(429, "TooManyRequests", message);
-        error.details = Some(Box::new(Details {
-            retry_after: seconds,
-            ..Details::default()
-        }));
+        error.details = Some(Box::new(Details { retry_after: seconds, ..Details::default() }));
         error
     }
 
@@ -286,23 +230,15 @@ impl ApiError {
 impl Details {
     fn to_value(&self) -> Value {
         let mut out = serde_json::Map::new();
-        for (key, text) in [
-            ("name", &self.name),
-            ("group", &self.group),
-            ("kind", &self.kind),
-            ("uid", &self.uid),
-        ] {
+        for (key, text) in [("name", &self.name), ("group", &self.group), ("kind", &self.kind), ("uid", &self.uid)] {
             if !text.is_empty() {
                 out.insert(key.to_owned(), Value::String(text.clone()));
             }
         }
         if !self.causes.is_empty() {
             let causes = self.causes.iter().map(|cause| {
-                let given = [
-                    ("reason", cause.reason),
-                    ("message", cause.message.as_str()),
-                    ("field", cause.field.as_str()),
-                ];
+                let given =
+                    [("reason", cause.reason), ("message", cause.message.as_str()), ("field", cause.field.as_str())];
                 let entry = given.into_iter().filter(|(_, text)| !text.is_empty());
                 Value::Object(entry.map(|(k, v)| (k.to_owned(), v.into())).collect())
             });
@@ -322,19 +258,9 @@ mod tests {
 
     #[test]
     fn messages_are_the_api_servers() {
-        assert_eq!(
-            ApiError::not_found(&DEPLOYMENTS, "web").message,
-            "deployments.apps \"web\" not found"
-        );
-        assert_eq!(
-            ApiError::not_found(&PODS, "a").message,
-            "pods \"a\" not found"
-        );
-        let one = Cause::invalid(
-            "spec.replicas",
-            &json!(-1),
-            "must be greater than or equal to 0",
-        );
+        assert_eq!(ApiError::not_found(&DEPLOYMENTS, "web").message, "deployments.apps \"web\" not found");
+        assert_eq!(ApiError::not_found(&PODS, "a").message, "pods \"a\" not found");
+        let one = Cause::invalid("spec.replicas", &json!(-1), "must be greater than or equal to 0");
         assert_eq!(
             ApiError::invalid(&DEPLOYMENTS, "web", vec![one]).message,
             "Deployment.apps \"web\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0"

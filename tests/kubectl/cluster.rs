@@ -45,15 +45,10 @@ pub struct Cluster {
 /// Whether kubectl can be run. Where it is missing the test is skipped, loudly; in CI that
 /// is a failure.
 pub fn kubectl_is_here() -> bool {
-    let found = Command::new("kubectl")
-        .args(["version", "--client"])
-        .output();
+    let found = Command::new("kubectl").args(["version", "--client"]).output();
     let found = found.is_ok_and(|output| output.status.success());
     if !found {
-        assert!(
-            std::env::var("CI").as_deref() != Ok("true"),
-            "kubectl is missing, and this is CI"
-        );
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "kubectl is missing, and this is CI");
         eprintln!("SKIPPED: kubectl is not on the PATH");
     }
     found
@@ -63,10 +58,7 @@ impl Cluster {
     pub fn start() -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let entered = runtime.enter();
-        let store = Store::seeded(
-            SimClock::new("2026-03-02T10:00:00Z".parse().unwrap(), 1.0),
-            1,
-        );
+        let store = Store::seeded(SimClock::new("2026-03-02T10:00:00Z".parse().unwrap(), 1.0), 1);
         let server = ApiServer::new("ring-1", store.clone());
         let served = runtime.block_on(socket::serve(server.clone())).unwrap();
         drop(entered);
@@ -78,19 +70,9 @@ impl Cluster {
             token: format!("{user}-token"),
             namespace: "shop".to_owned(),
         };
-        let contexts = [
-            context("ring-1", "oncall"),
-            context("viewer", "viewer"),
-            context("stranger", "stranger"),
-        ];
+        let contexts = [context("ring-1", "oncall"), context("viewer", "viewer"), context("stranger", "stranger")];
         std::fs::write(dir.path().join("config"), to_yaml(&contexts)).unwrap();
-        let cluster = Self {
-            server,
-            store,
-            served,
-            runtime,
-            dir,
-        };
+        let cluster = Self { server, store, served, runtime, dir };
         cluster.seed();
         cluster
     }
@@ -103,10 +85,7 @@ impl Cluster {
 
     #[track_caller]
     pub fn make(&self, resource: &'static Resource, object: Value) -> Value {
-        let made = self
-            .store
-            .create(resource, object, &Writer::named("setup"))
-            .unwrap();
+        let made = self.store.create(resource, object, &Writer::named("setup")).unwrap();
         Value::clone(&made)
     }
 
@@ -122,19 +101,19 @@ impl Cluster {
             json!({"deployment.kubernetes.io/revision": n.to_string(),
             "kubernetes.io/change-cause": format!("release v{n}")})
         };
-        let web = self.make(&DEPLOYMENTS, json!({
+        let web = self.make(
+            &DEPLOYMENTS,
+            json!({
             "metadata": {"name": "web", "namespace": "shop", "labels": {"app": "web"}, "annotations": revision(2)},
-            "spec": {"replicas": 2, "selector": selector, "template": template("v2")}}));
+            "spec": {"replicas": 2, "selector": selector, "template": template("v2")}}),
+        );
         let status = json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2,
             "readyReplicas": 2, "availableReplicas": 2, "conditions": [
                 {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"},
                 {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]});
         let mut web = web;
         web["status"] = status;
-        let web = self
-            .store
-            .update_status(&DEPLOYMENTS, web, &Writer::controller())
-            .unwrap();
+        let web = self.store.update_status(&DEPLOYMENTS, web, &Writer::controller()).unwrap();
         let owner = |kind: &str, object: &Value| {
             json!([{"apiVersion": "apps/v1", "kind": kind,
             "name": object["metadata"]["name"], "uid": object["metadata"]["uid"], "controller": true}])
@@ -152,13 +131,16 @@ impl Cluster {
                     "selector": {"matchLabels": {"app": "web", "pod-template-hash": hash}}}}),
             );
             for p in 0..replicas {
-                self.make(&PODS, json!({
+                self.make(
+                    &PODS,
+                    json!({
                     "metadata": {"name": format!("web-{hash}-{p}"), "namespace": "shop",
                         "labels": {"app": "web", "pod-template-hash": hash},
                         "ownerReferences": owner("ReplicaSet", &set)},
                     "spec": {"containers": [{"name": "web", "image": "registry.example/web:v2"}]},
                     "status": {"phase": "Running", "containerStatuses": [{"name": "web", "ready": true,
-                        "restartCount": 0, "image": "i", "imageID": "", "state": {"running": {}}}]}}));
+                        "restartCount": 0, "image": "i", "imageID": "", "state": {"running": {}}}]}}),
+                );
             }
         }
     }
@@ -180,11 +162,7 @@ impl Cluster {
     pub fn kubectl(&self, args: &[&str]) -> Run {
         let output = self.command(args).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Run {
-            ok: output.status.success(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
+        Run { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
     }
 
     /// Runs kubectl with a file's text for `-f -`.
@@ -194,11 +172,7 @@ impl Cluster {
         let stdin = std::fs::File::open(file).unwrap();
         let output = self.command(args).stdin(stdin).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Run {
-            ok: output.status.success(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
+        Run { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
     }
 
     /// Runs kubectl and reads its JSON.

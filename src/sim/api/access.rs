@@ -21,18 +21,12 @@ pub struct User {
 impl User {
     /// A user in no group.
     pub fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            groups: Vec::new(),
-        }
+        Self { name: name.to_owned(), groups: Vec::new() }
     }
 
     /// The user of requests without credentials.
     pub fn anonymous() -> Self {
-        Self {
-            name: "system:anonymous".to_owned(),
-            groups: vec!["system:unauthenticated".to_owned()],
-        }
+        Self { name: "system:anonymous".to_owned(), groups: vec!["system:unauthenticated".to_owned()] }
     }
 
     fn is_anonymous(&self) -> bool {
@@ -90,11 +84,7 @@ impl Attempt {
             group: path.group.clone(),
             resource: path.rbac_resource(),
             // A namespace belongs to itself.
-            namespace: if path.plural == "namespaces" {
-                path.name.clone()
-            } else {
-                path.namespace.clone()
-            },
+            namespace: if path.plural == "namespaces" { path.name.clone() } else { path.namespace.clone() },
             name: path.name.clone(),
         }
     }
@@ -147,9 +137,7 @@ impl Access {
         ];
         let mut access = Self::default();
         for name in ["oncall", "viewer", "deployer"] {
-            access
-                .tokens
-                .insert(format!("{name}-token"), User::named(name));
+            access.tokens.insert(format!("{name}-token"), User::named(name));
         }
         access.grants = vec![
             grant("oncall", &everything, &["*"]),
@@ -170,10 +158,7 @@ impl Access {
     pub fn allows(&self, user: &User, attempt: &Attempt) -> bool {
         let own_review = attempt.verb == "create"
             && attempt.resource.starts_with("selfsubject")
-            && matches!(
-                attempt.group.as_str(),
-                "authorization.k8s.io" | "authentication.k8s.io"
-            );
+            && matches!(attempt.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io");
         if own_review {
             return !user.is_anonymous();
         }
@@ -182,11 +167,7 @@ impl Access {
 
     /// Refuses with the API server's words what is not granted.
     pub fn authorize(&self, user: &User, attempt: &Attempt) -> Result<(), ApiError> {
-        if self.allows(user, attempt) {
-            Ok(())
-        } else {
-            Err(forbidden(user, attempt))
-        }
+        if self.allows(user, attempt) { Ok(()) } else { Err(forbidden(user, attempt)) }
     }
 
     /// Reads outside the resources: health and discovery.
@@ -195,10 +176,7 @@ impl Access {
         if !user.is_anonymous() || public.iter().any(|p| path.trim_end_matches('/') == *p) {
             return Ok(());
         }
-        let why = format!(
-            "forbidden: User {:?} cannot {verb} path {path:?}",
-            user.name
-        );
+        let why = format!("forbidden: User {:?} cannot {verb} path {path:?}", user.name);
         let mut error = ApiError::bare(403, "Forbidden", why);
         error.details = Some(Box::default());
         Err(error)
@@ -207,12 +185,10 @@ impl Access {
     /// The grants of a user in a namespace, as SelfSubjectRulesReview lists them.
     pub fn rules(&self, user: &User, namespace: &str) -> Vec<Value> {
         let held = self.grants.iter().filter(|grant| {
-            grant.is_for(user)
-                && (grant.namespaces.is_empty() || grant.namespaces.iter().any(|n| n == namespace))
+            grant.is_for(user) && (grant.namespaces.is_empty() || grant.namespaces.iter().any(|n| n == namespace))
         });
         held.map(|grant| {
-            let mut rule =
-                json!({"verbs": grant.verbs, "apiGroups": grant.groups, "resources": grant.resources});
+            let mut rule = json!({"verbs": grant.verbs, "apiGroups": grant.groups, "resources": grant.resources});
             if let (false, Some(map)) = (grant.names.is_empty(), rule.as_object_mut()) {
                 map.insert("resourceNames".to_owned(), json!(grant.names));
             }
@@ -225,17 +201,12 @@ impl Access {
 impl Grant {
     fn is_for(&self, user: &User) -> bool {
         let groups = user.all_groups();
-        self.to
-            .iter()
-            .any(|to| *to == user.name || groups.contains(to))
+        self.to.iter().any(|to| *to == user.name || groups.contains(to))
     }
 
     fn covers(&self, user: &User, attempt: &Attempt) -> bool {
         let has = |list: &[String], word: &str| list.iter().any(|w| w == "*" || w == word);
-        let any_subresource = attempt
-            .resource
-            .split_once('/')
-            .map(|(plural, _)| format!("{plural}/*"));
+        let any_subresource = attempt.resource.split_once('/').map(|(plural, _)| format!("{plural}/*"));
         self.is_for(user)
             && has(&self.verbs, &attempt.verb)
             && has(&self.groups, &attempt.group)
@@ -248,16 +219,8 @@ impl Grant {
 
 fn forbidden(user: &User, attempt: &Attempt) -> ApiError {
     let plural = attempt.resource.split('/').next().unwrap_or("");
-    let qualified = if attempt.group.is_empty() {
-        plural.to_owned()
-    } else {
-        format!("{plural}.{}", attempt.group)
-    };
-    let subject = if attempt.name.is_empty() {
-        qualified
-    } else {
-        format!("{qualified} {:?}", attempt.name)
-    };
+    let qualified = if attempt.group.is_empty() { plural.to_owned() } else { format!("{plural}.{}", attempt.group) };
+    let subject = if attempt.name.is_empty() { qualified } else { format!("{qualified} {:?}", attempt.name) };
     let place = if attempt.namespace.is_empty() {
         "at the cluster scope".to_owned()
     } else {
@@ -273,10 +236,7 @@ fn forbidden(user: &User, attempt: &Attempt) -> ApiError {
         kind: plural.to_owned(),
         ..Details::default()
     };
-    ApiError {
-        details: Some(Box::new(details)),
-        ..ApiError::bare(403, "Forbidden", message)
-    }
+    ApiError { details: Some(Box::new(details)), ..ApiError::bare(403, "Forbidden", message) }
 }
 
 #[cfg(test)]
@@ -316,12 +276,7 @@ mod tests {
         assert!(!may("viewer", "patch", "apps", "deployments"));
         assert!(may("deployer", "patch", "apps", "deployments/scale"));
         assert!(!may("deployer", "patch", "", "configmaps"));
-        assert!(may(
-            "nobody",
-            "create",
-            "authorization.k8s.io",
-            "selfsubjectaccessreviews"
-        ));
+        assert!(may("nobody", "create", "authorization.k8s.io", "selfsubjectaccessreviews"));
         assert_eq!(access.authenticate("wrong").unwrap_err().code, 401);
     }
 }

@@ -109,11 +109,7 @@ pub struct Review<'a> {
 }
 
 /// Asks every rule; the first refusal ends it. Warnings are collected.
-pub fn admit(
-    rules: &[AdmissionRule],
-    review: &Review<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<(), ApiError> {
+pub fn admit(rules: &[AdmissionRule], review: &Review<'_>, warnings: &mut Vec<String>) -> Result<(), ApiError> {
     for rule in rules.iter().filter(|rule| rule.applies(review)) {
         if let Effect::Warn { message } = &rule.effect {
             if !warnings.contains(message) {
@@ -131,9 +127,7 @@ impl AdmissionRule {
         let operation = if self.operations.is_empty() {
             review.operation != "DELETE"
         } else {
-            self.operations
-                .iter()
-                .any(|o| o == "*" || o == review.operation)
+            self.operations.iter().any(|o| o == "*" || o == review.operation)
         };
         operation
             && (self.group == "*" || self.group == review.path.group)
@@ -144,11 +138,7 @@ impl AdmissionRule {
 
     fn refusal(&self, review: &Review<'_>) -> Option<ApiError> {
         let path = review.path;
-        let name = review
-            .new
-            .pointer("/metadata/name")
-            .and_then(Value::as_str)
-            .unwrap_or("");
+        let name = review.new.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("");
         let details = |causes: Vec<Cause>| {
             Some(Box::new(Details {
                 name: name.to_owned(),
@@ -160,31 +150,20 @@ impl AdmissionRule {
         };
         let hook = &self.name;
         let error = match &self.effect {
-            Effect::Webhook { message } => ApiError::bare(
-                403,
-                "Forbidden",
-                format!("admission webhook {hook:?} denied the request: {message}"),
-            ),
+            Effect::Webhook { message } => {
+                ApiError::bare(403, "Forbidden", format!("admission webhook {hook:?} denied the request: {message}"))
+            }
             Effect::Policy { binding, message } => {
                 let qualified = match path.group.as_str() {
                     "" => path.plural.clone(),
                     group => format!("{}.{group}", path.plural),
                 };
-                let said = format!(
-                    "ValidatingAdmissionPolicy '{hook}' with binding '{binding}' denied request: {message}"
-                );
-                let cause = Cause {
-                    reason: "",
-                    message: said.clone(),
-                    field: String::new(),
-                };
+                let said =
+                    format!("ValidatingAdmissionPolicy '{hook}' with binding '{binding}' denied request: {message}");
+                let cause = Cause { reason: "", message: said.clone(), field: String::new() };
                 ApiError {
                     details: details(vec![cause]),
-                    ..ApiError::bare(
-                        422,
-                        "Invalid",
-                        format!("{qualified} {name:?} is forbidden: {said}"),
-                    )
+                    ..ApiError::bare(422, "Invalid", format!("{qualified} {name:?} is forbidden: {said}"))
                 }
             }
             Effect::Invalid { field, message } => {
@@ -194,27 +173,13 @@ impl AdmissionRule {
                 ApiError::invalid(resource, name, vec![Cause::invalid(field, &value, message)])
             }
             Effect::NoDryRun if !review.dry_run => return None,
-            Effect::NoDryRun => ApiError::bad_request(format!(
-                "admission webhook {hook:?} does not support dry run"
-            )),
+            Effect::NoDryRun => ApiError::bad_request(format!("admission webhook {hook:?} does not support dry run")),
             Effect::Unreachable => {
-                let why = format!(
-                    "failed calling webhook {hook:?}: failed to call webhook: context deadline exceeded"
-                );
+                let why = format!("failed calling webhook {hook:?}: failed to call webhook: context deadline exceeded");
                 let message = format!("Internal error occurred: {why}");
-                let causes = vec![Cause {
-                    reason: "",
-                    message: why,
-                    field: String::new(),
-                }];
-                let details = Some(Box::new(Details {
-                    causes,
-                    ..Details::default()
-                }));
-                ApiError {
-                    details,
-                    ..ApiError::bare(500, "InternalError", message)
-                }
+                let causes = vec![Cause { reason: "", message: why, field: String::new() }];
+                let details = Some(Box::new(Details { causes, ..Details::default() }));
+                ApiError { details, ..ApiError::bare(500, "InternalError", message) }
             }
             Effect::Warn { .. } => return None,
         };
@@ -229,15 +194,10 @@ impl Condition {
         match &self.is {
             Is::Equals(value) => now == value,
             Is::Not(value) => now != value,
-            Is::Contains(part) => now
-                .as_str()
-                .is_some_and(|text| text.contains(part.as_str())),
+            Is::Contains(part) => now.as_str().is_some_and(|text| text.contains(part.as_str())),
             Is::Above(bound) => now.as_f64().is_some_and(|number| number > *bound),
             Is::Changed(wanted) => {
-                let before = review
-                    .old
-                    .and_then(|old| old.pointer(&self.field))
-                    .unwrap_or(&null);
+                let before = review.old.and_then(|old| old.pointer(&self.field)).unwrap_or(&null);
                 (before != now) == *wanted
             }
         }

@@ -13,55 +13,27 @@ struct Column {
     cell: fn(&Value, Timestamp) -> Value,
 }
 
-const fn narrow(
-    name: &'static str,
-    kind: &'static str,
-    cell: fn(&Value, Timestamp) -> Value,
-) -> Column {
-    Column {
-        name,
-        kind,
-        wide: false,
-        cell,
-    }
+const fn narrow(name: &'static str, kind: &'static str, cell: fn(&Value, Timestamp) -> Value) -> Column {
+    Column { name, kind, wide: false, cell }
 }
 
 const fn wide(name: &'static str, cell: fn(&Value, Timestamp) -> Value) -> Column {
-    Column {
-        name,
-        kind: "string",
-        wide: true,
-        cell,
-    }
+    Column { name, kind: "string", wide: true, cell }
 }
 
 const NAME: Column = narrow("Name", "string", |o, _| text(o, "/metadata/name"));
-const AGE: Column = narrow("Age", "string", |o, now| {
-    age(o, "/metadata/creationTimestamp", now)
-});
-const CONTAINERS: Column = wide("Containers", |o, _| {
-    joined(o, "/spec/template/spec/containers", "/name")
-});
-const IMAGES: Column = wide("Images", |o, _| {
-    joined(o, "/spec/template/spec/containers", "/image")
-});
+const AGE: Column = narrow("Age", "string", |o, now| age(o, "/metadata/creationTimestamp", now));
+const CONTAINERS: Column = wide("Containers", |o, _| joined(o, "/spec/template/spec/containers", "/name"));
+const IMAGES: Column = wide("Images", |o, _| joined(o, "/spec/template/spec/containers", "/image"));
 const SELECTOR: Column = wide("Selector", |o, _| selector(o, "/spec/selector/matchLabels"));
 
 const DEPLOYMENT: [Column; 8] = [
     NAME,
     narrow("Ready", "string", |o, _| {
-        json!(format!(
-            "{}/{}",
-            number(o, "/status/readyReplicas"),
-            number(o, "/spec/replicas")
-        ))
+        json!(format!("{}/{}", number(o, "/status/readyReplicas"), number(o, "/spec/replicas")))
     }),
-    narrow("Up-to-date", "integer", |o, _| {
-        json!(number(o, "/status/updatedReplicas"))
-    }),
-    narrow("Available", "integer", |o, _| {
-        json!(number(o, "/status/availableReplicas"))
-    }),
+    narrow("Up-to-date", "integer", |o, _| json!(number(o, "/status/updatedReplicas"))),
+    narrow("Available", "integer", |o, _| json!(number(o, "/status/availableReplicas"))),
     AGE,
     CONTAINERS,
     IMAGES,
@@ -69,15 +41,9 @@ const DEPLOYMENT: [Column; 8] = [
 ];
 const REPLICASET: [Column; 8] = [
     NAME,
-    narrow("Desired", "integer", |o, _| {
-        json!(number(o, "/spec/replicas"))
-    }),
-    narrow("Current", "integer", |o, _| {
-        json!(number(o, "/status/replicas"))
-    }),
-    narrow("Ready", "integer", |o, _| {
-        json!(number(o, "/status/readyReplicas"))
-    }),
+    narrow("Desired", "integer", |o, _| json!(number(o, "/spec/replicas"))),
+    narrow("Current", "integer", |o, _| json!(number(o, "/status/replicas"))),
+    narrow("Ready", "integer", |o, _| json!(number(o, "/status/readyReplicas"))),
     AGE,
     CONTAINERS,
     IMAGES,
@@ -88,26 +54,18 @@ const POD: [Column; 9] = [
     narrow("Ready", "string", |o, _| {
         let all = list(o, "/spec/containers").len();
         let ready = list(o, "/status/containerStatuses").iter();
-        let ready = ready
-            .filter(|c| c.get("ready") == Some(&Value::Bool(true)))
-            .count();
+        let ready = ready.filter(|c| c.get("ready") == Some(&Value::Bool(true))).count();
         json!(format!("{ready}/{all}"))
     }),
     narrow("Status", "string", |o, _| json!(pod_status(o))),
     narrow("Restarts", "string", |o, _| {
         let all = list(o, "/status/containerStatuses").iter();
-        json!(
-            all.map(|c| number(c, "/restartCount"))
-                .sum::<i64>()
-                .to_string()
-        )
+        json!(all.map(|c| number(c, "/restartCount")).sum::<i64>().to_string())
     }),
     AGE,
     wide("IP", |o, _| or_none(o, "/status/podIP")),
     wide("Node", |o, _| or_none(o, "/spec/nodeName")),
-    wide("Nominated Node", |o, _| {
-        or_none(o, "/status/nominatedNodeName")
-    }),
+    wide("Nominated Node", |o, _| or_none(o, "/status/nominatedNodeName")),
     wide("Readiness Gates", |_, _| json!("<none>")),
 ];
 const SERVICE: [Column; 7] = [
@@ -117,9 +75,7 @@ const SERVICE: [Column; 7] = [
     narrow("External-IP", "string", |_, _| json!("<none>")),
     narrow("Port(s)", "string", |o, _| {
         let ports = list(o, "/spec/ports").iter();
-        let ports: Vec<String> = ports
-            .map(|p| format!("{}/{}", number(p, "/port"), word(p, "/protocol")))
-            .collect();
+        let ports: Vec<String> = ports.map(|p| format!("{}/{}", number(p, "/port"), word(p, "/protocol"))).collect();
         json!(ports.join(","))
     }),
     AGE,
@@ -128,11 +84,7 @@ const SERVICE: [Column; 7] = [
 const CONFIGMAP: [Column; 3] = [
     NAME,
     narrow("Data", "string", |o, _| {
-        let size = |at: &str| {
-            o.get(at)
-                .and_then(Value::as_object)
-                .map_or(0, serde_json::Map::len)
-        };
+        let size = |at: &str| o.get(at).and_then(Value::as_object).map_or(0, serde_json::Map::len);
         json!((size("data") + size("binaryData")).to_string())
     }),
     AGE,
@@ -141,42 +93,22 @@ const SECRET: [Column; 4] = [
     NAME,
     narrow("Type", "string", |o, _| text(o, "/type")),
     narrow("Data", "string", |o, _| {
-        json!(
-            o.get("data")
-                .and_then(Value::as_object)
-                .map_or(0, serde_json::Map::len)
-                .to_string()
-        )
+        json!(o.get("data").and_then(Value::as_object).map_or(0, serde_json::Map::len).to_string())
     }),
     AGE,
 ];
-const NAMESPACE: [Column; 3] = [
-    NAME,
-    narrow("Status", "string", |o, _| text(o, "/status/phase")),
-    AGE,
-];
+const NAMESPACE: [Column; 3] = [NAME, narrow("Status", "string", |o, _| text(o, "/status/phase")), AGE];
 const NODE: [Column; 3] = [
     NAME,
     narrow("Status", "string", |o, _| {
-        let ready = list(o, "/status/conditions")
-            .iter()
-            .find(|c| word(c, "/type") == "Ready");
-        json!(if ready.is_some_and(|c| word(c, "/status") == "True") {
-            "Ready"
-        } else {
-            "NotReady"
-        })
+        let ready = list(o, "/status/conditions").iter().find(|c| word(c, "/type") == "Ready");
+        json!(if ready.is_some_and(|c| word(c, "/status") == "True") { "Ready" } else { "NotReady" })
     }),
     AGE,
 ];
 const EVENT: [Column; 9] = [
     narrow("Last Seen", "string", |o, now| {
-        let last = [
-            "/series/lastObservedTime",
-            "/lastTimestamp",
-            "/firstTimestamp",
-            "/eventTime",
-        ];
+        let last = ["/series/lastObservedTime", "/lastTimestamp", "/firstTimestamp", "/eventTime"];
         let at = last.into_iter().find(|at| !word(o, at).is_empty());
         at.map_or_else(|| json!("<unknown>"), |at| age(o, at, now))
     }),
@@ -189,11 +121,7 @@ const EVENT: [Column; 9] = [
     wide("Subobject", |o, _| text(o, "/involvedObject/fieldPath")),
     wide("Source", |o, _| {
         let source = word(o, "/source/component");
-        json!(if source.is_empty() {
-            word(o, "/reportingComponent")
-        } else {
-            source
-        })
+        json!(if source.is_empty() { word(o, "/reportingComponent") } else { source })
     }),
     narrow("Message", "string", |o, _| text(o, "/message")),
     wide("Count", |o, _| json!(number(o, "/count").max(1))),
@@ -202,49 +130,27 @@ const EVENT: [Column; 9] = [
 const HPA: [Column; 7] = [
     NAME,
     narrow("Reference", "string", |o, _| {
-        json!(format!(
-            "{}/{}",
-            word(o, "/spec/scaleTargetRef/kind"),
-            word(o, "/spec/scaleTargetRef/name")
-        ))
+        json!(format!("{}/{}", word(o, "/spec/scaleTargetRef/kind"), word(o, "/spec/scaleTargetRef/name")))
     }),
     narrow("Targets", "string", |o, _| json!(targets(o))),
-    narrow("MinPods", "string", |o, _| {
-        json!(number(o, "/spec/minReplicas").to_string())
-    }),
-    narrow("MaxPods", "integer", |o, _| {
-        json!(number(o, "/spec/maxReplicas"))
-    }),
-    narrow("Replicas", "integer", |o, _| {
-        json!(number(o, "/status/currentReplicas"))
-    }),
+    narrow("MinPods", "string", |o, _| json!(number(o, "/spec/minReplicas").to_string())),
+    narrow("MaxPods", "integer", |o, _| json!(number(o, "/spec/maxReplicas"))),
+    narrow("Replicas", "integer", |o, _| json!(number(o, "/status/currentReplicas"))),
     AGE,
 ];
-const LEASE: [Column; 3] = [
-    NAME,
-    narrow("Holder", "string", |o, _| text(o, "/spec/holderIdentity")),
-    AGE,
-];
+const LEASE: [Column; 3] = [NAME, narrow("Holder", "string", |o, _| text(o, "/spec/holderIdentity")), AGE];
 const HTTPROUTE: [Column; 3] = [
     NAME,
-    narrow("Hostnames", "string", |o, _| {
-        match o.pointer("/spec/hostnames") {
-            Some(hosts) => json!(hosts.to_string()),
-            None => Value::Null,
-        }
+    narrow("Hostnames", "string", |o, _| match o.pointer("/spec/hostnames") {
+        Some(hosts) => json!(hosts.to_string()),
+        None => Value::Null,
     }),
-    narrow("Age", "date", |o, now| {
-        age(o, "/metadata/creationTimestamp", now)
-    }),
+    narrow("Age", "date", |o, now| age(o, "/metadata/creationTimestamp", now)),
 ];
 const STATEFULSET: [Column; 5] = [
     NAME,
     narrow("Ready", "string", |o, _| {
-        json!(format!(
-            "{}/{}",
-            number(o, "/status/readyReplicas"),
-            number(o, "/spec/replicas")
-        ))
+        json!(format!("{}/{}", number(o, "/status/readyReplicas"), number(o, "/spec/replicas")))
     }),
     AGE,
     CONTAINERS,
@@ -283,10 +189,7 @@ pub fn definitions(resource: &Resource) -> Vec<Value> {
 
 /// One object's cells.
 pub fn cells(resource: &Resource, object: &Value, now: Timestamp) -> Vec<Value> {
-    columns(resource)
-        .iter()
-        .map(|column| (column.cell)(object, now))
-        .collect()
+    columns(resource).iter().map(|column| (column.cell)(object, now)).collect()
 }
 
 fn word<'a>(object: &'a Value, at: &str) -> &'a str {
@@ -299,11 +202,7 @@ fn text(object: &Value, at: &str) -> Value {
 
 fn or_none(object: &Value, at: &str) -> Value {
     let found = word(object, at);
-    if found.is_empty() {
-        "<none>".into()
-    } else {
-        found.into()
-    }
+    if found.is_empty() { "<none>".into() } else { found.into() }
 }
 
 fn number(object: &Value, at: &str) -> i64 {
@@ -311,10 +210,7 @@ fn number(object: &Value, at: &str) -> i64 {
 }
 
 fn list<'a>(object: &'a Value, at: &str) -> &'a [Value] {
-    object
-        .pointer(at)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    object.pointer(at).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn joined(object: &Value, at: &str, part: &str) -> Value {
@@ -323,19 +219,9 @@ fn joined(object: &Value, at: &str, part: &str) -> Value {
 }
 
 fn selector(object: &Value, at: &str) -> Value {
-    let labels = object
-        .pointer(at)
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten();
-    let labels: Vec<String> = labels
-        .map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or("")))
-        .collect();
-    if labels.is_empty() {
-        "<none>".into()
-    } else {
-        labels.join(",").into()
-    }
+    let labels = object.pointer(at).and_then(Value::as_object).into_iter().flatten();
+    let labels: Vec<String> = labels.map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or(""))).collect();
+    if labels.is_empty() { "<none>".into() } else { labels.join(",").into() }
 }
 
 fn pod_status(pod: &Value) -> String {
@@ -360,25 +246,16 @@ fn pod_status(pod: &Value) -> String {
 
 fn targets(hpa: &Value) -> String {
     let current = list(hpa, "/status/currentMetrics");
-    let shown = list(hpa, "/spec/metrics")
-        .iter()
-        .enumerate()
-        .map(|(index, metric)| {
-            let name = word(metric, "/resource/name");
-            let wanted = number(metric, "/resource/target/averageUtilization");
-            let now = current
-                .get(index)
-                .and_then(|m| m.pointer("/resource/current/averageUtilization"))
-                .and_then(Value::as_i64);
-            let now = now.map_or_else(|| "<unknown>".to_owned(), |n| format!("{n}%"));
-            format!("{name}: {now}/{wanted}%")
-        });
+    let shown = list(hpa, "/spec/metrics").iter().enumerate().map(|(index, metric)| {
+        let name = word(metric, "/resource/name");
+        let wanted = number(metric, "/resource/target/averageUtilization");
+        let now =
+            current.get(index).and_then(|m| m.pointer("/resource/current/averageUtilization")).and_then(Value::as_i64);
+        let now = now.map_or_else(|| "<unknown>".to_owned(), |n| format!("{n}%"));
+        format!("{name}: {now}/{wanted}%")
+    });
     let shown: Vec<String> = shown.collect();
-    if shown.is_empty() {
-        "<none>".to_owned()
-    } else {
-        shown.join(", ")
-    }
+    if shown.is_empty() { "<none>".to_owned() } else { shown.join(", ") }
 }
 
 fn age(object: &Value, at: &str, now: Timestamp) -> Value {

@@ -12,21 +12,9 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 
 /// A virtual resource: reviews hold no objects but are discovered.
 const REVIEWS: [(&str, &str, &str); 3] = [
-    (
-        "authentication.k8s.io",
-        "selfsubjectreviews",
-        "SelfSubjectReview",
-    ),
-    (
-        "authorization.k8s.io",
-        "selfsubjectaccessreviews",
-        "SelfSubjectAccessReview",
-    ),
-    (
-        "authorization.k8s.io",
-        "selfsubjectrulesreviews",
-        "SelfSubjectRulesReview",
-    ),
+    ("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
+    ("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+    ("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
 ];
 
 /// The named groups with their one version, in the order real servers list them.
@@ -49,11 +37,7 @@ pub(super) fn answer(path: &str, accept: &str) -> Result<Reply, ApiError> {
         ["api"] | ["apis"] if wants_aggregated => {
             let body = aggregated(parts.first() == Some(&"api")).to_string();
             let body = ApiBody::Whole(Some(body.into()));
-            return Ok(Reply {
-                code: 200,
-                content_type: AGGREGATED,
-                body,
-            });
+            return Ok(Reply { code: 200, content_type: AGGREGATED, body });
         }
         ["api"] => {
             json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
@@ -74,19 +58,14 @@ pub(super) fn answer(path: &str, accept: &str) -> Result<Reply, ApiError> {
             None => return Err(ApiError::no_such_path()),
         },
         ["api", "v1"] => resources("", "v1"),
-        ["apis", name, version] => {
-            match GROUPS.into_iter().find(|(g, v)| g == name && v == version) {
-                Some((g, v)) => resources(g, v),
-                None => return Err(ApiError::no_such_path()),
-            }
-        }
+        ["apis", name, version] => match GROUPS.into_iter().find(|(g, v)| g == name && v == version) {
+            Some((g, v)) => resources(g, v),
+            None => return Err(ApiError::no_such_path()),
+        },
         [] => {
             let groups = GROUPS.into_iter().map(|(g, _)| format!("/apis/{g}"));
-            let paths: Vec<String> = ["/api", "/api/v1", "/apis"]
-                .map(str::to_owned)
-                .into_iter()
-                .chain(groups)
-                .collect();
+            let paths: Vec<String> =
+                ["/api", "/api/v1", "/apis"].map(str::to_owned).into_iter().chain(groups).collect();
             json!({"paths": paths})
         }
         _ => return Err(ApiError::no_such_path()),
@@ -107,16 +86,7 @@ fn group(name: &str, version: &str) -> Value {
 }
 
 fn verbs(resource: &Resource) -> Vec<&'static str> {
-    let all = [
-        "create",
-        "delete",
-        "deletecollection",
-        "get",
-        "list",
-        "patch",
-        "update",
-        "watch",
-    ];
+    let all = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
     let skip = |verb: &&str| resource.kind == "Namespace" && *verb == "deletecollection";
     all.into_iter().filter(|verb| !skip(verb)).collect()
 }
@@ -124,13 +94,7 @@ fn verbs(resource: &Resource) -> Vec<&'static str> {
 /// Subresources of a resource: name, kind, group and version of the kind, verbs.
 fn subresources(
     resource: &Resource,
-) -> Vec<(
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    Vec<&'static str>,
-)> {
+) -> Vec<(&'static str, &'static str, &'static str, &'static str, Vec<&'static str>)> {
     let change = || vec!["get", "patch", "update"];
     let mut out = Vec::new();
     if resource.kind == "Pod" {
@@ -144,27 +108,16 @@ fn subresources(
         out.push(("scale", "Scale", "autoscaling", "v1", change()));
     }
     if resource.status {
-        out.push((
-            "status",
-            resource.kind,
-            resource.group,
-            resource.version,
-            change(),
-        ));
+        out.push(("status", resource.kind, resource.group, resource.version, change()));
     }
     out
 }
 
 fn resources(group: &str, version: &str) -> Value {
     let mut list = Vec::new();
-    for r in RESOURCES
-        .into_iter()
-        .filter(|r| r.group == group && r.version == version)
-    {
-        list.push(
-            json!({"name": r.plural, "singularName": r.singular, "namespaced": r.namespaced,
-            "kind": r.kind, "verbs": verbs(r), "shortNames": r.short, "categories": r.categories}),
-        );
+    for r in RESOURCES.into_iter().filter(|r| r.group == group && r.version == version) {
+        list.push(json!({"name": r.plural, "singularName": r.singular, "namespaced": r.namespaced,
+            "kind": r.kind, "verbs": verbs(r), "shortNames": r.short, "categories": r.categories}));
         for (name, kind, sub_group, sub_version, verbs) in subresources(r) {
             let mut entry = json!({"name": format!("{}/{name}", r.plural), "singularName": "",
                 "namespaced": r.namespaced, "kind": kind, "verbs": verbs});
@@ -176,31 +129,17 @@ fn resources(group: &str, version: &str) -> Value {
         }
     }
     for (_, plural, kind) in REVIEWS.into_iter().filter(|(g, _, _)| *g == group) {
-        list.push(
-            json!({"name": plural, "singularName": kind.to_lowercase(), "namespaced": false,
-            "kind": kind, "verbs": ["create"]}),
-        );
+        list.push(json!({"name": plural, "singularName": kind.to_lowercase(), "namespaced": false,
+            "kind": kind, "verbs": ["create"]}));
     }
-    let group_version = if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    };
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list})
 }
 
 fn aggregated(core: bool) -> Value {
-    let groups: Vec<(&str, &str)> = if core {
-        vec![("", "v1")]
-    } else {
-        GROUPS.to_vec()
-    };
+    let groups: Vec<(&str, &str)> = if core { vec![("", "v1")] } else { GROUPS.to_vec() };
     let items = groups.into_iter().map(|(group, version)| {
-        let meta = if group.is_empty() {
-            json!({})
-        } else {
-            json!({"name": group})
-        };
+        let meta = if group.is_empty() { json!({}) } else { json!({"name": group}) };
         json!({"metadata": meta, "versions": [{"version": version, "freshness": "Current",
             "resources": aggregated_resources(group, version)}]})
     });
@@ -212,27 +151,20 @@ fn aggregated_resources(group: &str, version: &str) -> Vec<Value> {
     let scope = |namespaced: bool| if namespaced { "Namespaced" } else { "Cluster" };
     let kind_of = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
     let mut list = Vec::new();
-    for r in RESOURCES
-        .into_iter()
-        .filter(|r| r.group == group && r.version == version)
-    {
+    for r in RESOURCES.into_iter().filter(|r| r.group == group && r.version == version) {
         let inner: Vec<Value> = subresources(r)
             .into_iter()
             .map(|(name, kind, g, v, verbs)| {
                 json!({"subresource": name, "responseKind": kind_of(g, v, kind), "verbs": verbs})
             })
             .collect();
-        list.push(
-            json!({"resource": r.plural, "responseKind": kind_of(r.group, r.version, r.kind),
+        list.push(json!({"resource": r.plural, "responseKind": kind_of(r.group, r.version, r.kind),
             "scope": scope(r.namespaced), "singularResource": r.singular, "verbs": verbs(r),
-            "shortNames": r.short, "categories": r.categories, "subresources": inner}),
-        );
+            "shortNames": r.short, "categories": r.categories, "subresources": inner}));
     }
     for (_, plural, kind) in REVIEWS.into_iter().filter(|(g, _, _)| *g == group) {
-        list.push(
-            json!({"resource": plural, "responseKind": kind_of(group, version, kind),
-            "scope": "Cluster", "singularResource": kind.to_lowercase(), "verbs": ["create"]}),
-        );
+        list.push(json!({"resource": plural, "responseKind": kind_of(group, version, kind),
+            "scope": "Cluster", "singularResource": kind.to_lowercase(), "verbs": ["create"]}));
     }
     list
 }

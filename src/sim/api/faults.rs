@@ -33,8 +33,7 @@ pub struct Matching {
 
 impl Matching {
     fn meets(&self, method: &str, path: &str) -> bool {
-        (self.method.is_empty() || self.method.eq_ignore_ascii_case(method))
-            && path.contains(&self.path)
+        (self.method.is_empty() || self.method.eq_ignore_ascii_case(method)) && path.contains(&self.path)
     }
 }
 
@@ -77,11 +76,7 @@ pub struct Faults {
 
 impl Default for Faults {
     fn default() -> Self {
-        Self {
-            state: Arc::default(),
-            link: watch::Sender::new(Link::Up),
-            cuts: watch::Sender::new(0),
-        }
+        Self { state: Arc::default(), link: watch::Sender::new(Link::Up), cuts: watch::Sender::new(0) }
     }
 }
 
@@ -157,9 +152,7 @@ impl Faults {
                     met.push(fault.clone());
                 }
             }
-            state
-                .faults
-                .retain(|(matching, _, used)| matching.times == 0 || *used < matching.times);
+            state.faults.retain(|(matching, _, used)| matching.times == 0 || *used < matching.times);
             met
         })
     }

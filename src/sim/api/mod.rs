@@ -78,19 +78,13 @@ impl ApiServer {
             proxy: RwLock::default(),
             served: AtomicU64::new(0),
         };
-        Self {
-            inner: Arc::new(inner),
-            trusted: None,
-        }
+        Self { inner: Arc::new(inner), trusted: None }
     }
 
     /// A handle whose requests without credentials come from this user.
     #[must_use]
     pub fn trusting(&self, user: &str) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-            trusted: Some(User::named(user)),
-        }
+        Self { inner: Arc::clone(&self.inner), trusted: Some(User::named(user)) }
     }
 
     /// The cluster's name.
@@ -115,66 +109,36 @@ impl ApiServer {
 
     /// Changes tokens, users and grants.
     pub fn set_access(&self, change: impl FnOnce(&mut Access)) {
-        change(
-            &mut self
-                .inner
-                .access
-                .write()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        change(&mut self.inner.access.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Replaces the admission rules.
     pub fn set_admission(&self, rules: Vec<AdmissionRule>) {
-        *self
-            .inner
-            .admission
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = rules;
+        *self.inner.admission.write().unwrap_or_else(PoisonError::into_inner) = rules;
     }
 
     /// Sets where pod logs come from.
     pub fn set_logs(&self, logs: Arc<dyn PodLogs>) {
-        *self
-            .inner
-            .logs
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(logs);
+        *self.inner.logs.write().unwrap_or_else(PoisonError::into_inner) = Some(logs);
     }
 
     /// Sets who answers for services behind the proxy path.
     pub fn set_proxy(&self, proxy: Arc<dyn ServiceProxy>) {
-        *self
-            .inner
-            .proxy
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(proxy);
+        *self.inner.proxy.write().unwrap_or_else(PoisonError::into_inner) = Some(proxy);
     }
 
     fn access(&self) -> Access {
-        self.inner
-            .access
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.inner.access.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn admission(&self) -> Vec<AdmissionRule> {
-        self.inner
-            .admission
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.inner.admission.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// An audit id where the client sent none: it follows from the cluster and a counter.
     fn audit_id(&self) -> String {
         let number = self.inner.served.fetch_add(1, Ordering::Relaxed);
-        let name = self
-            .inner
-            .name
-            .bytes()
-            .fold(0_u64, |sum, b| sum.wrapping_mul(31) + u64::from(b));
+        let name = self.inner.name.bytes().fold(0_u64, |sum, b| sum.wrapping_mul(31) + u64::from(b));
         format!("{:08x}-0000-4000-8000-{number:012x}", name & 0xffff_ffff)
     }
 }

@@ -34,24 +34,13 @@ pub(super) fn answer(path: &str) -> Result<Reply, ApiError> {
 }
 
 fn document(group: &str, version: &str) -> Value {
-    let served: Vec<&Resource> = RESOURCES
-        .into_iter()
-        .filter(|r| r.group == group && r.version == version)
-        .collect();
+    let served: Vec<&Resource> = RESOURCES.into_iter().filter(|r| r.group == group && r.version == version).collect();
     let mut paths = Map::new();
     let mut schemas = Map::new();
     let mut wanted: Vec<&'static str> = Vec::new();
     for resource in served {
-        let root = if group.is_empty() {
-            format!("/api/{version}")
-        } else {
-            format!("/apis/{group}/{version}")
-        };
-        let root = if resource.namespaced {
-            format!("{root}/namespaces/{{namespace}}")
-        } else {
-            root
-        };
+        let root = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
+        let root = if resource.namespaced { format!("{root}/namespaces/{{namespace}}") } else { root };
         let kind = json!({"group": group, "version": version, "kind": resource.kind});
         let one = json!({"get": operation("get", &kind, &[]), "patch": patch(&kind, resource),
             "put": operation("put", &kind, &WRITES), "delete": operation("delete", &kind, &["dryRun"])});
@@ -67,11 +56,7 @@ fn document(group: &str, version: &str) -> Value {
         schemas.insert(resource.kind.to_owned(), shape);
     }
     while let Some(name) = wanted.pop() {
-        for inner in schema::fields(name)
-            .into_iter()
-            .flat_map(BTreeMap::values)
-            .filter_map(referred)
-        {
+        for inner in schema::fields(name).into_iter().flat_map(BTreeMap::values).filter_map(referred) {
             if !schemas.contains_key(inner) {
                 schemas.insert(inner.to_owned(), struct_schema(inner));
                 wanted.push(inner);
@@ -85,32 +70,20 @@ fn document(group: &str, version: &str) -> Value {
 const WRITES: [&str; 3] = ["dryRun", "fieldManager", "fieldValidation"];
 
 fn operation(action: &str, kind: &Value, parameters: &[&str]) -> Value {
-    let parameters: Vec<Value> = parameters
-        .iter()
-        .map(|name| json!({"name": name, "in": "query", "schema": {"type": "string"}}))
-        .collect();
+    let parameters: Vec<Value> =
+        parameters.iter().map(|name| json!({"name": name, "in": "query", "schema": {"type": "string"}})).collect();
     json!({"x-kubernetes-action": action, "x-kubernetes-group-version-kind": kind,
         "parameters": parameters, "responses": {"200": {"description": "OK"}}})
 }
 
 fn patch(kind: &Value, resource: &Resource) -> Value {
-    let mut operation = operation(
-        "patch",
-        kind,
-        &["dryRun", "fieldManager", "fieldValidation", "force"],
-    );
-    let mut types = vec![
-        "application/json-patch+json",
-        "application/merge-patch+json",
-        "application/apply-patch+yaml",
-    ];
+    let mut operation = operation("patch", kind, &["dryRun", "fieldManager", "fieldValidation", "force"]);
+    let mut types = vec!["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
     if !resource.custom {
         types.push("application/strategic-merge-patch+json");
     }
-    let content: Map<String, Value> = types
-        .into_iter()
-        .map(|t| (t.to_owned(), json!({"schema": {"type": "object"}})))
-        .collect();
+    let content: Map<String, Value> =
+        types.into_iter().map(|t| (t.to_owned(), json!({"schema": {"type": "object"}}))).collect();
     if let Some(map) = operation.as_object_mut() {
         map.insert("requestBody".to_owned(), json!({"content": content}));
     }
@@ -135,19 +108,12 @@ fn struct_schema(name: &str) -> Value {
         let mut value = shape_schema(&known.shape);
         if let (true, Some(map)) = (known.retain_keys, value.as_object_mut()) {
             let both = map.contains_key("x-kubernetes-patch-strategy");
-            let strategy = if both {
-                "merge,retainKeys"
-            } else {
-                "retainKeys"
-            };
+            let strategy = if both { "merge,retainKeys" } else { "retainKeys" };
             map.insert("x-kubernetes-patch-strategy".to_owned(), strategy.into());
         }
         properties.insert((*field).to_owned(), value);
     }
-    if super::super::resources::RESOURCES
-        .into_iter()
-        .any(|r| r.kind == name)
-    {
+    if super::super::resources::RESOURCES.into_iter().any(|r| r.kind == name) {
         properties.insert("apiVersion".to_owned(), json!({"type": "string"}));
         properties.insert("kind".to_owned(), json!({"type": "string"}));
     }

@@ -38,11 +38,7 @@ impl ObjectPath {
 
     /// As RBAC and its messages name it: `deployments/scale`.
     pub fn rbac_resource(&self) -> String {
-        if self.subresource.is_empty() {
-            self.plural.clone()
-        } else {
-            format!("{}/{}", self.plural, self.subresource)
-        }
+        if self.subresource.is_empty() { self.plural.clone() } else { format!("{}/{}", self.plural, self.subresource) }
     }
 }
 
@@ -92,29 +88,12 @@ mod tests {
             ("/api/v1/namespaces", ",v1,namespaces,,,,"),
             ("/api/v1/namespaces/shop", ",v1,namespaces,,shop,,"),
             ("/api/v1/namespaces/shop/pods/a/log", ",v1,pods,shop,a,log,"),
-            (
-                "/apis/apps/v1/namespaces/shop/deployments/web/scale",
-                "apps,v1,deployments,shop,web,scale,",
-            ),
-            (
-                "/api/v1/namespaces/m/services/p:9090/proxy/api/v1/query",
-                ",v1,services,m,p:9090,proxy,/api/v1/query",
-            ),
+            ("/apis/apps/v1/namespaces/shop/deployments/web/scale", "apps,v1,deployments,shop,web,scale,"),
+            ("/api/v1/namespaces/m/services/p:9090/proxy/api/v1/query", ",v1,services,m,p:9090,proxy,/api/v1/query"),
         ];
         for (path, wanted) in table {
-            let Target::Object(o) = parse(path) else {
-                panic!("{path}")
-            };
-            let got = [
-                o.group,
-                o.version,
-                o.plural,
-                o.namespace,
-                o.name,
-                o.subresource,
-                o.rest,
-            ]
-            .join(",");
+            let Target::Object(o) = parse(path) else { panic!("{path}") };
+            let got = [o.group, o.version, o.plural, o.namespace, o.name, o.subresource, o.rest].join(",");
             assert_eq!(got, wanted, "{path}");
         }
         for path in ["/version", "/api", "/apis/apps", "/apis/apps/v1", "/api/v1"] {

@@ -14,33 +14,23 @@ impl Query {
             Some((key, value)) => (decode(key), decode(value)),
             None => (decode(piece), String::new()),
         });
-        Self {
-            pairs: pairs.collect(),
-        }
+        Self { pairs: pairs.collect() }
     }
 
     /// The first value given; empty where the parameter is absent.
     pub fn get(&self, key: &str) -> &str {
-        self.pairs
-            .iter()
-            .find(|(k, _)| k == key)
-            .map_or("", |(_, v)| v)
+        self.pairs.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v)
     }
 
     /// Every value given.
     pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.pairs
-            .iter()
-            .filter(move |(k, _)| k == key)
-            .map(|(_, v)| v.as_str())
+        self.pairs.iter().filter(move |(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 
     /// `true`, `1`, or given without a value.
     pub fn flag(&self, key: &str) -> bool {
         let given = self.pairs.iter().find(|(k, _)| k == key);
-        given.is_some_and(|(_, v)| {
-            matches!(v.as_str(), "" | "1" | "true" | "True" | "TRUE" | "t" | "T")
-        })
+        given.is_some_and(|(_, v)| matches!(v.as_str(), "" | "1" | "true" | "True" | "TRUE" | "t" | "T"))
     }
 
     /// A whole number.

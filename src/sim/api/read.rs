@@ -29,10 +29,7 @@ pub(super) fn get(
     let found = server.store().find(resource, &path.namespace, &path.name);
     let stored = found.ok_or_else(|| ApiError::not_found(resource, &path.name))?;
     let now = server.store().clock().now();
-    Ok(Reply::json(
-        200,
-        represent::one(resource, form, &stored, now),
-    ))
+    Ok(Reply::json(200, represent::one(resource, form, &stored, now)))
 }
 
 /// A collection, or a watch on it.
@@ -44,11 +41,7 @@ pub(super) fn list(
 ) -> Result<Reply, ApiError> {
     let form = represent::wanted(&call.headers, call.query.get("includeObject"))?;
     let query = &call.query;
-    let selector = Selector::parse(
-        resource,
-        query.get("labelSelector"),
-        query.get("fieldSelector"),
-    )?;
+    let selector = Selector::parse(resource, query.get("labelSelector"), query.get("fieldSelector"))?;
     let namespace = (!path.namespace.is_empty()).then(|| path.namespace.clone());
     if query.flag("watch") {
         let request = WatchRequest {
@@ -62,25 +55,15 @@ pub(super) fn list(
         };
         let chunks = watch::stream(server.store(), request, server.faults().cuts());
         let body = ApiBody::stream(chunks);
-        return Ok(Reply {
-            code: 200,
-            content_type: "application/json",
-            body,
-        });
+        return Ok(Reply { code: 200, content_type: "application/json", body });
     }
     let page = page(server, call, resource, namespace.as_deref(), &selector)?;
     let now = server.store().clock().now();
-    Ok(Reply::json(
-        200,
-        represent::list(resource, form, &page.objects, &page.meta, now),
-    ))
+    Ok(Reply::json(200, represent::list(resource, form, &page.objects, &page.meta, now)))
 }
 
 fn watch_timeout(server: &ApiServer, call: &Call) -> Duration {
-    let asked = call
-        .query
-        .number("timeoutSeconds")
-        .filter(|seconds| *seconds > 0);
+    let asked = call.query.number("timeoutSeconds").filter(|seconds| *seconds > 0);
     // Without a wish: 30 to 60 minutes, not all at once; the revision stands in for chance.
     let seconds = asked.unwrap_or_else(|| 1_800 + server.store().revision() % 1_800);
     Duration::from_secs(seconds)
@@ -88,40 +71,28 @@ fn watch_timeout(server: &ApiServer, call: &Call) -> Duration {
 
 fn bad_option(field: &str, why: &str) -> ApiError {
     let cause = Cause::forbidden(field, why);
-    let message = format!(
-        "ListOptions.meta.k8s.io \"\" is invalid: {field}: {}",
-        cause.message
-    );
+    let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {field}: {}", cause.message);
     let details = Details {
         group: "meta.k8s.io".to_owned(),
         kind: "ListOptions".to_owned(),
         causes: vec![cause],
         ..Details::default()
     };
-    ApiError {
-        details: Some(Box::new(details)),
-        ..ApiError::bare(422, "Invalid", message)
-    }
+    ApiError { details: Some(Box::new(details)), ..ApiError::bare(422, "Invalid", message) }
 }
 
 fn revision_of(text: &str) -> Result<u64, ApiError> {
     text.parse().map_err(|_| {
         let field = Value::String(text.to_owned());
-        let cause = Cause::invalid(
-            "resourceVersion",
-            &field,
-            format!("strconv.ParseUint: parsing {text:?}: invalid syntax"),
-        );
+        let cause =
+            Cause::invalid("resourceVersion", &field, format!("strconv.ParseUint: parsing {text:?}: invalid syntax"));
         let message = format!("resourceVersion: {}", cause.message);
         ApiError::bad_request(message)
     })
 }
 
 fn watch_start(server: &ApiServer, call: &Call) -> Result<Start, ApiError> {
-    let (revision, matching) = (
-        call.query.get("resourceVersion"),
-        call.query.get("resourceVersionMatch"),
-    );
+    let (revision, matching) = (call.query.get("resourceVersion"), call.query.get("resourceVersionMatch"));
     let initial = call.query.get("sendInitialEvents");
     match initial {
         "" if !matching.is_empty() => {
@@ -170,10 +141,7 @@ fn page(
         (revision, objects, None)
     } else {
         let (revision, after) = read_token(token)?;
-        let objects = server
-            .store()
-            .snapshot_at(resource, namespace, revision)
-            .map_err(|_| expired_token(server))?;
+        let objects = server.store().snapshot_at(resource, namespace, revision).map_err(|_| expired_token(server))?;
         (revision, objects, Some(after))
     };
     if !selector.everything() {
@@ -186,18 +154,9 @@ fn page(
     if limit > 0 && objects.len() > limit {
         remaining = objects.len() - limit;
         objects.truncate(limit);
-        next = objects
-            .last()
-            .map_or_else(String::new, |last| write_token(revision, last));
+        next = objects.last().map_or_else(String::new, |last| write_token(revision, last));
     }
-    Ok(Page {
-        objects,
-        meta: ListMeta {
-            revision,
-            next,
-            remaining,
-        },
-    })
+    Ok(Page { objects, meta: ListMeta { revision, next, remaining } })
 }
 
 fn first_page(
@@ -212,11 +171,7 @@ fn first_page(
         let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
         return Err(bad_option("resourceVersionMatch", why));
     }
-    let asked = if asked.is_empty() {
-        0
-    } else {
-        revision_of(asked)?
-    };
+    let asked = if asked.is_empty() { 0 } else { revision_of(asked)? };
     let current = server.store().revision();
     if asked > current {
         let message = format!("Too large resource version: {asked}, current: {current}");
@@ -225,23 +180,13 @@ fn first_page(
             message: "Too large resource version".to_owned(),
             field: String::new(),
         };
-        let details = Details {
-            causes: vec![cause],
-            retry_after: 1,
-            ..Details::default()
-        };
+        let details = Details { causes: vec![cause], retry_after: 1, ..Details::default() };
         let message = format!("Timeout: {message}");
-        return Err(ApiError {
-            details: Some(Box::new(details)),
-            ..ApiError::bare(504, "Timeout", message)
-        });
+        return Err(ApiError { details: Some(Box::new(details)), ..ApiError::bare(504, "Timeout", message) });
     }
     if matching == "Exact" && asked > 0 {
         let gone = |gone: Compacted| ApiError::expired(gone.requested, gone.oldest);
-        let objects = server
-            .store()
-            .snapshot_at(resource, namespace, asked)
-            .map_err(gone)?;
+        let objects = server.store().snapshot_at(resource, namespace, asked).map_err(gone)?;
         return Ok((asked, objects));
     }
     Ok(server.store().snapshot(resource, namespace))

@@ -33,10 +33,7 @@ pub enum Form {
 
 /// The form that the Accept header and `includeObject` ask for.
 pub fn wanted(headers: &HeaderMap, include: &str) -> Result<Form, ApiError> {
-    let accept = headers
-        .get(http::header::ACCEPT)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or("");
+    let accept = headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
     if accept.trim().is_empty() {
         return Ok(Form::Object);
     }
@@ -45,12 +42,7 @@ pub fn wanted(headers: &HeaderMap, include: &str) -> Result<Form, ApiError> {
         let media = pieces.next().unwrap_or("");
         let parameters: Vec<&str> = pieces.collect();
         let known = matches!(media, "application/json" | "application/*" | "*/*");
-        let of = |key: &str| {
-            parameters
-                .iter()
-                .find_map(|p| p.strip_prefix(key)?.strip_prefix('='))
-                .unwrap_or("")
-        };
+        let of = |key: &str| parameters.iter().find_map(|p| p.strip_prefix(key)?.strip_prefix('=')).unwrap_or("");
         if !known || (!of("g").is_empty() && of("g") != "meta.k8s.io") {
             continue;
         }
@@ -70,9 +62,7 @@ pub fn wanted(headers: &HeaderMap, include: &str) -> Result<Form, ApiError> {
 }
 
 fn to_bytes(value: &Value) -> Bytes {
-    serde_json::to_vec(value)
-        .map(Bytes::from)
-        .unwrap_or_default()
+    serde_json::to_vec(value).map(Bytes::from).unwrap_or_default()
 }
 
 /// The object in the version of `resource`, encoded once per object.
@@ -145,22 +135,10 @@ pub fn list(
 ) -> Bytes {
     let (kind, version) = match form {
         Form::Object => (format!("{}List", resource.kind), resource.api_version()),
-        Form::Metadata => (
-            "PartialObjectMetadataList".to_owned(),
-            "meta.k8s.io/v1".to_owned(),
-        ),
+        Form::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
         Form::Table(include) => {
-            let rows: Vec<Bytes> = objects
-                .iter()
-                .map(|o| row(resource, include, o, now))
-                .collect();
-            return table(
-                resource,
-                &meta.revision.to_string(),
-                &meta.next,
-                &rows,
-                true,
-            );
+            let rows: Vec<Bytes> = objects.iter().map(|o| row(resource, include, o, now)).collect();
+            return table(resource, &meta.revision.to_string(), &meta.next, &rows, true);
         }
     };
     let mut about = json!({"resourceVersion": meta.revision.to_string()});
@@ -169,18 +147,13 @@ pub fn list(
         map.insert("remainingItemCount".to_owned(), meta.remaining.into());
     }
     let mut out = BytesMut::new();
-    let head =
-        format!("{{\"kind\":{kind:?},\"apiVersion\":{version:?},\"metadata\":{about},\"items\":[");
+    let head = format!("{{\"kind\":{kind:?},\"apiVersion\":{version:?},\"metadata\":{about},\"items\":[");
     out.put_slice(head.as_bytes());
     for (index, stored) in objects.iter().enumerate() {
         if index > 0 {
             out.put_u8(b',');
         }
-        out.put_slice(&if form == Form::Metadata {
-            metadata(stored)
-        } else {
-            item(resource, stored)
-        });
+        out.put_slice(&if form == Form::Metadata { metadata(stored) } else { item(resource, stored) });
     }
     out.put_slice(b"]}\n");
     out.freeze()
@@ -208,11 +181,7 @@ pub fn table(resource: &Resource, revision: &str, next: &str, rows: &[Bytes], he
     if let (false, Some(map)) = (next.is_empty(), meta.as_object_mut()) {
         map.insert("continue".to_owned(), next.into());
     }
-    let definitions = if head {
-        Value::Array(columns::definitions(resource))
-    } else {
-        Value::Null
-    };
+    let definitions = if head { Value::Array(columns::definitions(resource)) } else { Value::Null };
     let mut out = BytesMut::new();
     let start = format!(
         "{{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{meta},\"columnDefinitions\":{definitions},\"rows\":["

@@ -34,9 +34,7 @@ pub struct Logged {
 impl Logged {
     /// A write: not a read, not a dry run, not a review of oneself.
     pub fn is_write(&self) -> bool {
-        self.method != "GET"
-            && !self.query.contains("dryRun=All")
-            && !self.path.contains("/selfsubject")
+        self.method != "GET" && !self.query.contains("dryRun=All") && !self.path.contains("/selfsubject")
     }
 }
 
@@ -57,12 +55,7 @@ impl RequestLog {
 
     /// Everything kept, oldest first.
     pub fn all(&self) -> Vec<Logged> {
-        self.entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .cloned()
-            .collect()
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// The writes among them.
@@ -72,9 +65,6 @@ impl RequestLog {
 
     /// Empties the log.
     pub fn clear(&self) {
-        self.entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }

@@ -12,16 +12,8 @@ use super::serve::{Call, Reply};
 use super::write::read_object;
 
 /// Answers a review; None where the path is not one.
-pub(super) fn answer(
-    server: &ApiServer,
-    call: &Call,
-    path: &ObjectPath,
-) -> Result<Option<Reply>, ApiError> {
-    let review = match (
-        path.group.as_str(),
-        path.version.as_str(),
-        path.plural.as_str(),
-    ) {
+pub(super) fn answer(server: &ApiServer, call: &Call, path: &ObjectPath) -> Result<Option<Reply>, ApiError> {
+    let review = match (path.group.as_str(), path.version.as_str(), path.plural.as_str()) {
         ("authentication.k8s.io", "v1", "selfsubjectreviews") => who_am_i,
         ("authorization.k8s.io", "v1", "selfsubjectaccessreviews") => can_i,
         ("authorization.k8s.io", "v1", "selfsubjectrulesreviews") => rules,
@@ -54,11 +46,7 @@ fn can_i(server: &ApiServer, call: &Call, asked: &Value) -> Value {
         let attempt = Attempt {
             verb: text("verb"),
             group: text("group"),
-            resource: if part.is_empty() {
-                resource
-            } else {
-                format!("{resource}/{part}")
-            },
+            resource: if part.is_empty() { resource } else { format!("{resource}/{part}") },
             namespace: text("namespace"),
             name: text("name"),
         };
@@ -68,15 +56,9 @@ fn can_i(server: &ApiServer, call: &Call, asked: &Value) -> Value {
             let found = asked.pointer(&format!("/spec/nonResourceAttributes/{key}"));
             found.and_then(Value::as_str).unwrap_or("").to_owned()
         };
-        access
-            .authorize_path(&call.user, &at("path"), &at("verb"))
-            .is_ok()
+        access.authorize_path(&call.user, &at("path"), &at("verb")).is_ok()
     };
-    let reason = if allowed {
-        "RBAC: allowed by the simulation's grants"
-    } else {
-        ""
-    };
+    let reason = if allowed { "RBAC: allowed by the simulation's grants" } else { "" };
     json!({
         "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
         "spec": asked.get("spec").cloned().unwrap_or_else(|| json!({})),
@@ -85,19 +67,12 @@ fn can_i(server: &ApiServer, call: &Call, asked: &Value) -> Value {
 }
 
 fn rules(server: &ApiServer, call: &Call, asked: &Value) -> Value {
-    let namespace = asked
-        .pointer("/spec/namespace")
-        .and_then(Value::as_str)
-        .unwrap_or("");
+    let namespace = asked.pointer("/spec/namespace").and_then(Value::as_str).unwrap_or("");
     let mut rules = server.access().rules(&call.user, namespace);
-    rules.push(
-        json!({"verbs": ["create"], "apiGroups": ["authorization.k8s.io"],
-        "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]}),
-    );
-    rules.push(
-        json!({"verbs": ["create"], "apiGroups": ["authentication.k8s.io"],
-        "resources": ["selfsubjectreviews"]}),
-    );
+    rules.push(json!({"verbs": ["create"], "apiGroups": ["authorization.k8s.io"],
+        "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]}));
+    rules.push(json!({"verbs": ["create"], "apiGroups": ["authentication.k8s.io"],
+        "resources": ["selfsubjectreviews"]}));
     json!({
         "kind": "SelfSubjectRulesReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
         "spec": {},

@@ -32,50 +32,32 @@ pub(super) fn answer(
         _ => return Err(ApiError::method_not_allowed()),
     };
     let by = writer(call, dry);
-    let done = store.modify(
-        resource,
-        &path.namespace,
-        &path.name,
-        Part::Scale,
-        &by,
-        |current| {
-            let old = current.clone();
-            let mut scale = scale_of(current);
-            match &wish {
-                Wish::Put(object) => {
-                    let version = object
-                        .pointer("/metadata/resourceVersion")
-                        .and_then(Value::as_str);
-                    let have = current
-                        .pointer("/metadata/resourceVersion")
-                        .and_then(Value::as_str);
-                    if version.is_some_and(|given| !given.is_empty() && Some(given) != have) {
-                        return Err(ApiError::stale(resource, &path.name));
-                    }
-                    scale.clone_from(object);
+    let done = store.modify(resource, &path.namespace, &path.name, Part::Scale, &by, |current| {
+        let old = current.clone();
+        let mut scale = scale_of(current);
+        match &wish {
+            Wish::Put(object) => {
+                let version = object.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+                let have = current.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+                if version.is_some_and(|given| !given.is_empty() && Some(given) != have) {
+                    return Err(ApiError::stale(resource, &path.name));
                 }
-                Wish::Patch(patch) => patch.apply(&mut scale, "Scale")?,
+                scale.clone_from(object);
             }
-            let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or(json!(0));
-            if replicas.as_i64().is_none_or(|n| n < 0) {
-                let why = "must be greater than or equal to 0";
-                let cause = Cause::invalid("spec.replicas", &replicas, why);
-                return Err(ApiError::invalid(resource, &path.name, vec![cause]));
-            }
-            if let Some(spec) = current.get_mut("spec").and_then(Value::as_object_mut) {
-                spec.insert("replicas".to_owned(), replicas);
-            }
-            // Rules on `deployments/scale` look at the Scale, as webhooks do.
-            admit(
-                server,
-                call,
-                path,
-                ("UPDATE", dry),
-                Some(&scale_of(&old)),
-                &scale_of(current),
-            )
-        },
-    )?;
+            Wish::Patch(patch) => patch.apply(&mut scale, "Scale")?,
+        }
+        let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or(json!(0));
+        if replicas.as_i64().is_none_or(|n| n < 0) {
+            let why = "must be greater than or equal to 0";
+            let cause = Cause::invalid("spec.replicas", &replicas, why);
+            return Err(ApiError::invalid(resource, &path.name, vec![cause]));
+        }
+        if let Some(spec) = current.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.insert("replicas".to_owned(), replicas);
+        }
+        // Rules on `deployments/scale` look at the Scale, as webhooks do.
+        admit(server, call, path, ("UPDATE", dry), Some(&scale_of(&old)), &scale_of(current))
+    })?;
     Ok(Reply::value(200, &scale_of(&done)))
 }
 
@@ -87,13 +69,9 @@ enum Wish {
 /// The Scale of a workload.
 fn scale_of(object: &Value) -> Value {
     let at = |pointer: &str| object.pointer(pointer).cloned().unwrap_or(Value::Null);
-    let labels = object
-        .pointer("/spec/selector/matchLabels")
-        .and_then(Value::as_object);
+    let labels = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
     let labels = labels.into_iter().flatten();
-    let selector: Vec<String> = labels
-        .map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or("")))
-        .collect();
+    let selector: Vec<String> = labels.map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or(""))).collect();
     let count = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
     json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1",

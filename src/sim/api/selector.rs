@@ -25,12 +25,8 @@ impl Requirement {
         match self {
             Self::Is(key, value) => label(key) == Some(value),
             Self::IsNot(key, value) => label(key) != Some(value),
-            Self::In(key, values) => {
-                label(key).is_some_and(|have| values.iter().any(|v| v == have))
-            }
-            Self::NotIn(key, values) => {
-                label(key).is_none_or(|have| values.iter().all(|v| v != have))
-            }
+            Self::In(key, values) => label(key).is_some_and(|have| values.iter().any(|v| v == have)),
+            Self::NotIn(key, values) => label(key).is_none_or(|have| values.iter().all(|v| v != have)),
             Self::Exists(key) => label(key).is_some(),
             Self::Absent(key) => label(key).is_none(),
             Self::More(key, bound) => number(key).is_some_and(|n| n > *bound),
@@ -50,10 +46,7 @@ pub struct Selector {
 impl Selector {
     /// Reads both selectors as given for `resource`.
     pub fn parse(resource: &Resource, labels: &str, fields: &str) -> Result<Self, ApiError> {
-        Ok(Self {
-            labels: parse_labels(labels)?,
-            fields: parse_fields(resource, fields)?,
-        })
+        Ok(Self { labels: parse_labels(labels)?, fields: parse_fields(resource, fields)? })
     }
 
     /// True when everything matches.
@@ -64,13 +57,8 @@ impl Selector {
     /// True when `object` is asked for.
     pub fn matches(&self, object: &Value) -> bool {
         let labels = object.get("metadata").and_then(|m| m.get("labels"));
-        self.labels
-            .iter()
-            .all(|requirement| requirement.matches(labels))
-            && self
-                .fields
-                .iter()
-                .all(|(path, negated, wanted)| (field(object, path) == wanted.as_str()) != *negated)
+        self.labels.iter().all(|requirement| requirement.matches(labels))
+            && self.fields.iter().all(|(path, negated, wanted)| (field(object, path) == wanted.as_str()) != *negated)
     }
 }
 
@@ -135,28 +123,20 @@ fn selectable(resource: &Resource) -> &'static [&'static str] {
 
 fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<(String, bool, String)>, ApiError> {
     let mut out = Vec::new();
-    for term in text
-        .split(',')
-        .map(str::trim)
-        .filter(|term| !term.is_empty())
-    {
+    for term in text.split(',').map(str::trim).filter(|term| !term.is_empty()) {
         let (path, negated, value) = if let Some((path, value)) = term.split_once("!=") {
             (path, true, value)
         } else if let Some((path, value)) = term.split_once("==").or_else(|| term.split_once('=')) {
             (path, false, value)
         } else {
-            let why = format!(
-                "unable to parse selector: invalid selector: '{text}'; can't understand '{term}'"
-            );
+            let why = format!("unable to parse selector: invalid selector: '{text}'; can't understand '{term}'");
             return Err(ApiError::bad_request(why));
         };
         let known = ["metadata.name", "metadata.namespace"];
         if !known.contains(&path) && !selectable(resource).contains(&path) {
             // Kinds that select more than these two were given their own words upstream.
             let why = if selectable(resource).is_empty() && !resource.custom {
-                format!(
-                    "{path:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
-                )
+                format!("{path:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
             } else {
                 format!("field label not supported: {path}")
             };
@@ -169,10 +149,7 @@ fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<(String, bool, St
 
 /// Reads `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1,m<2`.
 fn parse_labels(text: &str) -> Result<Vec<Requirement>, ApiError> {
-    split_terms(text)
-        .into_iter()
-        .map(|term| parse_term(term, text))
-        .collect()
+    split_terms(text).into_iter().map(|term| parse_term(term, text)).collect()
 }
 
 /// Splits at commas outside parentheses.
@@ -190,19 +167,11 @@ fn split_terms(text: &str) -> Vec<&str> {
         }
     }
     terms.push(text.get(start..).unwrap_or(""));
-    terms
-        .into_iter()
-        .map(str::trim)
-        .filter(|term| !term.is_empty())
-        .collect()
+    terms.into_iter().map(str::trim).filter(|term| !term.is_empty()).collect()
 }
 
 fn parse_term(term: &str, whole: &str) -> Result<Requirement, ApiError> {
-    let bad = |why: &str| {
-        ApiError::bad_request(format!(
-            "unable to parse requirement: {why} in selector {whole:?}"
-        ))
-    };
+    let bad = |why: &str| ApiError::bad_request(format!("unable to parse requirement: {why} in selector {whole:?}"));
     let key = |text: &str| {
         let text = text.trim();
         let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
@@ -213,9 +182,7 @@ fn parse_term(term: &str, whole: &str) -> Result<Requirement, ApiError> {
         }
     };
     if let Some(list) = term.strip_suffix(')') {
-        let (head, values) = list
-            .split_once('(')
-            .ok_or_else(|| bad("unbalanced parenthesis"))?;
+        let (head, values) = list.split_once('(').ok_or_else(|| bad("unbalanced parenthesis"))?;
         let values: Vec<String> = values.split(',').map(|v| v.trim().to_owned()).collect();
         return match head.trim().rsplit_once(char::is_whitespace) {
             Some((name, "in")) => Ok(Requirement::In(key(name)?, values)),
@@ -231,16 +198,10 @@ fn parse_term(term: &str, whole: &str) -> Result<Requirement, ApiError> {
     }
     for (sign, more) in [('>', true), ('<', false)] {
         if let Some((name, bound)) = term.split_once(sign) {
-            let bound = bound
-                .trim()
-                .parse()
-                .map_err(|_| bad("for 'Gt', 'Lt' operators, the value must be an integer"))?;
+            let bound =
+                bound.trim().parse().map_err(|_| bad("for 'Gt', 'Lt' operators, the value must be an integer"))?;
             let name = key(name)?;
-            return Ok(if more {
-                Requirement::More(name, bound)
-            } else {
-                Requirement::Less(name, bound)
-            });
+            return Ok(if more { Requirement::More(name, bound) } else { Requirement::Less(name, bound) });
         }
     }
     match term.strip_prefix('!') {
@@ -279,27 +240,17 @@ mod tests {
             assert_eq!(selector.matches(&object), wanted, "{text}");
         }
         for text in ["app in web", "a b=c", "app on (x)", "n>x", "(a)"] {
-            assert_eq!(
-                Selector::parse(&DEPLOYMENTS, text, "").unwrap_err().code,
-                400,
-                "{text}"
-            );
+            assert_eq!(Selector::parse(&DEPLOYMENTS, text, "").unwrap_err().code, 400, "{text}");
         }
     }
 
     #[test]
     fn field_selectors_select_what_the_kind_allows() {
-        let pod =
-            json!({"metadata": {"name": "a", "namespace": "s"}, "status": {"phase": "Running"}});
+        let pod = json!({"metadata": {"name": "a", "namespace": "s"}, "status": {"phase": "Running"}});
         let matches = |text: &str| Selector::parse(&PODS, "", text).unwrap().matches(&pod);
         assert!(matches("metadata.name=a,status.phase!=Failed"));
         assert!(!matches("metadata.namespace=other"));
         assert!(Selector::parse(&EVENTS, "", "involvedObject.name=web").is_ok());
-        assert_eq!(
-            Selector::parse(&DEPLOYMENTS, "", "status.phase=x")
-                .unwrap_err()
-                .code,
-            400
-        );
+        assert_eq!(Selector::parse(&DEPLOYMENTS, "", "status.phase=x").unwrap_err().code, 400);
     }
 }

@@ -40,19 +40,12 @@ pub(super) struct Call {
 impl Call {
     /// A header's text; empty where absent.
     pub(super) fn header(&self, name: header::HeaderName) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .unwrap_or("")
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("")
     }
 
     /// The media type of the body.
     pub(super) fn content_type(&self) -> &str {
-        self.header(header::CONTENT_TYPE)
-            .split(';')
-            .next()
-            .unwrap_or("")
-            .trim()
+        self.header(header::CONTENT_TYPE).split(';').next().unwrap_or("").trim()
     }
 }
 
@@ -66,11 +59,7 @@ pub(super) struct Reply {
 impl Reply {
     /// JSON text.
     pub(super) fn json(code: u16, body: impl Into<Bytes>) -> Self {
-        Self {
-            code,
-            content_type: "application/json",
-            body: ApiBody::Whole(Some(body.into())),
-        }
+        Self { code, content_type: "application/json", body: ApiBody::Whole(Some(body.into())) }
     }
 
     /// A JSON value.
@@ -80,11 +69,7 @@ impl Reply {
 
     /// Plain text.
     pub(super) fn text(code: u16, text: impl Into<Bytes>) -> Self {
-        Self {
-            code,
-            content_type: "text/plain; charset=utf-8",
-            body: ApiBody::Whole(Some(text.into())),
-        }
+        Self { code, content_type: "text/plain; charset=utf-8", body: ApiBody::Whole(Some(text.into())) }
     }
 
     fn refusal(error: &ApiError) -> Self {
@@ -163,10 +148,7 @@ impl ApiServer {
         let dropped = met.contains(&Fault::DropReply);
         let (reply, retry_after) = match outcome {
             Ok(reply) => (reply, 0),
-            Err(error) => (
-                Reply::refusal(&error),
-                error.details.as_ref().map_or(0, |d| d.retry_after),
-            ),
+            Err(error) => (Reply::refusal(&error), error.details.as_ref().map_or(0, |d| d.retry_after)),
         };
         self.log(&call, &audit_id, if dropped { 0 } else { reply.code });
         if dropped {
@@ -198,8 +180,7 @@ impl ApiServer {
             Target::Other(path) => return self.answer_path(call, &path),
         };
         let verb = verb_of(call, &target);
-        self.access()
-            .authorize(&call.user, &Attempt::on(&target, verb))?;
+        self.access().authorize(&call.user, &Attempt::on(&target, verb))?;
         if let Some(reply) = reviews::answer(self, call, &target)? {
             return Ok(reply);
         }
@@ -207,22 +188,14 @@ impl ApiServer {
             return Err(ApiError::no_such_path());
         };
         match (target.subresource.as_str(), &call.method) {
-            ("log", &http::Method::GET) if resource.kind == "Pod" => {
-                subresources::log(self, call, &target)
-            }
-            ("proxy", _) if resource.kind == "Service" => {
-                subresources::proxy(self, call, &target).await
-            }
+            ("log", &http::Method::GET) if resource.kind == "Pod" => subresources::log(self, call, &target),
+            ("proxy", _) if resource.kind == "Service" => subresources::proxy(self, call, &target).await,
             ("scale", _) if resource.scale => scale::answer(self, call, resource, &target),
-            ("" | "status", _) if target.subresource.is_empty() || resource.status => {
-                match call.method {
-                    http::Method::GET if target.name.is_empty() => {
-                        read::list(self, call, resource, &target)
-                    }
-                    http::Method::GET => read::get(self, call, resource, &target),
-                    _ => write::answer(self, call, resource, &target),
-                }
-            }
+            ("" | "status", _) if target.subresource.is_empty() || resource.status => match call.method {
+                http::Method::GET if target.name.is_empty() => read::list(self, call, resource, &target),
+                http::Method::GET => read::get(self, call, resource, &target),
+                _ => write::answer(self, call, resource, &target),
+            },
             _ => Err(ApiError::no_such_path()),
         }
     }
@@ -258,10 +231,7 @@ impl ApiServer {
                 None => User::anonymous(),
             },
         };
-        let as_user = call
-            .headers
-            .get("impersonate-user")
-            .and_then(|v| v.to_str().ok());
+        let as_user = call.headers.get("impersonate-user").and_then(|v| v.to_str().ok());
         let Some(as_user) = as_user else {
             return Ok(user);
         };
@@ -273,28 +243,14 @@ impl ApiServer {
         };
         access.authorize(&user, &attempt)?;
         let groups = call.headers.get_all("impersonate-group").iter();
-        let groups = groups
-            .filter_map(|v| v.to_str().ok())
-            .map(str::to_owned)
-            .collect();
-        Ok(User {
-            name: as_user.to_owned(),
-            groups,
-        })
+        let groups = groups.filter_map(|v| v.to_str().ok()).map(str::to_owned).collect();
+        Ok(User { name: as_user.to_owned(), groups })
     }
 
-    fn finish(
-        &self,
-        call: &Call,
-        reply: Reply,
-        audit_id: &str,
-        retry_after: u32,
-        met: &[Fault],
-    ) -> Response<ApiBody> {
+    fn finish(&self, call: &Call, reply: Reply, audit_id: &str, retry_after: u32, met: &[Fault]) -> Response<ApiBody> {
         let (code, content_type) = (reply.code, reply.content_type);
         let mut response = Response::new(damage(reply.body, met));
-        *response.status_mut() =
-            http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         let mut set = |name: &'static str, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
@@ -321,10 +277,7 @@ impl ApiServer {
     fn date(&self) -> String {
         let skew = jiff::SignedDuration::from_secs(self.faults().skew());
         let now = self.store().clock().now();
-        let now = now
-            .checked_add(skew)
-            .unwrap_or(now)
-            .to_zoned(jiff::tz::TimeZone::UTC);
+        let now = now.checked_add(skew).unwrap_or(now).to_zoned(jiff::tz::TimeZone::UTC);
         jiff::fmt::strtime::format("%a, %d %b %Y %H:%M:%S GMT", &now).unwrap_or_default()
     }
 }
@@ -340,9 +293,7 @@ where
             let message = format!("Request entity too large: limit is {BODY_LIMIT}");
             Err(ApiError::bare(413, "RequestEntityTooLarge", message))
         }
-        Err(error) => Err(ApiError::bad_request(format!(
-            "unable to read the body: {error}"
-        ))),
+        Err(error) => Err(ApiError::bad_request(format!("unable to read the body: {error}"))),
     }
 }
 
@@ -366,19 +317,12 @@ fn stormy(code: u16) -> ApiError {
     match code {
         429 => ApiError::too_many_requests(1),
         503 => {
-            let mut error = ApiError::bare(
-                503,
-                "ServiceUnavailable",
-                "the server is currently unable to handle the request",
-            );
+            let mut error =
+                ApiError::bare(503, "ServiceUnavailable", "the server is currently unable to handle the request");
             error.details = ApiError::too_many_requests(1).details;
             error
         }
-        504 => ApiError::bare(
-            504,
-            "Timeout",
-            "Timeout: request did not complete within the allotted timeout",
-        ),
+        504 => ApiError::bare(504, "Timeout", "Timeout: request did not complete within the allotted timeout"),
         code => {
             let message = "Internal error occurred: etcdserver: request timed out";
             ApiError::bare(code, "InternalError", message)
@@ -393,15 +337,9 @@ fn damage(body: ApiBody, met: &[Fault]) -> ApiBody {
             ApiBody::Hanging(Some(whole.slice(..whole.len().min(*bytes))))
         }
         (Fault::HangAfter(_), _) => ApiBody::Hanging(None),
-        (Fault::Truncate, ApiBody::Whole(Some(whole))) => {
-            ApiBody::Whole(Some(whole.slice(..whole.len() / 2)))
-        }
-        (Fault::Garbage, _) => ApiBody::Whole(Some(Bytes::from_static(
-            b"\x00\xff\x1b[31m<html>\xfe not JSON \x07",
-        ))),
-        (Fault::Huge(bytes), ApiBody::Whole(Some(whole))) => {
-            ApiBody::Whole(Some(inflate(&whole, *bytes)))
-        }
+        (Fault::Truncate, ApiBody::Whole(Some(whole))) => ApiBody::Whole(Some(whole.slice(..whole.len() / 2))),
+        (Fault::Garbage, _) => ApiBody::Whole(Some(Bytes::from_static(b"\x00\xff\x1b[31m<html>\xfe not JSON \x07"))),
+        (Fault::Huge(bytes), ApiBody::Whole(Some(whole))) => ApiBody::Whole(Some(inflate(&whole, *bytes))),
         (_, body) => body,
     })
 }
@@ -413,10 +351,7 @@ fn inflate(body: &Bytes, size: usize) -> Bytes {
     };
     let grow = |object: &mut Value| {
         if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut)
-            && let Some(notes) = meta
-                .entry("annotations")
-                .or_insert_with(|| serde_json::json!({}))
-                .as_object_mut()
+            && let Some(notes) = meta.entry("annotations").or_insert_with(|| serde_json::json!({})).as_object_mut()
         {
             notes.insert("huge".to_owned(), "x".repeat(size).into());
         }

@@ -99,18 +99,12 @@ pub fn stream(
 fn next_bookmark(now: Instant, deadline: Instant) -> Instant {
     let last = deadline.checked_sub(LAST_BOOKMARK).unwrap_or(now);
     let regular = now + BOOKMARKS;
-    if last > now {
-        regular.min(last)
-    } else {
-        regular
-    }
+    if last > now { regular.min(last) } else { regular }
 }
 
 impl Watch {
     fn begin(&mut self, revision: u64, initial: &[Arc<Stored>]) {
-        let selected = initial
-            .iter()
-            .filter(|o| self.request.selector.matches(&o.value));
+        let selected = initial.iter().filter(|o| self.request.selector.matches(&o.value));
         let selected: Vec<Arc<Stored>> = selected.cloned().collect();
         for stored in selected {
             self.push("ADDED", &stored);
@@ -148,8 +142,7 @@ impl Watch {
                 Ok(None) => return,
                 Err(gone) => {
                     let status = ApiError::expired(gone.requested, gone.oldest).to_status();
-                    self.ready
-                        .push_back(event("ERROR", status.to_string().as_bytes()));
+                    self.ready.push_back(event("ERROR", status.to_string().as_bytes()));
                     self.ended = true;
                     return;
                 }
@@ -165,17 +158,11 @@ impl Watch {
     fn offer(&mut self, change: &Change) {
         let request = &self.request;
         if !change.resource.is(request.resource.stored())
-            || request
-                .namespace
-                .as_deref()
-                .is_some_and(|ns| ns != change.stored.namespace())
+            || request.namespace.as_deref().is_some_and(|ns| ns != change.stored.namespace())
         {
             return;
         }
-        let before = change
-            .previous
-            .as_deref()
-            .is_some_and(|o| request.selector.matches(o));
+        let before = change.previous.as_deref().is_some_and(|o| request.selector.matches(o));
         let after = change.verb != Verb::Deleted && request.selector.matches(&change.object);
         match (before, after) {
             (false, true) => self.push("ADDED", &change.stored),
@@ -219,10 +206,7 @@ impl Watch {
         let resource = self.request.resource;
         let mut meta = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
         if let (true, Some(map)) = (initial_end, meta.as_object_mut()) {
-            map.insert(
-                "annotations".to_owned(),
-                json!({"k8s.io/initial-events-end": "true"}),
-            );
+            map.insert("annotations".to_owned(), json!({"k8s.io/initial-events-end": "true"}));
         }
         let object = match self.request.form {
             Form::Object => {
@@ -234,8 +218,7 @@ impl Watch {
             Form::Table(_) => json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1",
                 "metadata": meta, "columnDefinitions": null, "rows": []}),
         };
-        self.ready
-            .push_back(event("BOOKMARK", object.to_string().as_bytes()));
+        self.ready.push_back(event("BOOKMARK", object.to_string().as_bytes()));
     }
 
     fn take_chunk(&mut self) -> Bytes {

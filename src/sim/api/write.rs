@@ -30,9 +30,7 @@ pub(super) fn answer(
         Method::POST if collection => create(server, call, resource, path, dry_run),
         Method::PUT if !collection => replace(server, call, resource, path, dry_run),
         Method::PATCH if !collection => patch(server, call, resource, path, dry_run),
-        Method::DELETE if path.subresource.is_empty() => {
-            delete(server, call, resource, path, dry_run)
-        }
+        Method::DELETE if path.subresource.is_empty() => delete(server, call, resource, path, dry_run),
         _ => Err(ApiError::method_not_allowed()),
     }
 }
@@ -44,20 +42,14 @@ pub(super) fn dry_run(call: &Call) -> Result<bool, ApiError> {
         if value != "All" {
             let given = Value::String(value.to_owned());
             let cause = Cause::unsupported("dryRun", &given, &["All"]);
-            let message = format!(
-                "WriteOptions.meta.k8s.io \"\" is invalid: dryRun: {}",
-                cause.message
-            );
+            let message = format!("WriteOptions.meta.k8s.io \"\" is invalid: dryRun: {}", cause.message);
             let details = Details {
                 group: "meta.k8s.io".to_owned(),
                 kind: "WriteOptions".to_owned(),
                 causes: vec![cause],
                 ..Details::default()
             };
-            return Err(ApiError {
-                details: Some(Box::new(details)),
-                ..ApiError::bare(422, "Invalid", message)
-            });
+            return Err(ApiError { details: Some(Box::new(details)), ..ApiError::bare(422, "Invalid", message) });
         }
         any = true;
     }
@@ -67,11 +59,7 @@ pub(super) fn dry_run(call: &Call) -> Result<bool, ApiError> {
 /// The writer of a request: its field manager, or its User-Agent up to the slash.
 pub(super) fn writer(call: &Call, dry_run: bool) -> Writer {
     let given = call.query.get("fieldManager");
-    let agent = call
-        .header(header::USER_AGENT)
-        .split('/')
-        .next()
-        .unwrap_or("");
+    let agent = call.header(header::USER_AGENT).split('/').next().unwrap_or("");
     let name = match (given, agent) {
         ("", "") => "unknown",
         ("", agent) => agent,
@@ -108,20 +96,11 @@ fn unsupported_media(_: &str) -> ApiError {
 /// Checks an object that came in a body against where it was sent.
 fn place(resource: &Resource, path: &ObjectPath, object: &mut Value) -> Result<(), ApiError> {
     if !object.is_object() {
-        return Err(ApiError::bad_request(
-            "the object provided is unrecognized: expected a JSON object",
-        ));
+        return Err(ApiError::bad_request("the object provided is unrecognized: expected a JSON object"));
     }
-    let wanted = [
-        ("apiVersion", resource.api_version()),
-        ("kind", resource.kind.to_owned()),
-    ];
+    let wanted = [("apiVersion", resource.api_version()), ("kind", resource.kind.to_owned())];
     for (key, value) in wanted {
-        let given = object
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or("")
-            .to_owned();
+        let given = object.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
         if !given.is_empty() && given != value {
             let what = if key == "kind" { "kind" } else { "API version" };
             return Err(ApiError::bad_request(format!(
@@ -134,12 +113,7 @@ fn place(resource: &Resource, path: &ObjectPath, object: &mut Value) -> Result<(
     let Some(Value::Object(meta)) = meta else {
         return Err(ApiError::bad_request("metadata: expected a JSON object"));
     };
-    let text = |key: &str| {
-        meta.get(key)
-            .and_then(Value::as_str)
-            .unwrap_or("")
-            .to_owned()
-    };
+    let text = |key: &str| meta.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
     let (ns, name) = (text("namespace"), text("name"));
     if resource.namespaced && !ns.is_empty() && ns != path.namespace {
         return Err(ApiError::bad_request(
@@ -168,10 +142,7 @@ fn unknown_fields(call: &mut Call, resource: &Resource, object: &Value) -> Resul
         return Ok(());
     }
     let unknown = schema::decode(resource.kind, &mut object.clone(), true).unknown;
-    let words: Vec<String> = unknown
-        .iter()
-        .map(|path| format!("unknown field {path:?}"))
-        .collect();
+    let words: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
     if words.is_empty() {
         return Ok(());
     }
@@ -184,9 +155,7 @@ fn unknown_fields(call: &mut Call, resource: &Resource, object: &Value) -> Resul
 
 fn undecodable(resource: &Resource, why: &str) -> ApiError {
     let (kind, version) = (resource.kind, resource.version);
-    ApiError::bad_request(format!(
-        "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
-    ))
+    ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
 }
 
 /// Asks the admission rules.
@@ -198,14 +167,7 @@ pub(super) fn admit(
     old: Option<&Value>,
     new: &Value,
 ) -> Result<(), ApiError> {
-    let review = Review {
-        path,
-        operation,
-        user: &call.user,
-        dry_run,
-        old,
-        new,
-    };
+    let review = Review { path, operation, user: &call.user, dry_run, old, new };
     admission::admit(&server.admission(), &review, &mut call.warnings)
 }
 
@@ -219,10 +181,7 @@ pub(super) fn written(
 ) -> Result<Reply, ApiError> {
     let form = represent::wanted(&call.headers, call.query.get("includeObject"))?;
     let now = server.store().clock().now();
-    Ok(Reply::json(
-        code,
-        represent::one(resource, form, &Stored::new(object), now),
-    ))
+    Ok(Reply::json(code, represent::one(resource, form, &Stored::new(object), now)))
 }
 
 fn create(
@@ -236,18 +195,12 @@ fn create(
     place(resource, path, &mut object)?;
     unknown_fields(call, resource, &object).map_err(|why| undecodable(resource, &why))?;
     admit(server, call, path, ("CREATE", dry_run), None, &object)?;
-    let made = server
-        .store()
-        .create(resource, object, &writer(call, dry_run))?;
+    let made = server.store().create(resource, object, &writer(call, dry_run))?;
     written(server, call, resource, 201, made)
 }
 
 fn part(path: &ObjectPath) -> Part {
-    if path.subresource == "status" {
-        Part::Status
-    } else {
-        Part::Main
-    }
+    if path.subresource == "status" { Part::Status } else { Part::Main }
 }
 
 fn replace(
@@ -263,48 +216,25 @@ fn replace(
     if resource.view_of.is_some() {
         events::to_core(&mut object);
     }
-    let exists = server
-        .store()
-        .find(resource, &path.namespace, &path.name)
-        .is_some();
+    let exists = server.store().find(resource, &path.namespace, &path.name).is_some();
     let upsert = matches!(resource.kind, "Lease" | "Event" | "Service");
     if !exists && upsert && path.subresource.is_empty() {
         return create(server, call, resource, path, dry_run);
     }
     let unconditional = !resource.custom && resource.kind != "Lease";
-    let versioned = object
-        .pointer("/metadata/resourceVersion")
-        .and_then(Value::as_str);
+    let versioned = object.pointer("/metadata/resourceVersion").and_then(Value::as_str);
     if exists && !unconditional && versioned.is_none_or(str::is_empty) {
         let zero = Value::String("0x0".to_owned());
-        let mut cause = Cause::invalid(
-            "metadata.resourceVersion",
-            &zero,
-            "must be specified for an update",
-        );
+        let mut cause = Cause::invalid("metadata.resourceVersion", &zero, "must be specified for an update");
         cause.message = cause.message.replace('"', "");
         return Err(ApiError::invalid(resource, &path.name, vec![cause]));
     }
     let by = writer(call, dry_run);
-    let done = server.store().modify(
-        resource,
-        &path.namespace,
-        &path.name,
-        part(path),
-        &by,
-        |current| {
-            admit(
-                server,
-                call,
-                path,
-                ("UPDATE", dry_run),
-                Some(current),
-                &object,
-            )?;
-            current.clone_from(&object);
-            Ok(())
-        },
-    )?;
+    let done = server.store().modify(resource, &path.namespace, &path.name, part(path), &by, |current| {
+        admit(server, call, path, ("UPDATE", dry_run), Some(current), &object)?;
+        current.clone_from(&object);
+        Ok(())
+    })?;
     written(server, call, resource, 200, done)
 }
 
@@ -328,22 +258,14 @@ pub(super) fn read_patch(call: &Call, custom: bool) -> Result<Patch, ApiError> {
         "application/json-patch+json" => Ok(Patch::Json(body()?)),
         "application/merge-patch+json" => match body()? {
             object @ Value::Object(_) => Ok(Patch::Merge(object)),
-            _ => Err(ApiError::bad_request(
-                "error decoding patch: expected a JSON object",
-            )),
+            _ => Err(ApiError::bad_request("error decoding patch: expected a JSON object")),
         },
         "application/strategic-merge-patch+json" if !custom => match body()? {
             object @ Value::Object(_) => Ok(Patch::Strategic(object)),
-            _ => Err(ApiError::bad_request(
-                "error decoding patch: expected a JSON object",
-            )),
+            _ => Err(ApiError::bad_request("error decoding patch: expected a JSON object")),
         },
         _ => {
-            let strategic = if custom {
-                ""
-            } else {
-                ", application/strategic-merge-patch+json"
-            };
+            let strategic = if custom { "" } else { ", application/strategic-merge-patch+json" };
             let message = format!(
                 "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json{strategic}, application/apply-patch+yaml"
             );
@@ -359,14 +281,15 @@ impl Patch {
     pub(super) fn apply(&self, object: &mut Value, kind: &'static str) -> Result<(), ApiError> {
         match self {
             Self::Merge(body) => patch::merge::apply(object, body),
-            Self::Strategic(body) => patch::strategic::apply(object, body, &Shape::Struct(kind))
-                .map_err(ApiError::bad_request)?,
+            Self::Strategic(body) => {
+                patch::strategic::apply(object, body, &Shape::Struct(kind)).map_err(ApiError::bad_request)?
+            }
             Self::Json(body) => patch::json::apply(object, body).map_err(|error| match error {
                 JsonPatchError::Malformed(why) => ApiError::bad_request(why),
                 // The real server keeps the library's words to itself.
-                JsonPatchError::Failed(_) => ApiError::unprocessable(
-                    "the server rejected our request due to an error in our request",
-                ),
+                JsonPatchError::Failed(_) => {
+                    ApiError::unprocessable("the server rejected our request due to an error in our request")
+                }
             })?,
         }
         Ok(())
@@ -377,14 +300,8 @@ impl Patch {
 fn bad_patch(object: &Value, why: &str) -> ApiError {
     let cause = Cause::invalid("patch", &Value::String(object.to_string()), why);
     let message = format!(" \"\" is invalid: patch: {}", cause.message);
-    let details = Details {
-        causes: vec![cause],
-        ..Details::default()
-    };
-    ApiError {
-        details: Some(Box::new(details)),
-        ..ApiError::bare(422, "Invalid", message)
-    }
+    let details = Details { causes: vec![cause], ..Details::default() };
+    ApiError { details: Some(Box::new(details)), ..ApiError::bare(422, "Invalid", message) }
 }
 
 fn patch(
@@ -396,34 +313,22 @@ fn patch(
 ) -> Result<Reply, ApiError> {
     let patch = read_patch(call, resource.custom)?;
     let by = writer(call, dry_run);
-    let done = server.store().modify(
-        resource,
-        &path.namespace,
-        &path.name,
-        part(path),
-        &by,
-        |current| {
-            let old = current.clone();
-            if resource.view_of.is_some() {
-                events::to_events_v1(current);
-            }
-            patch.apply(current, resource.kind)?;
-            check_patched(call, resource, path, current)?;
-            if resource.view_of.is_some() {
-                events::to_core(current);
-            }
-            admit(server, call, path, ("UPDATE", dry_run), Some(&old), current)
-        },
-    )?;
+    let done = server.store().modify(resource, &path.namespace, &path.name, part(path), &by, |current| {
+        let old = current.clone();
+        if resource.view_of.is_some() {
+            events::to_events_v1(current);
+        }
+        patch.apply(current, resource.kind)?;
+        check_patched(call, resource, path, current)?;
+        if resource.view_of.is_some() {
+            events::to_core(current);
+        }
+        admit(server, call, path, ("UPDATE", dry_run), Some(&old), current)
+    })?;
     written(server, call, resource, 200, done)
 }
 
-fn check_patched(
-    call: &mut Call,
-    resource: &Resource,
-    path: &ObjectPath,
-    object: &mut Value,
-) -> Result<(), ApiError> {
+fn check_patched(call: &mut Call, resource: &Resource, path: &ObjectPath, object: &mut Value) -> Result<(), ApiError> {
     let decoded = schema::decode(resource.kind, &mut object.clone(), true);
     if let Some(why) = decoded.mismatch {
         return Err(bad_patch(object, &why));
@@ -434,18 +339,9 @@ fn check_patched(
 
 /// Reads what a DELETE asks for, from body and query.
 fn delete_options(call: &Call) -> Result<DeleteOptions, ApiError> {
-    let body = if call.body.is_empty() {
-        json!({})
-    } else {
-        read_object(call)?
-    };
-    let text = |pointer: &str| {
-        body.pointer(pointer)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    let policy = text("/propagationPolicy")
-        .unwrap_or_else(|| call.query.get("propagationPolicy").to_owned());
+    let body = if call.body.is_empty() { json!({}) } else { read_object(call)? };
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let policy = text("/propagationPolicy").unwrap_or_else(|| call.query.get("propagationPolicy").to_owned());
     let propagation = match policy.as_str() {
         "Orphan" => Propagation::Orphan,
         "Foreground" => Propagation::Foreground,
@@ -454,20 +350,14 @@ fn delete_options(call: &Call) -> Result<DeleteOptions, ApiError> {
             let given = Value::String(other.to_owned());
             let allowed = ["Foreground", "Background", "Orphan"];
             let cause = Cause::unsupported("propagationPolicy", &given, &allowed);
-            let message = format!(
-                "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: {}",
-                cause.message
-            );
+            let message = format!("DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: {}", cause.message);
             let details = Details {
                 group: "meta.k8s.io".to_owned(),
                 kind: "DeleteOptions".to_owned(),
                 causes: vec![cause],
                 ..Details::default()
             };
-            return Err(ApiError {
-                details: Some(Box::new(details)),
-                ..ApiError::bare(422, "Invalid", message)
-            });
+            return Err(ApiError { details: Some(Box::new(details)), ..ApiError::bare(422, "Invalid", message) });
         }
     };
     Ok(DeleteOptions {
@@ -491,23 +381,12 @@ fn delete(
     let store = server.store();
     if path.name.is_empty() {
         let query = call.query.clone();
-        let selector = Selector::parse(
-            resource,
-            query.get("labelSelector"),
-            query.get("fieldSelector"),
-        )?;
+        let selector = Selector::parse(resource, query.get("labelSelector"), query.get("fieldSelector"))?;
         let namespace = (!path.namespace.is_empty()).then_some(path.namespace.as_str());
         let (revision, mut gone) = store.snapshot(resource, namespace);
         gone.retain(|stored| selector.matches(&stored.value));
         for stored in &gone {
-            admit(
-                server,
-                call,
-                path,
-                ("DELETE", dry_run),
-                Some(&stored.value),
-                &stored.value,
-            )?;
+            admit(server, call, path, ("DELETE", dry_run), Some(&stored.value), &stored.value)?;
             // Another of these may have owned it: then it is gone already.
             match store.delete(resource, stored.namespace(), stored.name(), &options, &by) {
                 Ok(_) => {}
@@ -516,36 +395,19 @@ fn delete(
             }
         }
         let form = represent::wanted(&call.headers, query.get("includeObject"))?;
-        let meta = represent::ListMeta {
-            revision,
-            next: String::new(),
-            remaining: 0,
-        };
+        let meta = represent::ListMeta { revision, next: String::new(), remaining: 0 };
         let now = store.clock().now();
-        return Ok(Reply::json(
-            200,
-            represent::list(resource, form, &gone, &meta, now),
-        ));
+        return Ok(Reply::json(200, represent::list(resource, form, &gone, &meta, now)));
     }
     let Some(current) = store.find(resource, &path.namespace, &path.name) else {
         return Err(ApiError::not_found(resource, &path.name));
     };
-    admit(
-        server,
-        call,
-        path,
-        ("DELETE", dry_run),
-        Some(&current.value),
-        &current.value,
-    )?;
+    admit(server, call, path, ("DELETE", dry_run), Some(&current.value), &current.value)?;
     let gone = store.delete(resource, &path.namespace, &path.name, &options, &by)?;
-    if matches!(resource.kind, "Pod" | "Namespace" | "Service")
-        || gone.pointer("/metadata/finalizers").is_some()
-    {
+    if matches!(resource.kind, "Pod" | "Namespace" | "Service") || gone.pointer("/metadata/finalizers").is_some() {
         return written(server, call, resource, 200, gone);
     }
-    let mut details =
-        json!({"name": path.name, "kind": resource.plural, "uid": current.meta("uid")});
+    let mut details = json!({"name": path.name, "kind": resource.plural, "uid": current.meta("uid")});
     if let (false, Some(map)) = (resource.group.is_empty(), details.as_object_mut()) {
         map.insert("group".to_owned(), resource.group.into());
     }

@@ -37,14 +37,10 @@ enum Op {
 /// callers work on a copy.
 pub fn apply(target: &mut Value, patch: &Value) -> Result<(), JsonPatchError> {
     let Value::Array(list) = patch else {
-        return Err(malformed(
-            "json: cannot unmarshal object into Go value of type jsonpatch.Patch",
-        ));
+        return Err(malformed("json: cannot unmarshal object into Go value of type jsonpatch.Patch"));
     };
     let operations: Vec<Operation> = list.iter().map(operation).collect::<Result<_, _>>()?;
-    operations
-        .iter()
-        .try_for_each(|operation| operation.apply(target))
+    operations.iter().try_for_each(|operation| operation.apply(target))
 }
 
 fn malformed(why: &str) -> JsonPatchError {
@@ -57,9 +53,7 @@ fn failed(why: impl Into<String>) -> JsonPatchError {
 
 fn operation(raw: &Value) -> Result<Operation, JsonPatchError> {
     let Value::Object(map) = raw else {
-        return Err(malformed(
-            "json: cannot unmarshal into Go value of type jsonpatch.Operation",
-        ));
+        return Err(malformed("json: cannot unmarshal into Go value of type jsonpatch.Operation"));
     };
     let text = |key: &str| map.get(key).and_then(Value::as_str);
     // An unknown operation or a missing value is found only when it is applied: 422.
@@ -71,29 +65,19 @@ fn operation(raw: &Value) -> Result<Operation, JsonPatchError> {
         Some("copy") => Op::Copy,
         Some("test") => Op::Test,
         other => {
-            return Err(failed(format!(
-                "Unexpected kind: {}",
-                other.unwrap_or("unknown")
-            )));
+            return Err(failed(format!("Unexpected kind: {}", other.unwrap_or("unknown"))));
         }
     };
     let path = text("path").ok_or_else(|| failed("operation missing path field"))?;
     let from = match op {
-        Op::Move | Op::Copy => {
-            text("from").ok_or_else(|| failed("operation missing from field"))?
-        }
+        Op::Move | Op::Copy => text("from").ok_or_else(|| failed("operation missing from field"))?,
         _ => "",
     };
     let value = match (op, map.get("value")) {
         (Op::Add | Op::Replace, None) => return Err(failed("operation missing value field")),
         (_, value) => value.cloned().unwrap_or(Value::Null),
     };
-    Ok(Operation {
-        op,
-        path: pointer(path)?,
-        from: pointer(from)?,
-        value,
-    })
+    Ok(Operation { op, path: pointer(path)?, from: pointer(from)?, value })
 }
 
 fn pointer(text: &str) -> Result<Vec<String>, JsonPatchError> {
@@ -103,10 +87,7 @@ fn pointer(text: &str) -> Result<Vec<String>, JsonPatchError> {
     let Some(rest) = text.strip_prefix('/') else {
         return Err(failed(format!("path {text:?} does not start with /")));
     };
-    Ok(rest
-        .split('/')
-        .map(|part| part.replace("~1", "/").replace("~0", "~"))
-        .collect())
+    Ok(rest.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect())
 }
 
 impl Operation {
@@ -138,14 +119,7 @@ impl Operation {
                 self.value.is_null() && parent.is_some_and(Value::is_object)
             }
         };
-        if holds {
-            Ok(())
-        } else {
-            Err(failed(format!(
-                "testing path {} failed",
-                self.path.join("/")
-            )))
-        }
+        if holds { Ok(()) } else { Err(failed(format!("testing path {} failed", self.path.join("/")))) }
     }
 }
 
@@ -153,9 +127,7 @@ impl Operation {
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(x), Value::Number(y)) => x == y || x.as_f64() == y.as_f64(),
-        (Value::Array(x), Value::Array(y)) => {
-            x.len() == y.len() && x.iter().zip(y).all(|(a, b)| same(a, b))
-        }
+        (Value::Array(x), Value::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(a, b)| same(a, b)),
         (Value::Object(x), Value::Object(y)) => {
             x.len() == y.len() && x.iter().all(|(k, v)| y.get(k).is_some_and(|w| same(v, w)))
         }
@@ -187,16 +159,8 @@ fn position(key: &str, len: usize, adding: bool) -> Option<usize> {
     key.parse().ok()
 }
 
-fn parent<'a, 'p>(
-    target: &'a mut Value,
-    path: &'p [String],
-) -> Result<(&'a mut Value, &'p str), JsonPatchError> {
-    let missing = || {
-        failed(format!(
-            "doc is missing path: /{}: missing value",
-            path.join("/")
-        ))
-    };
+fn parent<'a, 'p>(target: &'a mut Value, path: &'p [String]) -> Result<(&'a mut Value, &'p str), JsonPatchError> {
+    let missing = || failed(format!("doc is missing path: /{}: missing value", path.join("/")));
     let (last, up) = path.split_last().ok_or_else(missing)?;
     let mut at = target;
     for key in up {
@@ -234,12 +198,7 @@ fn add(target: &mut Value, path: &[String], value: Value) -> Result<(), JsonPatc
 }
 
 fn remove(target: &mut Value, path: &[String]) -> Result<Value, JsonPatchError> {
-    let missing = || {
-        failed(format!(
-            "Unable to remove nonexistent key: /{}",
-            path.join("/")
-        ))
-    };
+    let missing = || failed(format!("Unable to remove nonexistent key: /{}", path.join("/")));
     match parent(target, path)? {
         (Value::Object(map), key) => map.remove(key).ok_or_else(missing),
         (Value::Array(list), key) => match position(key, list.len(), false) {
@@ -271,10 +230,7 @@ fn replace(target: &mut Value, path: &[String], value: Value) -> Result<(), Json
                 None => Err(failed(format!("Unable to access invalid index: {key}"))),
             }
         }
-        _ => Err(failed(format!(
-            "replace operation does not apply: /{}",
-            path.join("/")
-        ))),
+        _ => Err(failed(format!("replace operation does not apply: /{}", path.join("/")))),
     }
 }
 
@@ -294,34 +250,16 @@ mod tests {
     fn operations_apply_as_the_rfc_says() {
         let doc = json!({"a": {"b": [1, 2, 3]}, "x/y": 1});
         let table = [
-            (
-                json!([{"op": "add", "path": "/a/b/1", "value": 9}]),
-                json!({"a": {"b": [1, 9, 2, 3]}, "x/y": 1}),
-            ),
-            (
-                json!([{"op": "add", "path": "/a/b/-", "value": 9}]),
-                json!({"a": {"b": [1, 2, 3, 9]}, "x/y": 1}),
-            ),
-            (
-                json!([{"op": "remove", "path": "/x~1y"}]),
-                json!({"a": {"b": [1, 2, 3]}}),
-            ),
-            (
-                json!([{"op": "replace", "path": "/a/b/0", "value": 7}]),
-                json!({"a": {"b": [7, 2, 3]}, "x/y": 1}),
-            ),
-            (
-                json!([{"op": "move", "from": "/a/b", "path": "/c"}]),
-                json!({"a": {}, "c": [1, 2, 3], "x/y": 1}),
-            ),
+            (json!([{"op": "add", "path": "/a/b/1", "value": 9}]), json!({"a": {"b": [1, 9, 2, 3]}, "x/y": 1})),
+            (json!([{"op": "add", "path": "/a/b/-", "value": 9}]), json!({"a": {"b": [1, 2, 3, 9]}, "x/y": 1})),
+            (json!([{"op": "remove", "path": "/x~1y"}]), json!({"a": {"b": [1, 2, 3]}})),
+            (json!([{"op": "replace", "path": "/a/b/0", "value": 7}]), json!({"a": {"b": [7, 2, 3]}, "x/y": 1})),
+            (json!([{"op": "move", "from": "/a/b", "path": "/c"}]), json!({"a": {}, "c": [1, 2, 3], "x/y": 1})),
             (
                 json!([{"op": "copy", "from": "/x~1y", "path": "/a/c"}]),
                 json!({"a": {"b": [1, 2, 3], "c": 1}, "x/y": 1}),
             ),
-            (
-                json!([{"op": "test", "path": "/a/b", "value": [1, 2.0, 3]}]),
-                doc.clone(),
-            ),
+            (json!([{"op": "test", "path": "/a/b", "value": [1, 2.0, 3]}]), doc.clone()),
         ];
         for (patch, wanted) in table {
             assert_eq!(run(doc.clone(), patch.clone()), Ok(wanted), "{patch}");
@@ -330,16 +268,10 @@ mod tests {
 
     #[test]
     fn two_liberties_of_the_api_server() {
-        let replaced = run(
-            json!({"spec": {}}),
-            json!([{"op": "replace", "path": "/spec/paused", "value": true}]),
-        );
+        let replaced = run(json!({"spec": {}}), json!([{"op": "replace", "path": "/spec/paused", "value": true}]));
         assert_eq!(replaced, Ok(json!({"spec": {"paused": true}})));
         let tested = json!([{"op": "test", "path": "/spec/paused", "value": null}]);
-        assert_eq!(
-            run(json!({"spec": {}}), tested.clone()),
-            Ok(json!({"spec": {}}))
-        );
+        assert_eq!(run(json!({"spec": {}}), tested.clone()), Ok(json!({"spec": {}})));
         assert!(run(json!({}), tested).is_err());
     }
 
@@ -353,18 +285,9 @@ mod tests {
         ];
         for patch in fails {
             let outcome = run(json!({"a": 1, "list": []}), patch);
-            assert!(
-                matches!(outcome, Err(JsonPatchError::Failed(_))),
-                "{outcome:?}"
-            );
+            assert!(matches!(outcome, Err(JsonPatchError::Failed(_))), "{outcome:?}");
         }
-        assert!(matches!(
-            run(json!({}), json!({"op": "add"})),
-            Err(JsonPatchError::Malformed(_))
-        ));
-        assert!(matches!(
-            run(json!({}), json!([1])),
-            Err(JsonPatchError::Malformed(_))
-        ));
+        assert!(matches!(run(json!({}), json!({"op": "add"})), Err(JsonPatchError::Malformed(_))));
+        assert!(matches!(run(json!({}), json!([1])), Err(JsonPatchError::Malformed(_))));
     }
 }

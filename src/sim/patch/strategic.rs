@@ -26,20 +26,11 @@ pub fn apply(target: &mut Value, patch: &Value, shape: &Shape) -> Result<(), Str
     merge_map(map, patch, shape)
 }
 
-fn merge_map(
-    map: &mut Map<String, Value>,
-    patch: &Map<String, Value>,
-    shape: &Shape,
-) -> Result<(), String> {
+fn merge_map(map: &mut Map<String, Value>, patch: &Map<String, Value>, shape: &Shape) -> Result<(), String> {
     match patch.get("$patch").and_then(Value::as_str) {
         Some("replace") => {
             map.clear();
-            map.extend(
-                patch
-                    .iter()
-                    .filter(|(k, _)| *k != "$patch")
-                    .map(|(k, v)| (k.clone(), v.clone())),
-            );
+            map.extend(patch.iter().filter(|(k, _)| *k != "$patch").map(|(k, v)| (k.clone(), v.clone())));
             return Ok(());
         }
         Some("delete") => {
@@ -85,9 +76,7 @@ fn merge_key(
             map.remove(key);
         }
         (Value::Object(wanted), _) => {
-            let slot = map
-                .entry(key.to_owned())
-                .or_insert_with(|| Value::Object(Map::new()));
+            let slot = map.entry(key.to_owned()).or_insert_with(|| Value::Object(Map::new()));
             if !slot.is_object() {
                 *slot = Value::Object(Map::new());
             }
@@ -96,9 +85,7 @@ fn merge_key(
             }
         }
         (Value::Array(wanted), Shape::List(item, merge)) if *merge != Merge::Atomic => {
-            let slot = map
-                .entry(key.to_owned())
-                .or_insert_with(|| Value::Array(Vec::new()));
+            let slot = map.entry(key.to_owned()).or_insert_with(|| Value::Array(Vec::new()));
             if !slot.is_array() {
                 *slot = Value::Array(Vec::new());
             }
@@ -153,10 +140,7 @@ fn merge_list(
     let Some(key) = keys.first() else {
         return Ok(());
     };
-    if wanted
-        .iter()
-        .any(|v| v.get("$patch").and_then(Value::as_str) == Some("replace"))
-    {
+    if wanted.iter().any(|v| v.get("$patch").and_then(Value::as_str) == Some("replace")) {
         let plain = wanted.iter().filter(|v| v.get("$patch").is_none());
         *list = plain.cloned().collect();
         return Ok(());
@@ -167,9 +151,7 @@ fn merge_list(
             return Err(format!("expected an object in a list merged by {key}"));
         };
         let Some(name) = patch.get(*key) else {
-            return Err(format!(
-                "map: {element} does not contain declared merge key: {key}"
-            ));
+            return Err(format!("map: {element} does not contain declared merge key: {key}"));
         };
         if patch.get("$patch").and_then(Value::as_str) == Some("delete") {
             list.retain(|have| have.get(*key) != Some(name));
@@ -205,10 +187,8 @@ fn reorder(items: &mut Vec<Value>, order: &[Value], merge: &Merge) {
         order.iter().position(|wanted| key_of(wanted) == key)
     };
     let all: Vec<Value> = std::mem::take(items);
-    let (mut named, others): (Vec<_>, Vec<_>) = all
-        .into_iter()
-        .enumerate()
-        .partition(|(_, value)| rank(value).is_some());
+    let (mut named, others): (Vec<_>, Vec<_>) =
+        all.into_iter().enumerate().partition(|(_, value)| rank(value).is_some());
     named.sort_by(|(_, a), (_, b)| rank(a).partial_cmp(&rank(b)).unwrap_or(Ordering::Equal));
     let mut named = named.into_iter().peekable();
     for (place, other) in others {
@@ -245,24 +225,15 @@ mod tests {
     fn directives_delete_replace_and_order() {
         let pod = json!({"containers": [{"name": "a"}, {"name": "b"}], "nodeSelector": {"x": "1", "y": "2"}});
         assert_eq!(
-            run(
-                pod.clone(),
-                json!({"containers": [{"$patch": "delete", "name": "a"}]})
-            ),
+            run(pod.clone(), json!({"containers": [{"$patch": "delete", "name": "a"}]})),
             json!({"containers": [{"name": "b"}], "nodeSelector": {"x": "1", "y": "2"}})
         );
         assert_eq!(
-            run(
-                pod.clone(),
-                json!({"nodeSelector": {"$patch": "replace", "z": "3"}})
-            ),
+            run(pod.clone(), json!({"nodeSelector": {"$patch": "replace", "z": "3"}})),
             json!({"containers": [{"name": "a"}, {"name": "b"}], "nodeSelector": {"z": "3"}})
         );
         assert_eq!(
-            run(
-                pod.clone(),
-                json!({"containers": [{"$patch": "replace"}, {"name": "c"}]})
-            ),
+            run(pod.clone(), json!({"containers": [{"$patch": "replace"}, {"name": "c"}]})),
             json!({"containers": [{"name": "c"}], "nodeSelector": {"x": "1", "y": "2"}})
         );
         let order = json!({"$setElementOrder/containers": [{"name": "c"}, {"name": "b"}, {"name": "a"}],
@@ -274,9 +245,9 @@ mod tests {
     #[test]
     fn null_removes_and_atomic_lists_are_replaced() {
         let pod = json!({"hostname": "h", "tolerations": [{"key": "a"}], "containers": [{"name": "c", "args": ["1"]}]});
-        let patch = json!({"hostname": null, "tolerations": [{"key": "b"}], "containers": [{"name": "c", "args": ["2"]}]});
-        let wanted =
-            json!({"tolerations": [{"key": "b"}], "containers": [{"name": "c", "args": ["2"]}]});
+        let patch =
+            json!({"hostname": null, "tolerations": [{"key": "b"}], "containers": [{"name": "c", "args": ["2"]}]});
+        let wanted = json!({"tolerations": [{"key": "b"}], "containers": [{"name": "c", "args": ["2"]}]});
         assert_eq!(run(pod, patch), wanted);
     }
 

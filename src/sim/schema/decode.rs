@@ -17,11 +17,7 @@ pub struct Decoded {
 /// Decodes `object` in place as `kind`. `canonical`: leave out what Go's `omitempty` leaves
 /// out (built-in kinds); objects of a CRD keep their empty values.
 pub fn decode(kind: &'static str, object: &mut Value, canonical: bool) -> Decoded {
-    let mut walk = Walk {
-        found: Decoded::default(),
-        canonical,
-        root: kind,
-    };
+    let mut walk = Walk { found: Decoded::default(), canonical, root: kind };
     if let Value::Object(map) = object {
         walk.map(kind, map, "");
     } else {
@@ -45,11 +41,7 @@ impl Walk {
             if top && (key == "apiVersion" || key == "kind") {
                 continue;
             }
-            let at = if top {
-                key.clone()
-            } else {
-                format!("{path}.{key}")
-            };
+            let at = if top { key.clone() } else { format!("{path}.{key}") };
             let Some(field) = known.get(key.as_str()) else {
                 map.remove(&key);
                 self.found.unknown.push(at);
@@ -69,11 +61,7 @@ impl Walk {
     }
 
     /// Structs that Go writes even when nothing is in them.
-    fn fill(
-        &self,
-        known: &'static std::collections::BTreeMap<&'static str, Field>,
-        map: &mut Map<String, Value>,
-    ) {
+    fn fill(&self, known: &'static std::collections::BTreeMap<&'static str, Field>, map: &mut Map<String, Value>) {
         for (key, field) in known.iter().filter(|(_, field)| field.always) {
             let empty = match field.shape {
                 Shape::Struct(_) | Shape::Any => Value::Object(Map::new()),
@@ -95,15 +83,11 @@ impl Walk {
         }
         match value {
             Value::Array(list) => list.is_empty(),
-            Value::Object(map) => {
-                map.is_empty() && matches!(field.shape, Shape::Map | Shape::Quantities)
-            }
+            Value::Object(map) => map.is_empty() && matches!(field.shape, Shape::Map | Shape::Quantities),
             _ if field.pointer => false,
             Value::Bool(truth) => !truth,
             Value::String(text) => text.is_empty() && matches!(field.shape, Shape::Text),
-            Value::Number(number) => {
-                matches!(field.shape, Shape::Int) && number.as_i64() == Some(0)
-            }
+            Value::Number(number) => matches!(field.shape, Shape::Int) && number.as_i64() == Some(0),
             Value::Null => true,
         }
     }
@@ -117,9 +101,7 @@ impl Walk {
             | (Shape::List(..), Value::Array(_)) => true,
             (Shape::Int | Shape::IntOrText, Value::Number(number)) => number.is_i64(),
             (Shape::Map, Value::Object(map)) => map.values().all(|v| v.is_string() || v.is_null()),
-            (Shape::Quantities, Value::Object(map)) => {
-                map.values().all(|v| v.is_string() || v.is_number())
-            }
+            (Shape::Quantities, Value::Object(map)) => map.values().all(|v| v.is_string() || v.is_number()),
             _ => false,
         };
         if !fits {
@@ -142,9 +124,7 @@ impl Walk {
             }
             (Shape::Map, Value::Object(map)) => {
                 // Go decodes null into a map of strings as the empty string.
-                map.values_mut()
-                    .filter(|v| v.is_null())
-                    .for_each(|v| *v = "".into());
+                map.values_mut().filter(|v| v.is_null()).for_each(|v| *v = "".into());
             }
             (Shape::Quantities, Value::Object(map)) => {
                 let numbers = map.values_mut().filter(|v| v.is_number());
@@ -165,14 +145,9 @@ impl Walk {
         };
         let plain: String = strip_indexes(path);
         let what = if plain.is_empty() {
-            format!(
-                "json: cannot unmarshal {given} into Go value of type {}",
-                self.root
-            )
+            format!("json: cannot unmarshal {given} into Go value of type {}", self.root)
         } else {
-            format!(
-                "json: cannot unmarshal {given} into Go struct field {owner}.{plain} of type {wanted}"
-            )
+            format!("json: cannot unmarshal {given} into Go struct field {owner}.{plain} of type {wanted}")
         };
         self.found.mismatch.get_or_insert(what);
     }
@@ -224,10 +199,7 @@ mod tests {
                 "template": {"spec": {"containers": [{"name": "c", "command": [], "imge": "x"}]}}}});
         let found = decode("Deployment", &mut object, true);
         assert_eq!(found.mismatch, None);
-        assert_eq!(
-            found.unknown,
-            ["spec.colour", "spec.template.spec.containers[0].imge"]
-        );
+        assert_eq!(found.unknown, ["spec.colour", "spec.template.spec.containers[0].imge"]);
         assert_eq!(
             object,
             json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"},
@@ -241,9 +213,7 @@ mod tests {
         let mut object = json!({"spec": {"replicas": "three"}});
         assert_eq!(
             decode("Deployment", &mut object, true).mismatch.as_deref(),
-            Some(
-                "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"
-            )
+            Some("json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32")
         );
     }
 }

@@ -82,23 +82,12 @@ pub fn field_of(shape: &Shape, key: &str) -> Option<&'static Field> {
 
 fn parse(text: &'static str) -> Types {
     let mut types = Types::new();
-    for line in text
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty() && !l.starts_with('#'))
-    {
+    for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
         let Some((name, rest)) = line.split_once(" = ") else {
             continue;
         };
-        let fields = rest
-            .split_whitespace()
-            .filter_map(|word| word.split_once(':'));
-        types.insert(
-            name,
-            fields
-                .map(|(field, code)| (field, parse_field(code)))
-                .collect(),
-        );
+        let fields = rest.split_whitespace().filter_map(|word| word.split_once(':'));
+        types.insert(name, fields.map(|(field, code)| (field, parse_field(code))).collect());
     }
     types
 }
@@ -119,10 +108,7 @@ fn parse_shape(code: &'static str) -> Shape {
         return match inner.split_once('/') {
             None => Shape::List(Box::new(parse_shape(inner)), Merge::Atomic),
             Some((item, "")) => Shape::List(Box::new(parse_shape(item)), Merge::Set),
-            Some((item, keys)) => Shape::List(
-                Box::new(parse_shape(item)),
-                Merge::Keys(keys.split(',').collect()),
-            ),
+            Some((item, keys)) => Shape::List(Box::new(parse_shape(item)), Merge::Keys(keys.split(',').collect())),
         };
     }
     match code {

@@ -68,9 +68,7 @@ fn default(map: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
 
 fn child<'a>(object: &'a mut Value, key: &str) -> Option<&'a mut Map<String, Value>> {
     let map = object.as_object_mut()?;
-    map.entry(key)
-        .or_insert_with(|| Value::Object(Map::new()))
-        .as_object_mut()
+    map.entry(key).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
 }
 
 fn deployment(object: &mut Value) {
@@ -115,11 +113,7 @@ fn pod_spec(spec: &mut Map<String, Value>) {
     default(spec, "securityContext", json!({}));
     default(spec, "schedulerName", "default-scheduler");
     for list in ["initContainers", "containers"] {
-        let containers = spec
-            .get_mut(list)
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten();
+        let containers = spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
         for container in containers.filter_map(Value::as_object_mut) {
             container_of(container);
         }
@@ -132,11 +126,7 @@ fn container_of(container: &mut Map<String, Value>) {
     let image = container.get("image").and_then(Value::as_str).unwrap_or("");
     let last = image.rsplit('/').next().unwrap_or("");
     let latest = !last.contains('@') && last.split_once(':').is_none_or(|(_, tag)| tag == "latest");
-    default(
-        container,
-        "imagePullPolicy",
-        if latest { "Always" } else { "IfNotPresent" },
-    );
+    default(container, "imagePullPolicy", if latest { "Always" } else { "IfNotPresent" });
     for port in objects(container, "ports") {
         default(port, "protocol", "TCP");
     }
@@ -154,15 +144,8 @@ fn container_of(container: &mut Map<String, Value>) {
     }
 }
 
-fn objects<'a>(
-    map: &'a mut Map<String, Value>,
-    key: &str,
-) -> impl Iterator<Item = &'a mut Map<String, Value>> {
-    map.get_mut(key)
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
+fn objects<'a>(map: &'a mut Map<String, Value>, key: &str) -> impl Iterator<Item = &'a mut Map<String, Value>> {
+    map.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
 }
 
 fn service(object: &mut Value) {
@@ -186,11 +169,9 @@ fn service(object: &mut Value) {
 
 fn namespace(object: &mut Value) {
     let name = meta::text(object, "name").to_owned();
-    if let Some(labels) = meta::metadata(object).and_then(|m| {
-        m.entry("labels")
-            .or_insert_with(|| json!({}))
-            .as_object_mut()
-    }) {
+    if let Some(labels) =
+        meta::metadata(object).and_then(|m| m.entry("labels").or_insert_with(|| json!({})).as_object_mut())
+    {
         labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
     }
     if let Some(spec) = child(object, "spec") {
@@ -211,11 +192,7 @@ fn http_route(object: &mut Value) {
     }
     default(spec, "rules", json!([{}]));
     for rule in objects(spec, "rules") {
-        default(
-            rule,
-            "matches",
-            json!([{"path": {"type": "PathPrefix", "value": "/"}}]),
-        );
+        default(rule, "matches", json!([{"path": {"type": "PathPrefix", "value": "/"}}]));
         for backend in objects(rule, "backendRefs") {
             default(backend, "group", "");
             default(backend, "kind", "Service");

@@ -23,11 +23,7 @@ pub fn to_events_v1(event: &mut Value) {
     rename(event, "events.k8s.io/v1", |(core, new)| (core, new));
 }
 
-fn rename(
-    event: &mut Value,
-    version: &str,
-    way: fn((&'static str, &'static str)) -> (&'static str, &'static str),
-) {
+fn rename(event: &mut Value, version: &str, way: fn((&'static str, &'static str)) -> (&'static str, &'static str)) {
     let Some(map) = event.as_object_mut() else {
         return;
     };
@@ -35,10 +31,7 @@ fn rename(
     map.insert("apiVersion".to_owned(), version.into());
 }
 
-fn move_fields(
-    map: &mut Map<String, Value>,
-    way: fn((&'static str, &'static str)) -> (&'static str, &'static str),
-) {
+fn move_fields(map: &mut Map<String, Value>, way: fn((&'static str, &'static str)) -> (&'static str, &'static str)) {
     for pair in NAMES {
         let (from, to) = way(pair);
         if let Some(value) = map.remove(from) {

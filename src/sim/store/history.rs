@@ -54,15 +54,7 @@ impl Change {
         previous: Option<Arc<Value>>,
         at: Duration,
     ) -> Self {
-        Self {
-            revision,
-            verb,
-            resource,
-            object: Arc::clone(&stored.value),
-            previous,
-            stored,
-            at,
-        }
+        Self { revision, verb, resource, object: Arc::clone(&stored.value), previous, stored, at }
     }
 }
 
@@ -85,11 +77,7 @@ pub(super) struct History {
 
 impl Default for History {
     fn default() -> Self {
-        Self {
-            changes: VecDeque::new(),
-            forgotten: 1,
-            capacity: CAPACITY,
-        }
+        Self { changes: VecDeque::new(), forgotten: 1, capacity: CAPACITY }
     }
 }
 
@@ -118,10 +106,7 @@ impl History {
     /// The changes after `revision`, oldest first.
     pub(super) fn after(&self, revision: u64, newest: u64) -> Result<Vec<Arc<Change>>, Compacted> {
         if revision < self.forgotten {
-            return Err(Compacted {
-                requested: revision,
-                oldest: self.forgotten,
-            });
+            return Err(Compacted { requested: revision, oldest: self.forgotten });
         }
         if revision >= newest {
             return Ok(Vec::new());
@@ -141,19 +126,12 @@ pub struct Changes {
 
 impl Changes {
     pub(super) fn new(store: Store, read: u64, newest: watch::Receiver<u64>) -> Self {
-        Self {
-            store,
-            read,
-            newest,
-            ready: VecDeque::new(),
-        }
+        Self { store, read, newest, ready: VecDeque::new() }
     }
 
     /// The revision up to which changes have been handed out.
     pub fn read(&self) -> u64 {
-        self.ready
-            .front()
-            .map_or(self.read, |next| next.revision.saturating_sub(1))
+        self.ready.front().map_or(self.read, |next| next.revision.saturating_sub(1))
     }
 
     /// The next change if there is one already.

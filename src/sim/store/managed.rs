@@ -39,12 +39,7 @@ pub(super) struct Entry<'a> {
 }
 
 /// Records an update from `old` (None: a new object) to `new` in `new`'s managedFields.
-pub(super) fn record(
-    resource: &'static Resource,
-    old: Option<&Value>,
-    new: &mut Value,
-    by: &Entry,
-) {
+pub(super) fn record(resource: &'static Resource, old: Option<&Value>, new: &mut Value, by: &Entry) {
     let shape = Shape::Struct(resource.kind);
     let empty = Value::Object(Map::new());
     let before = old.unwrap_or(&empty);
@@ -65,20 +60,12 @@ pub(super) fn record(
 
 /// The managedFields entries of an object.
 pub(super) fn entries_of(object: &Value) -> Vec<Value> {
-    object
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default()
+    object.pointer("/metadata/managedFields").and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
 /// Writes entries back, without empty ones and with old managers folded together.
 pub(super) fn store_entries(object: &mut Value, mut entries: Vec<Value>) {
-    entries.retain(|e| {
-        e.get("fieldsV1")
-            .and_then(Value::as_object)
-            .is_some_and(|t| !t.is_empty())
-    });
+    entries.retain(|e| e.get("fieldsV1").and_then(Value::as_object).is_some_and(|t| !t.is_empty()));
     fold_oldest(&mut entries);
     let list = (!entries.is_empty()).then_some(Value::Array(entries));
     meta::set(object, "managedFields", list);
@@ -92,12 +79,7 @@ pub(super) fn is_entry(entry: &Value, by: &Entry) -> bool {
 }
 
 /// Adds a tree to the writer's entry and dates it.
-pub(super) fn add_to_entry(
-    entries: &mut Vec<Value>,
-    resource: &Resource,
-    by: &Entry,
-    written: Tree,
-) {
+pub(super) fn add_to_entry(entries: &mut Vec<Value>, resource: &Resource, by: &Entry, written: Tree) {
     if let Some(entry) = entries.iter_mut().find(|entry| is_entry(entry, by)) {
         if let Some(Value::Object(tree)) = entry.get_mut("fieldsV1") {
             union(tree, written);
@@ -120,18 +102,8 @@ pub(super) fn add_to_entry(
 fn fold_oldest(entries: &mut Vec<Value>) {
     let update = |e: &Value| e.get("operation").and_then(Value::as_str) == Some("Update");
     while entries.iter().filter(|e| update(e)).count() > MANAGERS {
-        let time = |e: &Value| {
-            e.get("time")
-                .and_then(Value::as_str)
-                .unwrap_or("")
-                .to_owned()
-        };
-        let mut updates: Vec<usize> = entries
-            .iter()
-            .enumerate()
-            .filter(|(_, e)| update(e))
-            .map(|(i, _)| i)
-            .collect();
+        let time = |e: &Value| e.get("time").and_then(Value::as_str).unwrap_or("").to_owned();
+        let mut updates: Vec<usize> = entries.iter().enumerate().filter(|(_, e)| update(e)).map(|(i, _)| i).collect();
         updates.sort_by_key(|&i| entries.get(i).map(time));
         let (Some(&first), Some(&second)) = (updates.first(), updates.get(1)) else {
             return;
@@ -139,9 +111,7 @@ fn fold_oldest(entries: &mut Vec<Value>) {
         let oldest = entries.get(first).and_then(|e| e.get("fieldsV1")).cloned();
         if let Some(entry) = entries.get_mut(second).and_then(Value::as_object_mut) {
             entry.insert("manager".to_owned(), ANCIENT.into());
-            if let (Some(Value::Object(tree)), Some(Value::Object(more))) =
-                (entry.get_mut("fieldsV1"), oldest)
-            {
+            if let (Some(Value::Object(tree)), Some(Value::Object(more))) = (entry.get_mut("fieldsV1"), oldest) {
                 union(tree, more);
             }
         }
@@ -209,18 +179,12 @@ fn is_granular(value: &Value, shape: &Shape) -> bool {
 }
 
 /// The parts of a value that are owned one by one, with their path elements.
-pub(super) fn children<'a>(
-    value: &'a Value,
-    shape: &Shape,
-    top: bool,
-) -> Vec<(String, (&'a Value, Shape))> {
+pub(super) fn children<'a>(value: &'a Value, shape: &Shape, top: bool) -> Vec<(String, (&'a Value, Shape))> {
     match (value, shape) {
         (Value::Object(map), _) => map
             .iter()
             .filter(|(key, _)| !top || (*key != "apiVersion" && *key != "kind"))
-            .filter(|(key, _)| {
-                *shape != Shape::Struct("ObjectMeta") || !SERVERS.contains(&key.as_str())
-            })
+            .filter(|(key, _)| *shape != Shape::Struct("ObjectMeta") || !SERVERS.contains(&key.as_str()))
             .map(|(key, child)| {
                 let inner = field_of(shape, key).map_or(Shape::Any, |f| f.shape.clone());
                 (format!("f:{key}"), (child, inner))
@@ -233,20 +197,14 @@ pub(super) fn children<'a>(
         (Value::Array(list), Shape::List(item, Merge::Keys(keys))) => list
             .iter()
             .map(|element| {
-                let named: Map<String, Value> = keys
-                    .iter()
-                    .filter_map(|key| Some(((*key).to_owned(), element.get(*key)?.clone())))
-                    .collect();
-                (
-                    format!("k:{}", Value::Object(named)),
-                    (element, Shape::clone(item)),
-                )
+                let named: Map<String, Value> =
+                    keys.iter().filter_map(|key| Some(((*key).to_owned(), element.get(*key)?.clone()))).collect();
+                (format!("k:{}", Value::Object(named)), (element, Shape::clone(item)))
             })
             .collect(),
-        (Value::Array(list), Shape::List(_, Merge::Set)) => list
-            .iter()
-            .map(|element| (format!("v:{element}"), (element, Shape::Text)))
-            .collect(),
+        (Value::Array(list), Shape::List(_, Merge::Set)) => {
+            list.iter().map(|element| (format!("v:{element}"), (element, Shape::Text))).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -9,9 +9,7 @@ const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 /// `metadata`, made where it is missing.
 pub(super) fn metadata(object: &mut Value) -> Option<&mut Map<String, Value>> {
     let map = object.as_object_mut()?;
-    let meta = map
-        .entry("metadata")
-        .or_insert_with(|| Value::Object(Map::new()));
+    let meta = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
     if !meta.is_object() {
         *meta = Value::Object(Map::new());
     }
@@ -20,11 +18,7 @@ pub(super) fn metadata(object: &mut Value) -> Option<&mut Map<String, Value>> {
 
 /// `metadata.<key>` as text; empty where absent.
 pub(super) fn text<'a>(object: &'a Value, key: &str) -> &'a str {
-    object
-        .get("metadata")
-        .and_then(|m| m.get(key))
-        .and_then(Value::as_str)
-        .unwrap_or("")
+    object.get("metadata").and_then(|m| m.get(key)).and_then(Value::as_str).unwrap_or("")
 }
 
 /// Sets or removes `metadata.<key>`.
@@ -38,11 +32,7 @@ pub(super) fn set(object: &mut Value, key: &str, value: Option<Value>) {
 
 /// Gives `metadata.<key>` the value it has in `old`.
 pub(super) fn keep(object: &mut Value, old: &Value, key: &str) {
-    set(
-        object,
-        key,
-        old.get("metadata").and_then(|m| m.get(key)).cloned(),
-    );
+    set(object, key, old.get("metadata").and_then(|m| m.get(key)).cloned());
 }
 
 fn digest(seed: u64, parts: &[&str]) -> [u8; 32] {
@@ -66,14 +56,7 @@ pub(super) fn uid(seed: u64, parts: &[&str]) -> String {
     let number = (number & !(0x3 << 62)) | (0x2 << 62);
     let hex = format!("{number:032x}");
     let piece = |from: usize, to: usize| hex.get(from..to).unwrap_or("");
-    format!(
-        "{}-{}-{}-{}-{}",
-        piece(0, 8),
-        piece(8, 12),
-        piece(12, 16),
-        piece(16, 20),
-        piece(20, 32)
-    )
+    format!("{}-{}-{}-{}-{}", piece(0, 8), piece(8, 12), piece(12, 16), piece(16, 20), piece(20, 32))
 }
 
 /// Five letters for `generateName`.

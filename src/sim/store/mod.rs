@@ -60,20 +60,9 @@ impl Store {
 
     /// An empty cluster whose uids follow from `seed`: give each cluster of a fleet its own.
     pub fn seeded(clock: SimClock, seed: u64) -> Self {
-        let state = State {
-            revision: 1,
-            shelves: BTreeMap::new(),
-            history: History::default(),
-        };
-        let inner = Inner {
-            clock,
-            seed,
-            state: Mutex::new(state),
-            newest: watch::Sender::new(1),
-        };
-        Self {
-            inner: Arc::new(inner),
-        }
+        let state = State { revision: 1, shelves: BTreeMap::new(), history: History::default() };
+        let inner = Inner { clock, seed, state: Mutex::new(state), newest: watch::Sender::new(1) };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The cluster's time.
@@ -88,8 +77,7 @@ impl Store {
 
     /// The object, if it exists. Cluster-scoped resources take an empty namespace.
     pub fn get(&self, resource: &'static Resource, ns: &str, name: &str) -> Option<Arc<Value>> {
-        self.find(resource, ns, name)
-            .map(|stored| Arc::clone(&stored.value))
+        self.find(resource, ns, name).map(|stored| Arc::clone(&stored.value))
     }
 
     /// As `get`, with its encodings.
@@ -100,17 +88,11 @@ impl Store {
     /// All objects, or those of one namespace, ordered by namespace and name.
     pub fn list(&self, resource: &'static Resource, ns: Option<&str>) -> Vec<Arc<Value>> {
         let (_, all) = self.snapshot(resource, ns);
-        all.into_iter()
-            .map(|stored| Arc::clone(&stored.value))
-            .collect()
+        all.into_iter().map(|stored| Arc::clone(&stored.value)).collect()
     }
 
     /// As `list`, with encodings and the revision the list is of.
-    pub fn snapshot(
-        &self,
-        resource: &'static Resource,
-        ns: Option<&str>,
-    ) -> (u64, Vec<Arc<Stored>>) {
+    pub fn snapshot(&self, resource: &'static Resource, ns: Option<&str>) -> (u64, Vec<Arc<Stored>>) {
         let state = self.lock();
         (state.revision, state.all(resource, ns))
     }
@@ -126,16 +108,9 @@ impl Store {
         let later = state.history.after(revision, state.revision)?;
         let mut objects: BTreeMap<(String, String), Arc<Stored>> = BTreeMap::new();
         for stored in state.all(resource, ns) {
-            objects.insert(
-                (stored.namespace().to_owned(), stored.name().to_owned()),
-                stored,
-            );
+            objects.insert((stored.namespace().to_owned(), stored.name().to_owned()), stored);
         }
-        for change in later
-            .iter()
-            .rev()
-            .filter(|c| c.resource.is(resource.stored()))
-        {
+        for change in later.iter().rev().filter(|c| c.resource.is(resource.stored())) {
             let (at, name) = (change.stored.namespace(), change.stored.name());
             if ns.is_some_and(|ns| ns != at) {
                 continue;
@@ -173,20 +148,14 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.inner
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
     fn find(&self, resource: &'static Resource, ns: &str, name: &str) -> Option<&Arc<Stored>> {
         let stored = resource.stored();
-        self.shelves
-            .get(&(stored.group, stored.plural))?
-            .get(ns)?
-            .get(name)
+        self.shelves.get(&(stored.group, stored.plural))?.get(ns)?.get(name)
     }
 
     fn all(&self, resource: &'static Resource, ns: Option<&str>) -> Vec<Arc<Stored>> {
@@ -195,23 +164,13 @@ impl State {
             return Vec::new();
         };
         match ns {
-            Some(ns) => shelf
-                .get(ns)
-                .into_iter()
-                .flat_map(|names| names.values().cloned())
-                .collect(),
-            None => shelf
-                .values()
-                .flat_map(|names| names.values().cloned())
-                .collect(),
+            Some(ns) => shelf.get(ns).into_iter().flat_map(|names| names.values().cloned()).collect(),
+            None => shelf.values().flat_map(|names| names.values().cloned()).collect(),
         }
     }
 
     fn put(&mut self, resource: &'static Resource, object: &Arc<Stored>) {
-        let shelf = self
-            .shelves
-            .entry((resource.group, resource.plural))
-            .or_default();
+        let shelf = self.shelves.entry((resource.group, resource.plural)).or_default();
         let names = shelf.entry(object.namespace().to_owned()).or_default();
         names.insert(object.name().to_owned(), Arc::clone(object));
     }
@@ -233,9 +192,7 @@ impl State {
     fn owned_by(&self, uid: &str) -> Vec<(&'static Resource, Arc<Stored>)> {
         let mut found = Vec::new();
         for (&(group, plural), shelf) in &self.shelves {
-            let Some(resource) = resources::RESOURCES
-                .into_iter()
-                .find(|r| r.group == group && r.plural == plural)
+            let Some(resource) = resources::RESOURCES.into_iter().find(|r| r.group == group && r.plural == plural)
             else {
                 continue;
             };

@@ -31,10 +31,7 @@ pub struct Stored {
 impl Stored {
     /// Wraps a value.
     pub fn new(value: Arc<Value>) -> Self {
-        Self {
-            value,
-            encoded: Default::default(),
-        }
+        Self { value, encoded: Default::default() }
     }
 
     /// The object in this form; `make` runs once per object and form.
@@ -54,11 +51,7 @@ impl Stored {
 
     /// `metadata.<key>` as text; empty where absent.
     pub fn meta(&self, key: &str) -> &str {
-        self.value
-            .get("metadata")
-            .and_then(|m| m.get(key))
-            .and_then(Value::as_str)
-            .unwrap_or("")
+        self.value.get("metadata").and_then(|m| m.get(key)).and_then(Value::as_str).unwrap_or("")
     }
 
     /// The name.

@@ -18,11 +18,7 @@ pub(super) fn causes(resource: &Resource, old: Option<&Value>, new: &Value) -> V
     if old.is_none() {
         name(resource, new, &mut found);
     }
-    labels(
-        new.pointer("/metadata/labels"),
-        "metadata.labels",
-        &mut found,
-    );
+    labels(new.pointer("/metadata/labels"), "metadata.labels", &mut found);
     annotations(new, &mut found);
     match resource.kind {
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => {
@@ -45,29 +41,14 @@ fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
 fn name(resource: &Resource, new: &Value, found: &mut Vec<Cause>) {
     let name = meta::text(new, "name");
     if name.is_empty() {
-        found.push(Cause::required(
-            "metadata.name",
-            "name or generateName is required",
-        ));
+        found.push(Cause::required("metadata.name", "name or generateName is required"));
     } else if resource.kind == "Namespace" && !dns_label(name) {
         let why = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-        found.push(Cause::invalid(
-            "metadata.name",
-            at(new, "/metadata/name"),
-            why,
-        ));
+        found.push(Cause::invalid("metadata.name", at(new, "/metadata/name"), why));
     } else if name.len() > 253 {
-        found.push(Cause::invalid(
-            "metadata.name",
-            at(new, "/metadata/name"),
-            "must be no more than 253 characters",
-        ));
+        found.push(Cause::invalid("metadata.name", at(new, "/metadata/name"), "must be no more than 253 characters"));
     } else if !name.split('.').all(dns_part) {
-        found.push(Cause::invalid(
-            "metadata.name",
-            at(new, "/metadata/name"),
-            SUBDOMAIN,
-        ));
+        found.push(Cause::invalid("metadata.name", at(new, "/metadata/name"), SUBDOMAIN));
     }
 }
 
@@ -85,36 +66,19 @@ fn dns_label(name: &str) -> bool {
 
 /// The character rule that label values and the name part of keys share.
 fn word(text: &str) -> bool {
-    text.bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        && text
-            .bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_alphanumeric())
-        && text
-            .bytes()
-            .last()
-            .is_some_and(|b| b.is_ascii_alphanumeric())
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && text.bytes().last().is_some_and(|b| b.is_ascii_alphanumeric())
 }
 
 fn qualified(key: &str, path: &str, found: &mut Vec<Cause>) {
     let shown = Value::String(key.to_owned());
-    let (prefix, part) = key
-        .rsplit_once('/')
-        .map_or((None, key), |(p, n)| (Some(p), n));
+    let (prefix, part) = key.rsplit_once('/').map_or((None, key), |(p, n)| (Some(p), n));
     if prefix.is_some_and(|p| !p.split('.').all(dns_part)) {
-        found.push(Cause::invalid(
-            path,
-            &shown,
-            format!("prefix part {SUBDOMAIN}"),
-        ));
+        found.push(Cause::invalid(path, &shown, format!("prefix part {SUBDOMAIN}")));
     }
     if part.len() > 63 {
-        found.push(Cause::invalid(
-            path,
-            &shown,
-            "name part must be no more than 63 characters",
-        ));
+        found.push(Cause::invalid(path, &shown, "name part must be no more than 63 characters"));
     } else if !word(part) {
         found.push(Cause::invalid(path, &shown, QUALIFIED));
     }
@@ -125,11 +89,7 @@ fn labels(labels: Option<&Value>, path: &str, found: &mut Vec<Cause>) {
         qualified(key, path, found);
         let text = value.as_str().unwrap_or("");
         if text.len() > 63 {
-            found.push(Cause::invalid(
-                path,
-                value,
-                "must be no more than 63 characters",
-            ));
+            found.push(Cause::invalid(path, value, "must be no more than 63 characters"));
         } else if !text.is_empty() && !word(text) {
             found.push(Cause::invalid(path, value, LABEL_VALUE));
         }
@@ -138,21 +98,14 @@ fn labels(labels: Option<&Value>, path: &str, found: &mut Vec<Cause>) {
 
 fn annotations(new: &Value, found: &mut Vec<Cause>) {
     let mut size = 0;
-    let all = at(new, "/metadata/annotations")
-        .as_object()
-        .into_iter()
-        .flatten();
+    let all = at(new, "/metadata/annotations").as_object().into_iter().flatten();
     for (key, value) in all {
         qualified(&key.to_lowercase(), "metadata.annotations", found);
         size += key.len() + value.as_str().map_or(0, str::len);
     }
     if size > 262_144 {
         let message = "Too long: may not be more than 262144 bytes".to_owned();
-        found.push(Cause {
-            reason: "FieldValueTooLong",
-            message,
-            field: "metadata.annotations".to_owned(),
-        });
+        found.push(Cause { reason: "FieldValueTooLong", message, field: "metadata.annotations".to_owned() });
     }
 }
 
@@ -165,12 +118,9 @@ fn not_negative(new: &Value, pointer: &str, found: &mut Vec<Cause>) {
 }
 
 fn workload(resource: &Resource, old: Option<&Value>, new: &Value, found: &mut Vec<Cause>) {
-    for field in [
-        "/spec/replicas",
-        "/spec/minReadySeconds",
-        "/spec/revisionHistoryLimit",
-        "/spec/progressDeadlineSeconds",
-    ] {
+    for field in
+        ["/spec/replicas", "/spec/minReadySeconds", "/spec/revisionHistoryLimit", "/spec/progressDeadlineSeconds"]
+    {
         not_negative(new, field, found);
     }
     let selector = at(new, "/spec/selector");
@@ -178,43 +128,24 @@ fn workload(resource: &Resource, old: Option<&Value>, new: &Value, found: &mut V
     let empty = |v: &Value| v.as_object().is_none_or(Map::is_empty);
     if selector.is_null() {
         found.push(Cause::required("spec.selector", ""));
-    } else if empty(wanted)
-        && at(selector, "/matchExpressions")
-            .as_array()
-            .is_none_or(Vec::is_empty)
-    {
+    } else if empty(wanted) && at(selector, "/matchExpressions").as_array().is_none_or(Vec::is_empty) {
         found.push(Cause::invalid(
             "spec.selector",
             selector,
-            format!(
-                "empty selector is invalid for {}",
-                resource.kind.to_lowercase()
-            ),
+            format!("empty selector is invalid for {}", resource.kind.to_lowercase()),
         ));
     }
     let given = at(new, "/spec/template/metadata/labels");
-    let mismatch = wanted
-        .as_object()
-        .into_iter()
-        .flatten()
-        .any(|(k, v)| given.get(k) != Some(v));
+    let mismatch = wanted.as_object().into_iter().flatten().any(|(k, v)| given.get(k) != Some(v));
     if mismatch {
-        let shown = if given.is_null() {
-            Value::Object(Map::new())
-        } else {
-            given.clone()
-        };
+        let shown = if given.is_null() { Value::Object(Map::new()) } else { given.clone() };
         found.push(Cause::invalid(
             "spec.template.metadata.labels",
             &shown,
             "`selector` does not match template `labels`",
         ));
     }
-    labels(
-        new.pointer("/spec/template/metadata/labels"),
-        "spec.template.metadata.labels",
-        found,
-    );
+    labels(new.pointer("/spec/template/metadata/labels"), "spec.template.metadata.labels", found);
     if let Some(old) = old
         && at(old, "/spec/selector") != selector
         && !selector.is_null()
@@ -222,9 +153,7 @@ fn workload(resource: &Resource, old: Option<&Value>, new: &Value, found: &mut V
         found.push(Cause::invalid("spec.selector", selector, IMMUTABLE));
     }
     let rolling = at(new, "/spec/strategy/rollingUpdate");
-    let zero = |v: &Value| {
-        v.as_i64() == Some(0) || v.as_str().is_some_and(|s| s.trim_end_matches('%') == "0")
-    };
+    let zero = |v: &Value| v.as_i64() == Some(0) || v.as_str().is_some_and(|s| s.trim_end_matches('%') == "0");
     if zero(at(rolling, "/maxSurge")) && zero(at(rolling, "/maxUnavailable")) {
         let field = "spec.strategy.rollingUpdate.maxUnavailable";
         let why = "may not be 0 when `maxSurge` is 0";
@@ -232,11 +161,7 @@ fn workload(resource: &Resource, old: Option<&Value>, new: &Value, found: &mut V
     }
     let restart = at(new, "/spec/template/spec/restartPolicy");
     if restart.as_str().is_some_and(|policy| policy != "Always") {
-        found.push(Cause::unsupported(
-            "spec.template.spec.restartPolicy",
-            restart,
-            &["Always"],
-        ));
+        found.push(Cause::unsupported("spec.template.spec.restartPolicy", restart, &["Always"]));
     }
     pod_spec(at(new, "/spec/template/spec"), "spec.template.spec", found);
 }
@@ -254,11 +179,7 @@ fn pod_spec(spec: &Value, path: &str, found: &mut Vec<Cause>) {
             found.push(Cause::required(format!("{here}.name"), ""));
         } else if names.contains(&name) {
             let message = format!("Duplicate value: {name:?}");
-            found.push(Cause {
-                reason: "FieldValueDuplicate",
-                message,
-                field: format!("{here}.name"),
-            });
+            found.push(Cause { reason: "FieldValueDuplicate", message, field: format!("{here}.name") });
         }
         names.push(name);
         let image = at(container, "/image");
@@ -274,16 +195,9 @@ fn pod_spec(spec: &Value, path: &str, found: &mut Vec<Cause>) {
             Some(_) => {}
         }
         let policy = at(container, "/imagePullPolicy");
-        if !matches!(
-            policy.as_str(),
-            None | Some("Always" | "IfNotPresent" | "Never")
-        ) {
+        if !matches!(policy.as_str(), None | Some("Always" | "IfNotPresent" | "Never")) {
             let allowed = ["Always", "IfNotPresent", "Never"];
-            found.push(Cause::unsupported(
-                format!("{here}.imagePullPolicy"),
-                policy,
-                &allowed,
-            ));
+            found.push(Cause::unsupported(format!("{here}.imagePullPolicy"), policy, &allowed));
         }
     }
 }
@@ -294,22 +208,13 @@ fn pod(old: Option<&Value>, new: &Value, found: &mut Vec<Cause>) {
     let frozen = |pod: &Value| {
         let mut spec = at(pod, "/spec").clone();
         if let Some(map) = spec.as_object_mut() {
-            for key in [
-                "activeDeadlineSeconds",
-                "tolerations",
-                "terminationGracePeriodSeconds",
-                "nodeName",
-                "schedulingGates",
-            ] {
+            for key in
+                ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "nodeName", "schedulingGates"]
+            {
                 map.remove(key);
             }
         }
-        for container in spec
-            .get_mut("containers")
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
+        for container in spec.get_mut("containers").and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(map) = container.as_object_mut() {
                 map.remove("image");
             }
@@ -325,54 +230,33 @@ fn pod(old: Option<&Value>, new: &Value, found: &mut Vec<Cause>) {
 fn config_map(old: Option<&Value>, new: &Value, found: &mut Vec<Cause>) {
     let mut size = 0;
     for field in ["data", "binaryData"] {
-        for (key, value) in new
-            .get(field)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
+        for (key, value) in new.get(field).and_then(Value::as_object).into_iter().flatten() {
             let fine = !key.is_empty()
                 && key.len() <= 253
                 && key != "."
                 && !key.starts_with("..")
-                && key
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+                && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
             if !fine {
                 let why = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
-                found.push(Cause::invalid(
-                    format!("{field}[{key}]"),
-                    &Value::String(key.clone()),
-                    why,
-                ));
+                found.push(Cause::invalid(format!("{field}[{key}]"), &Value::String(key.clone()), why));
             }
             size += value.as_str().map_or(0, str::len);
         }
     }
     if size > 1_048_576 {
         let message = "Too long: may not be more than 1048576 bytes".to_owned();
-        found.push(Cause {
-            reason: "FieldValueTooLong",
-            message,
-            field: String::new(),
-        });
+        found.push(Cause { reason: "FieldValueTooLong", message, field: String::new() });
     }
     let Some(old) = old else { return };
     if old.get("immutable") != Some(&Value::Bool(true)) {
         return;
     }
     if new.get("immutable") != Some(&Value::Bool(true)) {
-        found.push(Cause::forbidden(
-            "immutable",
-            "field is immutable when `immutable` is set",
-        ));
+        found.push(Cause::forbidden("immutable", "field is immutable when `immutable` is set"));
     }
     for field in ["data", "binaryData"] {
         if old.get(field) != new.get(field) {
-            found.push(Cause::forbidden(
-                field,
-                "field is immutable when `immutable` is set",
-            ));
+            found.push(Cause::forbidden(field, "field is immutable when `immutable` is set"));
         }
     }
 }
@@ -380,38 +264,19 @@ fn config_map(old: Option<&Value>, new: &Value, found: &mut Vec<Cause>) {
 fn autoscaler(new: &Value, found: &mut Vec<Cause>) {
     let (min, max) = (at(new, "/spec/minReplicas"), at(new, "/spec/maxReplicas"));
     if min.as_i64().is_some_and(|n| n < 1) {
-        found.push(Cause::invalid(
-            "spec.minReplicas",
-            min,
-            "must be greater than or equal to 1",
-        ));
+        found.push(Cause::invalid("spec.minReplicas", min, "must be greater than or equal to 1"));
     }
     match (min.as_i64(), max.as_i64()) {
         (_, None | Some(i64::MIN..=0)) => {
-            let shown = if max.is_null() {
-                Value::from(0)
-            } else {
-                max.clone()
-            };
-            found.push(Cause::invalid(
-                "spec.maxReplicas",
-                &shown,
-                "must be greater than 0",
-            ));
+            let shown = if max.is_null() { Value::from(0) } else { max.clone() };
+            found.push(Cause::invalid("spec.maxReplicas", &shown, "must be greater than 0"));
         }
         (Some(least), Some(most)) if most < least => {
-            found.push(Cause::invalid(
-                "spec.maxReplicas",
-                max,
-                "must be greater than or equal to `minReplicas`",
-            ));
+            found.push(Cause::invalid("spec.maxReplicas", max, "must be greater than or equal to `minReplicas`"));
         }
         _ => {}
     }
-    for (field, pointer) in [
-        ("kind", "/spec/scaleTargetRef/kind"),
-        ("name", "/spec/scaleTargetRef/name"),
-    ] {
+    for (field, pointer) in [("kind", "/spec/scaleTargetRef/kind"), ("name", "/spec/scaleTargetRef/name")] {
         if at(new, pointer).as_str().is_none_or(str::is_empty) {
             found.push(Cause::required(format!("spec.scaleTargetRef.{field}"), ""));
         }
@@ -419,18 +284,8 @@ fn autoscaler(new: &Value, found: &mut Vec<Cause>) {
 }
 
 fn http_route(new: &Value, found: &mut Vec<Cause>) {
-    for (r, rule) in at(new, "/spec/rules")
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate()
-    {
-        for (b, backend) in at(rule, "/backendRefs")
-            .as_array()
-            .into_iter()
-            .flatten()
-            .enumerate()
-        {
+    for (r, rule) in at(new, "/spec/rules").as_array().into_iter().flatten().enumerate() {
+        for (b, backend) in at(rule, "/backendRefs").as_array().into_iter().flatten().enumerate() {
             let path = format!("spec.rules[{r}].backendRefs[{b}]");
             if at(backend, "/name").as_str().is_none_or(str::is_empty) {
                 found.push(Cause::required(format!("{path}.name"), ""));
@@ -442,8 +297,7 @@ fn http_route(new: &Value, found: &mut Vec<Cause>) {
                     found.push(Cause::invalid(format!("{path}.weight"), weight, why));
                 }
                 Some(n) if n > 1_000_000 => {
-                    let why =
-                        format!("{path}.weight in body should be less than or equal to 1e+06");
+                    let why = format!("{path}.weight in body should be less than or equal to 1e+06");
                     found.push(Cause::invalid(format!("{path}.weight"), weight, why));
                 }
                 _ => {}
@@ -455,11 +309,7 @@ fn http_route(new: &Value, found: &mut Vec<Cause>) {
 fn lease(new: &Value, found: &mut Vec<Cause>) {
     let seconds = at(new, "/spec/leaseDurationSeconds");
     if seconds.as_i64().is_some_and(|n| n <= 0) {
-        found.push(Cause::invalid(
-            "spec.leaseDurationSeconds",
-            seconds,
-            "must be greater than 0",
-        ));
+        found.push(Cause::invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0"));
     }
     not_negative(new, "/spec/leaseTransitions", found);
 }

@@ -8,9 +8,7 @@ use super::super::clock::rfc3339;
 use super::super::resources::{DEPLOYMENTS, NAMESPACES, RESOURCES, Resource};
 use super::super::schema;
 use super::super::status::ApiError;
-use super::{
-    Change, State, Store, Stored, Verb, defaults, events, managed, meta, no_namespace, validate,
-};
+use super::{Change, State, Store, Stored, Verb, defaults, events, managed, meta, no_namespace, validate};
 
 /// How often a change is tried again when others write the same object meanwhile.
 const TRIES: usize = 5;
@@ -29,11 +27,7 @@ pub struct Writer {
 impl Writer {
     /// A writer with this field manager.
     pub fn named(manager: impl Into<String>) -> Self {
-        Self {
-            manager: manager.into(),
-            apply: false,
-            dry_run: false,
-        }
+        Self { manager: manager.into(), apply: false, dry_run: false }
     }
 
     /// The Deployment, ReplicaSet and garbage-collecting controllers.
@@ -98,20 +92,12 @@ impl Store {
         let revision = self.revision();
         meta::set(&mut object, "resourceVersion", None);
         meta::set(&mut object, "managedFields", None);
-        if meta::text(&object, "name").is_empty() && !meta::text(&object, "generateName").is_empty()
-        {
+        if meta::text(&object, "name").is_empty() && !meta::text(&object, "generateName").is_empty() {
             let prefix = meta::text(&object, "generateName").to_owned();
             let suffix = meta::suffix(self.inner.seed, &[&prefix, &revision.to_string()]);
-            meta::set(
-                &mut object,
-                "name",
-                Some(format!("{prefix}{suffix}").into()),
-            );
+            meta::set(&mut object, "name", Some(format!("{prefix}{suffix}").into()));
         }
-        let (ns, name) = (
-            meta::text(&object, "namespace").to_owned(),
-            meta::text(&object, "name").to_owned(),
-        );
+        let (ns, name) = (meta::text(&object, "namespace").to_owned(), meta::text(&object, "name").to_owned());
         if resource.namespaced && self.find(&NAMESPACES, "", &ns).is_none() {
             return Err(no_namespace(&ns));
         }
@@ -131,12 +117,7 @@ impl Store {
 
     /// Replaces everything but the status. `metadata.resourceVersion`, when given, must be
     /// the stored one.
-    pub fn replace(
-        &self,
-        resource: &'static Resource,
-        object: Value,
-        writer: &Writer,
-    ) -> Result<Arc<Value>, ApiError> {
+    pub fn replace(&self, resource: &'static Resource, object: Value, writer: &Writer) -> Result<Arc<Value>, ApiError> {
         self.put_part(resource, Part::Main, object, writer)
     }
 
@@ -157,10 +138,7 @@ impl Store {
         object: Value,
         writer: &Writer,
     ) -> Result<Arc<Value>, ApiError> {
-        let (ns, name) = (
-            meta::text(&object, "namespace").to_owned(),
-            meta::text(&object, "name").to_owned(),
-        );
+        let (ns, name) = (meta::text(&object, "namespace").to_owned(), meta::text(&object, "name").to_owned());
         self.modify(resource, &ns, &name, part, writer, |current| {
             current.clone_from(&object);
             Ok(())
@@ -190,12 +168,7 @@ impl Store {
             if next == *current.value {
                 return Ok(Arc::clone(&current.value));
             }
-            managed::record(
-                resource,
-                Some(&current.value),
-                &mut next,
-                &self.entry(writer, part),
-            );
+            managed::record(resource, Some(&current.value), &mut next, &self.entry(writer, part));
             if writer.dry_run {
                 return Ok(Arc::new(next));
             }
@@ -248,10 +221,7 @@ impl Store {
     ) -> Arc<Value> {
         let mut last = Value::clone(&current.value);
         let previous = Some(Arc::clone(&current.value));
-        let finalizers = current
-            .value
-            .pointer("/metadata/finalizers")
-            .and_then(Value::as_array);
+        let finalizers = current.value.pointer("/metadata/finalizers").and_then(Value::as_array);
         if finalizers.is_some_and(|f| !f.is_empty()) {
             if current.meta("deletionTimestamp").is_empty() {
                 let now = rfc3339(self.clock().now());
@@ -272,10 +242,7 @@ impl Store {
 
     /// Deletes what a deleted namespace held, as the namespace controller would.
     fn empty_namespace(&self, state: &mut State, ns: &str) {
-        for resource in RESOURCES
-            .into_iter()
-            .filter(|r| r.namespaced && r.view_of.is_none())
-        {
+        for resource in RESOURCES.into_iter().filter(|r| r.namespaced && r.view_of.is_none()) {
             for held in state.all(resource, Some(ns)) {
                 // It may be gone already, with its owner.
                 if state.find(resource, ns, held.name()).is_some() {
@@ -291,10 +258,7 @@ impl Store {
             let others = owned.owners().any(|owner| owner != uid);
             if propagation == Propagation::Orphan || others {
                 let mut left = Value::clone(&owned.value);
-                if let Some(owners) = left
-                    .pointer_mut("/metadata/ownerReferences")
-                    .and_then(Value::as_array_mut)
-                {
+                if let Some(owners) = left.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut) {
                     owners.retain(|owner| owner.get("uid").and_then(Value::as_str) != Some(uid));
                     if owners.is_empty() {
                         meta::set(&mut left, "ownerReferences", None);
@@ -308,14 +272,7 @@ impl Store {
         }
     }
 
-    fn stamp_new(
-        &self,
-        resource: &'static Resource,
-        object: &mut Value,
-        ns: &str,
-        name: &str,
-        revision: u64,
-    ) {
+    fn stamp_new(&self, resource: &'static Resource, object: &mut Value, ns: &str, name: &str, revision: u64) {
         if let Some(map) = object.as_object_mut() {
             map.insert("apiVersion".to_owned(), resource.api_version().into());
             map.insert("kind".to_owned(), resource.kind.into());
@@ -325,20 +282,10 @@ impl Store {
                 map.remove("status");
             }
         }
-        let parts = [
-            resource.group,
-            resource.plural,
-            ns,
-            name,
-            &revision.to_string(),
-        ];
+        let parts = [resource.group, resource.plural, ns, name, &revision.to_string()];
         let uid = meta::uid(self.inner.seed, &parts);
         meta::set(object, "uid", Some(uid.into()));
-        meta::set(
-            object,
-            "creationTimestamp",
-            Some(rfc3339(self.clock().now()).into()),
-        );
+        meta::set(object, "creationTimestamp", Some(rfc3339(self.clock().now()).into()));
         meta::set(object, "generation", resource.generation.then(|| 1.into()));
         meta::set(object, "deletionTimestamp", None);
         if !resource.namespaced {
@@ -347,13 +294,7 @@ impl Store {
     }
 
     /// Turns what a writer wants into what may be stored.
-    fn prepare(
-        &self,
-        resource: &'static Resource,
-        part: Part,
-        old: &Value,
-        new: &mut Value,
-    ) -> Result<(), ApiError> {
+    fn prepare(&self, resource: &'static Resource, part: Part, old: &Value, new: &mut Value) -> Result<(), ApiError> {
         let name = meta::text(old, "name");
         check_identity(resource, name, old, new)?;
         if let Some(map) = new.as_object_mut() {
@@ -384,10 +325,7 @@ impl Store {
         let moved = new.get("spec") != old.get("spec")
             || (resource.is(&DEPLOYMENTS) && new.pointer(annotations) != old.pointer(annotations));
         if resource.generation && part != Part::Status && moved {
-            let generation = old
-                .pointer("/metadata/generation")
-                .and_then(Value::as_i64)
-                .unwrap_or(0);
+            let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
             meta::set(new, "generation", Some(json!(generation + 1)));
         }
         Ok(())
@@ -417,11 +355,7 @@ impl Store {
     ) -> Arc<Stored> {
         state.revision += 1;
         let revision = state.revision;
-        meta::set(
-            &mut object,
-            "resourceVersion",
-            Some(revision.to_string().into()),
-        );
+        meta::set(&mut object, "resourceVersion", Some(revision.to_string().into()));
         let stored = Arc::new(Stored::new(Arc::new(object)));
         match verb {
             Verb::Deleted => state.remove(resource, stored.namespace(), stored.name()),
@@ -437,11 +371,7 @@ impl Store {
 
 /// Decodes, fills in defaults, validates. Unknown fields are dropped here; whether they are
 /// refused is decided where the request is read.
-fn settle(
-    resource: &'static Resource,
-    old: Option<&Value>,
-    new: &mut Value,
-) -> Result<(), ApiError> {
+fn settle(resource: &'static Resource, old: Option<&Value>, new: &mut Value) -> Result<(), ApiError> {
     let decoded = schema::decode(resource.kind, new, !resource.custom);
     if let Some(mismatch) = decoded.mismatch {
         let (version, kind) = (resource.version, resource.kind);
@@ -479,17 +409,11 @@ fn keep_all_but_status(resource: &'static Resource, new: &mut Value, old: &Value
     }
 }
 
-fn check_identity(
-    resource: &'static Resource,
-    name: &str,
-    old: &Value,
-    new: &Value,
-) -> Result<(), ApiError> {
+fn check_identity(resource: &'static Resource, name: &str, old: &Value, new: &Value) -> Result<(), ApiError> {
     let given = meta::text(new, "uid");
     let uid = meta::text(old, "uid");
     if !given.is_empty() && given != uid {
-        let why =
-            format!("Precondition failed: UID in precondition: {given}, UID in object meta: {uid}");
+        let why = format!("Precondition failed: UID in precondition: {given}, UID in object meta: {uid}");
         return Err(ApiError::conflict(resource, name, &why));
     }
     let given = meta::text(new, "resourceVersion");
@@ -499,26 +423,13 @@ fn check_identity(
     Ok(())
 }
 
-fn check_preconditions(
-    resource: &'static Resource,
-    current: &Stored,
-    options: &DeleteOptions,
-) -> Result<(), ApiError> {
-    let checks = [
-        ("UID", "uid", &options.uid),
-        (
-            "ResourceVersion",
-            "resourceVersion",
-            &options.resource_version,
-        ),
-    ];
+fn check_preconditions(resource: &'static Resource, current: &Stored, options: &DeleteOptions) -> Result<(), ApiError> {
+    let checks = [("UID", "uid", &options.uid), ("ResourceVersion", "resourceVersion", &options.resource_version)];
     for (word, key, wanted) in checks {
         let Some(wanted) = wanted else { continue };
         let have = current.meta(key);
         if wanted != have {
-            let why = format!(
-                "Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {have}"
-            );
+            let why = format!("Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {have}");
             return Err(ApiError::conflict(resource, current.name(), &why));
         }
     }

@@ -1,0 +1,355 @@
+//! `gonogo status`: what runs where, and what each ring waits for.
+
+use serde_json::{Value, json};
+
+use super::table;
+use crate::domain::fleet::Service;
+use crate::domain::id::{RegionIx, ServiceIx};
+use crate::domain::stamp::short;
+use crate::domain::text::visible;
+use crate::domain::verdict::{Judgement, Verdict};
+use crate::engine::Engine;
+use crate::engine::view::{Heard, Question, RegionWord, ReleasePhase, RingPhase, RingRuns, ServiceView};
+
+/// The words of a release's phase, for people and JSON.
+pub fn release_word(phase: ReleasePhase) -> &'static str {
+    match phase {
+        ReleasePhase::Unknown => "unknown",
+        ReleasePhase::Steady => "steady",
+        ReleasePhase::RollingOut => "rolling out",
+        ReleasePhase::Baking => "baking",
+        ReleasePhase::Ready => "ready",
+        ReleasePhase::Held => "held",
+        ReleasePhase::Failed => "failed",
+        ReleasePhase::Blocked => "blocked",
+        ReleasePhase::NoData => "no data",
+    }
+}
+
+/// The words of a ring's phase.
+pub fn ring_word(phase: RingPhase) -> &'static str {
+    match phase {
+        RingPhase::Unknown => "unknown",
+        RingPhase::Waiting => "waiting",
+        RingPhase::RollingOut => "rolling out",
+        RingPhase::Baking => "baking",
+        RingPhase::Baked => "baked",
+        RingPhase::Blocked => "blocked",
+        RingPhase::Failed => "failed",
+        RingPhase::Held => "held",
+        RingPhase::Steady => "steady",
+    }
+}
+
+/// The words of a region's state.
+pub fn region_word(word: RegionWord) -> &'static str {
+    match word {
+        RegionWord::Unknown => "unknown",
+        RegionWord::Absent => "absent",
+        RegionWord::Settled => "settled",
+        RegionWord::RollingOut => "rolling out",
+        RegionWord::Pausing => "pausing",
+        RegionWord::Paused => "paused",
+        RegionWord::Failed => "failed",
+    }
+}
+
+/// What a ring runs, as text.
+pub fn runs_text(runs: &RingRuns) -> String {
+    match runs {
+        RingRuns::Unknown => "?".to_owned(),
+        RingRuns::One(version) => visible(&version.0).into_owned(),
+        RingRuns::Mixed(versions) => {
+            let list = versions.iter().map(|v| visible(&v.0).into_owned()).collect::<Vec<_>>().join(" + ");
+            format!("mixed: {list}")
+        }
+    }
+}
+
+/// How a cluster is heard, as text.
+pub fn heard_text(heard: &Heard) -> String {
+    match heard {
+        Heard::Connecting => "connecting".to_owned(),
+        Heard::Live => "live".to_owned(),
+        Heard::Late(age) => format!("late {}", short((*age).try_into().unwrap_or_default())),
+        Heard::Lost { word, age, reason, .. } => {
+            let age = age.map(|a| format!(" {}", short(a.try_into().unwrap_or_default()))).unwrap_or_default();
+            format!("{word}{age} ({})", visible(reason))
+        }
+    }
+}
+
+/// The worst verdict among the services shown: the exit code of `status` follows it.
+pub fn worst(engine: &Engine, only: Option<ServiceIx>) -> Verdict {
+    engine
+        .services
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| only.is_none_or(|o| o.at() == *i))
+        .map(|(_, s)| match (&s.view.question, s.view.release.phase) {
+            (Some(question), _) => question.verdict,
+            (None, ReleasePhase::Steady) => Verdict::Go,
+            (None, ReleasePhase::Held | ReleasePhase::Failed | ReleasePhase::Blocked) => Verdict::NoGo,
+            (None, ReleasePhase::Unknown | ReleasePhase::NoData) => Verdict::NoData,
+            (None, ReleasePhase::RollingOut | ReleasePhase::Baking | ReleasePhase::Ready) => Verdict::Wait,
+        })
+        .max()
+        .unwrap_or(Verdict::NoData)
+}
+
+/// The table for people.
+pub fn text(engine: &Engine, only: Option<ServiceIx>, wide: bool) -> String {
+    let mut out = String::new();
+    for (at, service) in engine.fleet.services.iter().enumerate() {
+        if only.is_some_and(|o| o.at() != at) {
+            continue;
+        }
+        if let Some(state) = engine.services.get(at) {
+            if !out.is_empty() {
+                out.push('\n');
+            }
+            out.push_str(&header(service, &state.view));
+            out.push_str(&regions(engine, ServiceIx::from(at), service, wide));
+            if let Some(question) = &state.view.question {
+                out.push_str(&question_text(service, question));
+            }
+            for hold in &state.view.holds {
+                let reason = if hold.reason.is_empty() { "no reason given" } else { &hold.reason };
+                out.push_str(&format!(
+                    "hold {} by {} ({} of {} regions): {}\n",
+                    hold.scope,
+                    hold.by,
+                    hold.seen_in,
+                    hold.of,
+                    visible(reason)
+                ));
+            }
+            for alarm in &state.view.alarms {
+                out.push_str(&format!("! {}\n", visible(alarm)));
+            }
+        }
+    }
+    out
+}
+
+fn header(service: &Service, view: &ServiceView) -> String {
+    let versions = match (&view.release.from, &view.release.to) {
+        (Some(from), Some(to)) if from != to => format!("{from} → {to}"),
+        (Some(from), _) => from.to_string(),
+        _ => "?".to_owned(),
+    };
+    let exposure = match view.exposure {
+        Some(share) => format!("exposure {:.1} %", share * 100.0),
+        None => "exposure ?".to_owned(),
+    };
+    let phase = release_word(view.release.phase).to_uppercase();
+    let ring = view.release.ring.and_then(|r| service.ring(r)).map(|r| format!(" {}", r.name)).unwrap_or_default();
+    format!("{}  {}  {phase}{ring}  {exposure}\n", service.name, visible(&versions))
+}
+
+fn regions(engine: &Engine, at: ServiceIx, service: &Service, wide: bool) -> String {
+    let columns = if wide { service.columns.as_slice() } else { service.columns.get(..3).unwrap_or(&service.columns) };
+    let mut head: Vec<String> = ["RING", "REGION", "VERSION", "STATE", "READY", "TRAFFIC"].map(str::to_owned).into();
+    head.extend(columns.iter().map(|c| c.title.to_uppercase()));
+    head.push("DATA".to_owned());
+    if wide {
+        head.push("CLUSTER".to_owned());
+        head.push("WORKLOAD".to_owned());
+    }
+    let mut rows = vec![head];
+    let Some(state) = engine.services.get(at.at()) else { return String::new() };
+    for (i, spec) in service.regions.iter().enumerate() {
+        let view = state.view.regions.get(i);
+        let region = state.region(RegionIx::from(i));
+        let workload = region.and_then(|r| r.workload.as_ref());
+        let mut row = vec![
+            service.ring(spec.ring).map(|r| r.name.to_string()).unwrap_or_default(),
+            spec.name.to_string(),
+            workload.map_or_else(|| "?".to_owned(), |w| visible(&w.version.0).into_owned()),
+            view.map_or("unknown", |v| region_word(v.state)).to_owned()
+                + if view.is_some_and(|v| v.held) { ", held" } else { "" },
+            workload.map_or_else(|| "?".to_owned(), |w| format!("{}/{}", w.replicas.ready, w.replicas.desired)),
+            view.and_then(|v| v.weight).map_or_else(|| "–".to_owned(), |(_, share)| format!("{:.0} %", share * 100.0)),
+        ];
+        for column in columns {
+            let reading = region.and_then(|r| r.current.get(&column.name)).map(|(_, r)| r.clone());
+            row.push(match reading {
+                Some(Ok(value)) => column.unit.show(value),
+                _ => "?".to_owned(),
+            });
+        }
+        row.push(view.map_or_else(|| "connecting".to_owned(), |v| heard_text(&v.heard)));
+        if wide {
+            row.push(engine.fleet.cluster_name(spec.cluster).to_string());
+            row.push(format!("{} {}/{}", spec.workload.kind, spec.workload.namespace, spec.workload.name));
+        }
+        rows.push(row);
+    }
+    let right: Vec<usize> = (4..6 + columns.len()).collect();
+    table(&rows, &right)
+}
+
+fn question_text(service: &Service, question: &Question) -> String {
+    let ring = service.ring(question.ring).map(|r| r.name.to_string()).unwrap_or_default();
+    format!(
+        "may {ring} have {}? {} — {}\n",
+        visible(&question.version.0),
+        question.verdict,
+        visible(&question.sentence)
+    )
+}
+
+/// The JSON document.
+pub fn json(engine: &Engine, only: Option<ServiceIx>) -> Value {
+    let services: Vec<Value> = engine
+        .fleet
+        .services
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| only.is_none_or(|o| o.at() == *i))
+        .filter_map(|(i, s)| Some(service_json(engine, s, i, &engine.services.get(i)?.view)))
+        .collect();
+    json!({
+        "version": super::VERSION,
+        "kind": "status",
+        "fleet": engine.fleet.name.as_str(),
+        "at": engine.server_now().to_string(),
+        "verdict": worst(engine, only).key(),
+        "services": services,
+    })
+}
+
+fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceView) -> Value {
+    let state = engine.services.get(at);
+    let regions: Vec<Value> = service
+        .regions
+        .iter()
+        .enumerate()
+        .map(|(i, spec)| {
+            let region = state.and_then(|s| s.region(RegionIx::from(i)));
+            let shown = view.regions.get(i);
+            let workload = region.and_then(|r| r.workload.as_ref());
+            let metrics: serde_json::Map<String, Value> = service
+                .columns
+                .iter()
+                .map(|c| {
+                    let reading = region.and_then(|r| r.current.get(&c.name));
+                    let value = match reading {
+                        Some((at, Ok(value))) => json!({"value": value, "at": at.to_string()}),
+                        Some((_, Err(why))) => json!({"no_data": why.to_string()}),
+                        None => json!({"no_data": "not asked yet"}),
+                    };
+                    (c.name.to_string(), value)
+                })
+                .collect();
+            json!({
+                "region": spec.name.as_str(),
+                "ring": service.ring(spec.ring).map(|r| r.name.to_string()),
+                "cluster": engine.fleet.cluster_name(spec.cluster).as_str(),
+                "state": shown.map(|v| region_word(v.state)),
+                "heard": shown.map(|v| heard_json(&v.heard)),
+                "held": shown.map(|v| v.held),
+                "on_new": shown.and_then(|v| v.on_new),
+                "weight": shown.and_then(|v| v.weight).map(|(w, _)| w),
+                "traffic_share": shown.and_then(|v| v.share),
+                "drained": shown.map(|v| format!("{:?}", v.drained).to_lowercase()),
+                "workload": workload.map(|w| json!({
+                    "kind": &*spec.workload.kind,
+                    "namespace": spec.workload.namespace.as_str(),
+                    "name": &*spec.workload.name,
+                    "uid": w.uid.as_str(),
+                    "version": &*w.version.0,
+                    "image": w.image.as_ref().map(ToString::to_string),
+                    "template": w.template.hex(),
+                    "phase": w.phase.word(),
+                    "paused": w.paused,
+                    "replicas": {
+                        "desired": w.replicas.desired, "total": w.replicas.total, "updated": w.replicas.updated,
+                        "ready": w.replicas.ready, "available": w.replicas.available,
+                    },
+                })),
+                "metrics": metrics,
+            })
+        })
+        .collect();
+    let rings: Vec<Value> = service
+        .rings
+        .iter()
+        .zip(&view.rings)
+        .map(|(spec, ring)| {
+            json!({
+                "ring": spec.name.as_str(),
+                "runs": runs_text(&ring.runs),
+                "phase": ring_word(ring.phase),
+                "verdict": ring.verdict.key(),
+                "bake_start": ring.bake_start.map(|b| b.at.to_string()),
+                "bake_source": ring.bake_start.map(|b| b.source.text()),
+                "ready_at": ring.ready_at.map(|t| t.to_string()),
+            })
+        })
+        .collect();
+    json!({
+        "service": service.name.as_str(),
+        "from": view.release.from.as_ref().map(ToString::to_string),
+        "to": view.release.to.as_ref().map(ToString::to_string),
+        "phase": release_word(view.release.phase),
+        "exposure": view.exposure,
+        "eta": view.eta.map(|t| t.to_string()),
+        "policy_hash": &*service.policy_hash,
+        "holds": view.holds.iter().map(|h| json!({
+            "id": h.id.map(|i| i.to_string()), "scope": h.scope.to_string(), "by": h.by.as_str(),
+            "at": h.at.map(|t| t.to_string()), "reason": &*h.reason, "seen_in": h.seen_in, "of": h.of,
+            "complete": h.complete(),
+        })).collect::<Vec<_>>(),
+        "alarms": view.alarms.iter().map(|a| a.to_string()).collect::<Vec<_>>(),
+        "rings": rings,
+        "regions": regions,
+        "question": view.question.as_ref().map(|q| question_json(service, q)),
+    })
+}
+
+fn heard_json(heard: &Heard) -> Value {
+    match heard {
+        Heard::Connecting => json!({"state": "connecting"}),
+        Heard::Live => json!({"state": "live"}),
+        Heard::Late(age) => json!({"state": "late", "age_seconds": age.as_secs()}),
+        Heard::Lost { word, reason, age, next_try } => json!({
+            "state": "lost", "word": &**word, "reason": &**reason, "age_seconds": age.map(|a| a.as_secs()),
+            "next_try": next_try.to_string(),
+        }),
+    }
+}
+
+fn question_json(service: &Service, question: &Question) -> Value {
+    let cell = |j: &Judgement| {
+        json!({
+            "verdict": j.verdict.key(), "cell": &*j.cell, "sentence": &*j.sentence,
+            "until": j.until.map(|t| t.to_string()),
+            "evidence": j.evidence.iter().map(|e| e.to_string()).collect::<Vec<_>>(),
+        })
+    };
+    let rows: Vec<Value> = question
+        .rows
+        .iter()
+        .map(|row| {
+            let gates: serde_json::Map<String, Value> = question
+                .gates
+                .iter()
+                .zip(&row.cells)
+                .filter_map(|(g, c)| Some((g.to_string(), cell(c.as_ref()?))))
+                .collect();
+            json!({
+                "ring": service.ring(row.ring).map(|r| r.name.to_string()),
+                "region": row.region.and_then(|r| service.region(r)).map(|r| r.name.to_string()),
+                "gates": gates,
+            })
+        })
+        .collect();
+    json!({
+        "ring": service.ring(question.ring).map(|r| r.name.to_string()),
+        "version": question.version.to_string(),
+        "verdict": question.verdict.key(),
+        "sentence": &*question.sentence,
+        "rows": rows,
+    })
+}
