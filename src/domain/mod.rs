@@ -16,6 +16,7 @@ pub mod link;
 pub mod metric;
 pub mod observation;
 pub mod plan;
+pub mod question;
 pub mod record;
 pub mod stamp;
 pub mod text;

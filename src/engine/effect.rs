@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use crate::domain::challenge::Approved;
 use crate::domain::change::{ApiType, Change, ObjectRef};
-use crate::domain::id::{ClusterIx, ColumnName, Namespace, Place, PrometheusIx, RegionIx, ServiceIx, Text};
+use crate::domain::id::{ClusterIx, Namespace, Place, Text};
 use crate::domain::link::LostReason;
 use crate::domain::observation::Observation;
 use crate::domain::plan::PlanId;
-use crate::domain::stamp::{SignedDuration, Timestamp};
+pub use crate::domain::question::{MetricQuestion, SeriesOf, Span};
 
 /// Joins an answer to its question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,60 +85,6 @@ pub enum Effect {
     },
     /// Try a lost cluster again now.
     Reconnect(ClusterIx),
-}
-
-/// A question for a Prometheus, ready to be sent.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MetricQuestion {
-    /// Which Prometheus.
-    pub prometheus: PrometheusIx,
-    /// Which service.
-    pub service: ServiceIx,
-    /// Which column.
-    pub column: ColumnName,
-    /// The query text.
-    pub query: String,
-    /// Now, or over a range.
-    pub span: Span,
-    /// How the answer's series map to regions.
-    pub regions: SeriesOf,
-}
-
-/// When a query is evaluated.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Span {
-    /// One instant.
-    At(Timestamp),
-    /// 5-minute windows: evaluated at every boundary from `first` to `last`.
-    Windows {
-        /// First window's end.
-        first: Timestamp,
-        /// Last window's end.
-        last: Timestamp,
-    },
-    /// Points: the last hour for a sparkline, the last week (hourly) for peaks.
-    History {
-        /// First point.
-        first: Timestamp,
-        /// Last point.
-        last: Timestamp,
-        /// Between points.
-        step: SignedDuration,
-    },
-}
-
-/// How the series of an answer map to regions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SeriesOf {
-    /// One series, about one region.
-    One(RegionIx),
-    /// One series per value of the label.
-    Label {
-        /// The label.
-        label: Text,
-        /// Its value for each region.
-        values: Vec<(RegionIx, Text)>,
-    },
 }
 
 /// A line for the journal about a plan that was opened.

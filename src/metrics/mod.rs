@@ -1,1 +1,3 @@
-//! Metric sources: query text out, samples in.
+//! Metric sources: query text out, samples in. Pure; `io` sends and receives.
+
+pub mod prometheus;

@@ -1,0 +1,99 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+use super::*;
+use crate::domain::id::{PrometheusIx, ServiceIx};
+use proptest::prelude::*;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
+}
+
+fn question(span: Span) -> MetricQuestion {
+    MetricQuestion {
+        prometheus: PrometheusIx(0),
+        service: ServiceIx(0),
+        column: "errors".into(),
+        query: "q".into(),
+        span,
+        regions: SeriesOf::Label {
+            label: "region".into(),
+            values: vec![(RegionIx(0), "eu".into()), (RegionIx(1), "us".into())],
+        },
+    }
+}
+
+fn samples(code: u16, body: &str) -> Vec<Reading> {
+    match answer(&question(Span::At(at(1000))), code, body.as_bytes()) {
+        Observation::Samples { readings, .. } => readings.into_iter().map(|(_, r)| r).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn vector(items: &str) -> String {
+    format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{items}]}}}}"#)
+}
+
+#[test]
+fn one_fresh_finite_number_is_a_reading_and_nothing_else_is() {
+    let eu = |value: &str| vector(&format!(r#"{{"metric":{{"region":"eu"}},"value":[1000,"{value}"]}}"#));
+    assert_eq!(samples(200, &eu("0.25")), [Ok(0.25), Err(NoData::Empty)]);
+    assert_eq!(samples(200, &eu("NaN"))[0], Err(NoData::NotANumber));
+    assert_eq!(samples(200, &eu("+Inf"))[0], Err(NoData::Infinite));
+    assert_eq!(
+        samples(200, &eu("x"))[0].as_ref().unwrap_err().to_string().split(':').next(),
+        Some("not a Prometheus answer")
+    );
+    let stale = vector(r#"{"metric":{"region":"eu"},"value":[100,"1"]}"#);
+    assert_eq!(samples(200, &stale)[0], Err(NoData::Stale(900)));
+    let twice = vector(
+        r#"{"metric":{"region":"eu"},"value":[1000,"1"]},{"metric":{"region":"eu","v":"2"},"value":[1000,"1"]}"#,
+    );
+    assert_eq!(samples(200, &twice)[0], Err(NoData::Ambiguous(2)));
+}
+
+#[test]
+fn errors_warnings_and_pages_are_no_data_with_the_reason() {
+    let error = r#"{"status":"error","errorType":"execution","error":"too many samples"}"#;
+    assert_eq!(samples(422, error)[0], Err(NoData::Http(422, "too many samples".into())));
+    let warned = r#"{"status":"success","data":{"resultType":"vector","result":[]},"warnings":["store away"]}"#;
+    assert_eq!(samples(200, warned)[0], Err(NoData::Warning("store away".into())));
+    let partial = r#"{"status":"success","isPartial":true,"data":{"resultType":"vector","result":[]}}"#;
+    assert!(matches!(samples(200, partial)[0], Err(NoData::Warning(_))));
+    assert!(matches!(samples(200, "<html>login</html>")[0], Err(NoData::NotPrometheus(_))));
+    assert!(matches!(samples(502, "<html>bad gateway</html>")[0], Err(NoData::Http(502, _))));
+    assert!(matches!(samples(200, r#"{"status":"success"}"#)[0], Err(NoData::NotPrometheus(_))));
+}
+
+#[test]
+fn windows_that_are_left_out_are_gaps() {
+    let body = r#"{"status":"success","data":{"resultType":"matrix","result":[
+        {"metric":{"region":"eu"},"values":[[300,"1"],[900,"3"]]}]}}"#;
+    let span = Span::Windows { first: at(300), last: at(900) };
+    let Observation::Windows { readings, .. } = answer(&question(span), 200, body.as_bytes()) else { panic!() };
+    assert_eq!(readings[0].1, [(at(300), Ok(1.0)), (at(600), Err(NoData::Gap)), (at(900), Ok(3.0))]);
+    assert_eq!(readings[1].1[0], (at(300), Err(NoData::Empty)));
+}
+
+#[test]
+fn values_are_escaped_and_unknown_names_are_found() {
+    let values = BTreeMap::from([("region", "e\"u\\")]);
+    assert_eq!(render(r#"x{r="{{region}}"}"#, &values), r#"x{r="e\"u\\"}"#);
+    assert_eq!(unknown_placeholders("{{region}} {{regoin}}"), ["regoin"]);
+}
+
+#[test]
+fn a_form_names_the_time_and_refuses_parts() {
+    let form = form(&question(Span::Windows { first: at(300), last: at(900) }));
+    let get = |k: &str| form.iter().find(|(n, _)| *n == k).map(|(_, v)| v.as_str());
+    assert_eq!((get("start"), get("end"), get("step")), (Some("300.000"), Some("900.000"), Some("300")));
+    assert_eq!(get("partial_response"), Some("false"));
+}
+
+proptest! {
+    #[test]
+    fn garbage_is_never_a_reading(code in 100u16..600, body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let Observation::Samples { readings, .. } = answer(&question(Span::At(at(1000))), code, &body) else {
+            return Err(TestCaseError::fail("another observation"));
+        };
+        prop_assert!(readings.iter().all(|(_, r)| r.is_err()));
+    }
+}
