@@ -196,6 +196,8 @@ pub struct ClusterFacts {
     pub groups: Vec<Text>,
     /// How many watches are open.
     pub watches: usize,
+    /// What cannot be watched there, one line each: the rest is heard all the same.
+    pub troubles: Vec<Text>,
     /// Rights that were asked about.
     pub rights: Vec<Right>,
     /// Round trip of the last small request.

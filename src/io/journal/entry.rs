@@ -1,0 +1,275 @@
+//! What a journal line says. Bodies are never written, only their SHA-256.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::challenge::Approved;
+use crate::domain::change::Change;
+use crate::domain::fleet::Fleet;
+use crate::domain::id::{ClusterIx, ClusterUid, Operator};
+use crate::domain::intent::Direction;
+use crate::domain::plan::{Plan, WriteRole};
+use crate::domain::text::safe;
+use crate::engine::effect::{Note, NoteKind};
+
+/// Version of the format; a reader refuses what it does not know.
+pub const FORMAT: u32 = 1;
+/// Longest text of one field, in bytes.
+const LONGEST: usize = 2_000;
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Entry {
+    /// The first line of every file.
+    Begin(Begin),
+    /// A plan was approved; nothing was sent yet.
+    Opened(Box<Opened>),
+    /// A step is about to start.
+    StepStarted {
+        /// The plan.
+        plan: String,
+        /// Which step, from 0.
+        step: usize,
+    },
+    /// A write was answered.
+    Answered {
+        /// The plan.
+        plan: String,
+        /// Which step.
+        step: usize,
+        /// Which write of the step.
+        write: usize,
+        /// In one line.
+        answer: String,
+    },
+    /// A step came to its end.
+    StepEnded {
+        /// The plan.
+        plan: String,
+        /// Which step.
+        step: usize,
+        /// `settled`, `diverged`, `unknown`, `refused`, `failed`, `cancelled`.
+        outcome: String,
+        /// Why.
+        why: String,
+    },
+    /// The operation came to its end.
+    Closed {
+        /// The plan.
+        plan: String,
+        /// `settled`, `diverged`, `unknown`, `refused`, `cancelled`.
+        outcome: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// The first line of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Version of gonogo.
+    pub gonogo: String,
+    /// This file's name: a copy under another name is not another journal.
+    pub file: String,
+    /// The host.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// Heads of the newest other files.
+    pub heads: Vec<HeadRef>,
+}
+
+/// The head of another file when this one began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadRef {
+    /// File name.
+    pub file: String,
+    /// Position of its newest line, from 0.
+    pub seq: u64,
+    /// Hash of that line.
+    pub hash: String,
+}
+
+/// An approved plan: who, what, where, why, and every request by its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    /// The plan.
+    pub plan: String,
+    /// Who approved.
+    pub operator: String,
+    /// `answered`, `standing`, `flags`.
+    pub how: String,
+    /// `promote`, `hold`, ….
+    pub verb: String,
+    /// Adds risk.
+    pub raising: bool,
+    /// One line.
+    pub title: String,
+    /// The service.
+    pub service: String,
+    /// Why, if it was said.
+    pub reason: Option<String>,
+    /// The regions that are hit.
+    pub regions: Vec<OpenedRegion>,
+    /// The steps with their requests.
+    pub steps: Vec<OpenedStep>,
+    /// What was shown as findings.
+    pub findings: Vec<String>,
+    /// The plan's hash, as `--plan` takes it.
+    pub hash: String,
+}
+
+/// A region that is hit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenedRegion {
+    /// Its name.
+    pub region: String,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The cluster's identity, if known.
+    pub cluster_uid: Option<String>,
+    /// Who we are there, if known.
+    pub user: Option<String>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenedStep {
+    /// The region.
+    pub region: String,
+    /// What changes, in one line.
+    pub label: String,
+    /// Its requests, in order; what is sent when the object is absent follows its write.
+    pub writes: Vec<OpenedWrite>,
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenedWrite {
+    /// `main`, `record`, `event`; `…-if-absent` for what is sent instead then.
+    pub role: String,
+    /// The cluster.
+    pub cluster: String,
+    /// HTTP method.
+    pub method: String,
+    /// Path without query.
+    pub path: String,
+    /// SHA-256 of the exact body.
+    pub sha256: String,
+}
+
+fn text(from: &str) -> String {
+    safe(from, LONGEST)
+}
+
+impl Entry {
+    /// The entry that opens an approved plan.
+    pub fn opened(
+        approved: &Approved,
+        fleet: &Fleet,
+        known: &BTreeMap<ClusterIx, (Option<ClusterUid>, Option<Operator>)>,
+    ) -> Self {
+        let plan = approved.plan();
+        Entry::Opened(Box::new(Opened {
+            plan: plan.id.to_string(),
+            operator: text(approved.by().as_str()),
+            how: approved.how().word().to_owned(),
+            verb: plan.intent.verb.word().to_owned(),
+            raising: plan.direction() == Direction::Raising,
+            title: text(&plan.title),
+            service: fleet.service(plan.service).map_or_else(|| "?".to_owned(), |s| text(s.name.as_str())),
+            reason: approved.reason().map(|r| text(r)),
+            regions: regions(plan, fleet, known),
+            steps: steps(plan, fleet),
+            findings: plan.findings.iter().map(|f| text(&format!("{} {}: {}", f.code, f.subject, f.text))).collect(),
+            hash: plan.hash(),
+        }))
+    }
+
+    /// The entry that a note of the engine makes.
+    pub fn noted(note: &Note) -> Self {
+        let plan = note.plan.to_string();
+        match &note.what {
+            NoteKind::StepStarted { step } => Entry::StepStarted { plan, step: *step },
+            NoteKind::Answered { step, write, answer } => {
+                Entry::Answered { plan, step: *step, write: *write, answer: text(answer) }
+            }
+            NoteKind::StepEnded { step, outcome, why } => {
+                Entry::StepEnded { plan, step: *step, outcome: text(outcome), why: text(why) }
+            }
+            NoteKind::Closed { outcome, why } => Entry::Closed { plan, outcome: text(outcome), why: text(why) },
+        }
+    }
+
+    /// The plan it is about.
+    pub fn plan(&self) -> Option<&str> {
+        match self {
+            Entry::Begin(_) => None,
+            Entry::Opened(opened) => Some(&opened.plan),
+            Entry::StepStarted { plan, .. }
+            | Entry::Answered { plan, .. }
+            | Entry::StepEnded { plan, .. }
+            | Entry::Closed { plan, .. } => Some(plan),
+        }
+    }
+}
+
+fn regions(
+    plan: &Plan,
+    fleet: &Fleet,
+    known: &BTreeMap<ClusterIx, (Option<ClusterUid>, Option<Operator>)>,
+) -> Vec<OpenedRegion> {
+    let Some(service) = fleet.service(plan.service) else { return Vec::new() };
+    let of = |at| {
+        let region = service.region(at)?;
+        let (uid, user) = known.get(&region.cluster).cloned().unwrap_or_default();
+        Some(OpenedRegion {
+            region: text(region.name.as_str()),
+            cluster: text(fleet.cluster_name(region.cluster).as_str()),
+            cluster_uid: uid.map(|u| text(u.as_str())),
+            user: user.map(|u| text(u.as_str())),
+        })
+    };
+    plan.steps.iter().filter_map(|step| of(step.region)).collect()
+}
+
+fn steps(plan: &Plan, fleet: &Fleet) -> Vec<OpenedStep> {
+    let name = |at| fleet.service(plan.service).and_then(|s| s.region(at)).map(|r| text(r.name.as_str()));
+    let request = |role: &str, change: &Change| OpenedWrite {
+        role: role.to_owned(),
+        cluster: text(fleet.cluster_name(change.object().cluster).as_str()),
+        method: change.method().to_owned(),
+        path: text(&change.path()),
+        sha256: change.body_sha256(),
+    };
+    let writes = |step: &crate::domain::plan::Step| {
+        let each = step.writes.iter().flat_map(|write| {
+            let role = match write.role {
+                WriteRole::Main => "main",
+                WriteRole::Record => "record",
+                WriteRole::Event => "event",
+            };
+            let instead = write.if_absent.as_ref().map(|c| request(&format!("{role}-if-absent"), c));
+            std::iter::once(request(role, &write.change)).chain(instead)
+        });
+        each.collect()
+    };
+    plan.steps
+        .iter()
+        .map(|step| OpenedStep {
+            region: name(step.region).unwrap_or_else(|| "?".to_owned()),
+            label: text(&step.label),
+            writes: writes(step),
+        })
+        .collect()
+}

@@ -1,0 +1,28 @@
+//! The journal: what was intended is durable before the first write, and what came of it after.
+//!
+//! One file per process, append-only, each line chained to the one before by SHA-256;
+//! the first line of a file names the heads of the newest other files. No process ever
+//! waits for another.
+//!
+//! ```text
+//! entry    what a line says
+//! chain    entry -> line -> entry, with the chain's hash (pure)
+//! writer   one thread: append, fdatasync, answer
+//! proof    Approved -> Journaled
+//! read     all files as one history; operations; what is still open
+//! verify   the first bad entry: file, line, why
+//! ```
+
+mod chain;
+mod entry;
+mod proof;
+mod read;
+mod verify;
+mod writer;
+
+pub use chain::{Head, Line, Torn};
+pub use entry::{Begin, Entry, HeadRef, Opened, OpenedRegion, OpenedStep, OpenedWrite};
+pub use proof::{Begun, Journal, Journaled, Known};
+pub use read::{History, Operation, Process, Recorded, StepState, read_all};
+pub use verify::{Bad, Verified, verify};
+pub use writer::{Files, Sink, Store};

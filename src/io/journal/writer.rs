@@ -1,0 +1,191 @@
+//! One thread that appends and makes durable: a slow disk delays nobody but who waits for it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use tokio::sync::oneshot;
+
+use super::chain::Head;
+use super::entry::{Begin, Entry, FORMAT, HeadRef};
+use super::read::newest_heads;
+use crate::io::clock::Clock;
+
+/// Entries that may wait: thousands of steps; more means that the disk is gone.
+const WAITING: usize = 4096;
+/// Heads of other files that a new file names.
+const HEADS: usize = 32;
+
+/// Where bytes become durable.
+pub trait Sink: Send {
+    /// Appends all bytes.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes everything appended so far durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// Opens new journal files.
+pub trait Store: Send + 'static {
+    /// A new file with its name, and the heads of the newest others.
+    fn open(&mut self) -> io::Result<(String, Box<dyn Sink>, Vec<HeadRef>)>;
+    /// The host, for the first line.
+    fn host(&self) -> &str;
+}
+
+/// Journal files in a folder.
+#[derive(Clone, Debug)]
+pub struct Files {
+    folder: PathBuf,
+    host: String,
+}
+
+impl Files {
+    /// Files `<host>-<ulid>.jsonl` in a folder that is made when needed.
+    pub fn new(folder: impl Into<PathBuf>, host: &str) -> Self {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
+        let host: String = host.chars().take(60).map(plain).collect();
+        Self { folder: folder.into(), host: if host.is_empty() { "host".to_owned() } else { host } }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+struct OnDisk(File);
+
+impl Sink for OnDisk {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+impl Store for Files {
+    fn open(&mut self) -> io::Result<(String, Box<dyn Sink>, Vec<HeadRef>)> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        let heads = newest_heads(&self.folder, HEADS)?;
+        let name = format!("{}-{}.jsonl", self.host, ulid::Ulid::new());
+        let path = self.folder.join(&name);
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
+        // Held while this process lives: others see by it who is dead. Never waited for.
+        let _ = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+        // The file's name must be durable too.
+        File::open(&self.folder)?.sync_all()?;
+        Ok((name, Box::new(OnDisk(file)), heads))
+    }
+
+    fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+/// What a waiting caller gets: the head after its entry, or why it is not durable.
+pub(super) type Durable = Result<String, String>;
+
+pub(super) struct Order {
+    pub(super) entry: Entry,
+    pub(super) reply: Option<oneshot::Sender<Durable>>,
+}
+
+/// The end that gives orders.
+#[derive(Clone)]
+pub(super) struct Orders(SyncSender<Order>);
+
+impl Orders {
+    /// Starts the thread.
+    pub(super) fn start(store: Box<dyn Store>, clock: Clock) -> io::Result<Self> {
+        let (orders, inbox) = sync_channel(WAITING);
+        let writer = Writer { store, clock, open: None, owed: Vec::new() };
+        std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&inbox))?;
+        Ok(Self(orders))
+    }
+
+    /// Gives an order without waiting.
+    pub(super) fn give(&self, order: Order) -> Result<(), String> {
+        self.0.try_send(order).map_err(|e| match e {
+            TrySendError::Full(_) => format!("{WAITING} journal entries wait for the disk"),
+            TrySendError::Disconnected(_) => "the journal's thread has ended".to_owned(),
+        })
+    }
+}
+
+struct Writer {
+    store: Box<dyn Store>,
+    clock: Clock,
+    open: Option<OpenFile>,
+    /// Entries that are not known to be durable: written again into a new file.
+    owed: Vec<Entry>,
+}
+
+struct OpenFile {
+    sink: Box<dyn Sink>,
+    head: Head,
+}
+
+impl Writer {
+    fn run(mut self, inbox: &Receiver<Order>) {
+        while let Ok(first) = inbox.recv() {
+            let mut waiting = Vec::new();
+            for order in std::iter::once(first).chain(inbox.try_iter().take(WAITING)) {
+                self.owed.push(order.entry);
+                waiting.extend(order.reply);
+            }
+            let done = self.settle();
+            if let Err(why) = &done {
+                tracing::error!("journal: {why}");
+            }
+            for reply in waiting {
+                // Who gave up waiting does not need the answer.
+                let _ = reply.send(done.clone());
+            }
+        }
+    }
+
+    /// Writes what is owed and makes it durable. After any failure the file is given up:
+    /// after a failed fsync nobody can say what of it is on the disk.
+    fn settle(&mut self) -> Durable {
+        self.try_settle().map_err(|e| {
+            self.open = None;
+            format!("not durable: {e}")
+        })
+    }
+
+    fn try_settle(&mut self) -> io::Result<String> {
+        let mut file = match self.open.take() {
+            Some(file) => file,
+            None => self.begin()?,
+        };
+        let now = self.clock.wall();
+        for entry in &self.owed {
+            let line = file.head.append(now, entry).map_err(io::Error::other)?;
+            file.sink.append(&line)?;
+        }
+        file.sink.sync()?;
+        self.owed.clear();
+        let head = file.head.hash.clone();
+        self.open = Some(file);
+        Ok(head)
+    }
+
+    fn begin(&mut self) -> io::Result<OpenFile> {
+        let (name, mut sink, heads) = self.store.open()?;
+        let begin = Entry::Begin(Begin {
+            format: FORMAT,
+            gonogo: env!("CARGO_PKG_VERSION").to_owned(),
+            file: name,
+            host: self.store.host().to_owned(),
+            pid: std::process::id(),
+            heads,
+        });
+        let mut head = Head::default();
+        let line = head.append(self.clock.wall(), &begin).map_err(io::Error::other)?;
+        sink.append(&line)?;
+        Ok(OpenFile { sink, head })
+    }
+}

@@ -1,0 +1,95 @@
+//! Learns which cluster it is and who we are there; again whenever it was lost.
+
+use std::time::Duration;
+
+use super::health::Health;
+use super::plan::ClusterPlan;
+use crate::domain::change::ApiType;
+use crate::domain::id::Namespace;
+use crate::domain::observation::WatchKind;
+use crate::io::answer::Failure;
+use crate::io::connect::{Access, Mode, OpenReader, Remembered, identity, rights, version, whoami};
+
+/// A context can be pointed elsewhere while we run.
+const AGAIN: Duration = Duration::from_secs(600);
+/// Wait after a failure; the watches say what is wrong.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Runs until nobody listens any more.
+pub(super) async fn identify(access: &Access, plan: &ClusterPlan, health: &Health, remembered: &dyn Remembered) {
+    let mut is_first = true;
+    while !health.is_over() {
+        let learnt = match access.reader().await {
+            Ok(open) => learn(&open, health, remembered).await.map(|()| open),
+            Err(reason) => Err(Failure::NoAccess(reason)),
+        };
+        match learnt {
+            Ok(open) => {
+                if matches!(access.mode(), Mode::Console) {
+                    ask_about_us(&open, plan, health, is_first).await;
+                }
+                is_first = false;
+                health.came_back(AGAIN).await;
+            }
+            Err(failure) => {
+                tracing::debug!(cluster = %access.name, "identity: {}", failure.text());
+                health.came_back(RETRY).await;
+            }
+        }
+    }
+}
+
+async fn learn(open: &OpenReader, health: &Health, remembered: &dyn Remembered) -> Result<(), Failure> {
+    let (who, what) = futures::join!(identity(open, remembered), version(&open.reader));
+    let who = who?;
+    health
+        .learnt(|facts| {
+            facts.uid = Some(who.uid);
+            facts.uid_is_derived = who.is_derived;
+            facts.uid_changed = who.changed;
+            if let Ok((version, latency)) = what {
+                facts.version = Some(version);
+                facts.latency = Some(latency);
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// User, groups and rights: a watch screen does not ask, since that is a POST.
+async fn ask_about_us(open: &OpenReader, plan: &ClusterPlan, health: &Health, with_rights: bool) {
+    if let Ok((user, groups)) = whoami(&open.reader).await {
+        health
+            .learnt(|facts| {
+                facts.user = Some(user);
+                facts.groups = groups;
+            })
+            .await;
+    }
+    if with_rights {
+        let rights = rights(&open.reader, &needs(plan)).await;
+        health.learnt(|facts| facts.rights = rights).await;
+    }
+}
+
+/// What a console will want to do in a cluster beyond watching.
+pub(super) fn needs(plan: &ClusterPlan) -> Vec<(&'static str, ApiType, Namespace)> {
+    let mut needs = Vec::new();
+    for watch in &plan.watches {
+        for namespace in watch.wanted.keys() {
+            let mut need = |verb, api: ApiType| needs.push((verb, api, namespace.clone()));
+            match watch.kind {
+                WatchKind::Workloads(_) => {
+                    need("patch", watch.api.clone());
+                    need("list", ApiType::replica_set());
+                }
+                WatchKind::Records => {
+                    need("create", watch.api.clone());
+                    need("patch", watch.api.clone());
+                }
+                WatchKind::Routes(_) => need("patch", watch.api.clone()),
+            }
+        }
+    }
+    needs
+}
