@@ -18,3 +18,9 @@ pub mod socket;
 pub mod status;
 /// One cluster's objects, revisions and history.
 pub mod store;
+/// The metric model: seeded functions of time over the world's history.
+pub mod model;
+/// Prometheus at the wire: PromQL, the HTTP API, text exposition.
+pub mod prom;
+/// The fleet itself: what runs where, and what ran before.
+pub mod world;

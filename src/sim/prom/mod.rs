@@ -1,0 +1,1 @@
+//! Prometheus at the wire.
