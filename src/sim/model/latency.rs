@@ -133,7 +133,7 @@ mod tests {
                 let fitted = Distribution::fit(wished);
                 for (q, x) in [(0.5, wished.p50), (0.95, wished.p95), (0.99, wished.p99)] {
                     let got = quantile(&fitted.shares, q);
-                    assert!((got - x).abs() < x * 0.02, "{wished:?} p{q}: {got}");
+                    assert!((got - x).abs() < x * 0.03, "{wished:?} p{q}: {got}");
                 }
             }
         }
