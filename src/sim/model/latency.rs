@@ -39,20 +39,29 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// Fits the buckets to the quantiles. The shares lie on a line through the wished
-    /// points; reading it at the bounds only moves the quantiles a little, so the points
-    /// are moved against that until the buckets say what was wished.
+    /// Fits the buckets to the quantiles. The shares start on a line through the wished
+    /// points. Then each wish moves the two ends of its bucket as little as makes the line
+    /// between them pass through it, and the shares are kept from falling; both in turn
+    /// until they agree.
     pub fn fit(wished: Quantiles) -> Self {
-        const ROUNDS: usize = 40;
+        const ROUNDS: usize = 200;
+        const EXACT: f64 = 1e-9;
         let goals = [(0.5, wished.p50), (0.95, wished.p95), (0.99, wished.p99)];
-        let mut points = goals.map(|(_, x)| x);
-        let mut shares = shares_through(points);
+        let mut shares = shares_through(goals.map(|(_, x)| x));
         for _ in 0..ROUNDS {
-            for (point, &(q, goal)) in points.iter_mut().zip(&goals) {
-                let got = quantile(&shares, q);
-                *point = (*point + 0.5 * (goal - got)).clamp(goal * 0.8, goal * 1.2);
+            let off = goals
+                .iter()
+                .map(|&(q, x)| bend(&mut shares, q, x))
+                .fold(0.0, f64::max);
+            let mut below = 0.0;
+            for (share, &bound) in shares.iter_mut().zip(&BOUNDS) {
+                let (least, most) = between_wishes(&goals, bound);
+                *share = share.clamp(least, most).max(below);
+                below = *share;
             }
-            shares = shares_through(points);
+            if off < EXACT {
+                break;
+            }
         }
         let mean = mean_of(&shares);
         Self { shares, mean }
@@ -80,16 +89,54 @@ fn shares_through([p50, p95, p99]: [f64; 3]) -> Vec<f64> {
     BOUNDS.iter().map(|&bound| on_line(&knots, bound)).collect()
 }
 
-/// What `histogram_quantile` makes of the shares.
-fn quantile(shares: &[f64], q: f64) -> f64 {
-    let (mut low, mut below) = (0.0, 0.0);
-    for (&bound, &share) in BOUNDS.iter().zip(shares) {
-        if share >= q {
-            return low + (bound - low) * (q - below) / (share - below);
-        }
-        (low, below) = (bound, share);
+/// The shares that a bound may have: no less than the wishes below it, and not quite as
+/// much as the next one above.
+fn between_wishes(goals: &[(f64, f64)], bound: f64) -> (f64, f64) {
+    const CLOSEST: f64 = 0.98;
+    let least = goals
+        .iter()
+        .filter(|&&(_, x)| x <= bound)
+        .map(|&(q, _)| q)
+        .fold(0.0, f64::max);
+    let next = goals
+        .iter()
+        .filter(|&&(_, x)| x > bound)
+        .map(|&(q, _)| q)
+        .fold(1.0, f64::min);
+    (
+        least,
+        if next < 1.0 {
+            least + (next - least) * CLOSEST
+        } else {
+            1.0
+        },
+    )
+}
+
+/// Moves the ends of the bucket around `x` so that `q` lies there; says how far it was off.
+fn bend(shares: &mut [f64], q: f64, x: f64) -> f64 {
+    let Some(high) = BOUNDS.iter().position(|&bound| x <= bound) else {
+        return 0.0;
+    };
+    let end = BOUNDS.get(high).copied().unwrap_or(x);
+    let (start, below) = match high.checked_sub(1) {
+        Some(low) => (
+            BOUNDS.get(low).copied().unwrap_or(0.0),
+            shares.get(low).copied().unwrap_or(0.0),
+        ),
+        None => (0.0, 0.0),
+    };
+    let up = (x - start) / (end - start);
+    let down = if high == 0 { 0.0 } else { 1.0 - up };
+    let at = down * below + up * shares.get(high).copied().unwrap_or(1.0);
+    let push = (q - at) / (up * up + down * down);
+    if let Some(share) = shares.get_mut(high) {
+        *share += push * up;
     }
-    low
+    if let Some(share) = high.checked_sub(1).and_then(|low| shares.get_mut(low)) {
+        *share += push * down;
+    }
+    (q - at).abs()
 }
 
 /// The share at `x` on the line through sorted knots; 1 after the last.
@@ -98,7 +145,11 @@ fn on_line(knots: &[(f64, f64)], x: f64) -> f64 {
     for &(bound, share) in knots {
         if x <= bound {
             let width = bound - before.0;
-            let part = if width > 0.0 { (x - before.0) / width } else { 1.0 };
+            let part = if width > 0.0 {
+                (x - before.0) / width
+            } else {
+                1.0
+            };
             return before.1 + part * (share - before.1);
         }
         before = (bound, share);
@@ -120,9 +171,25 @@ mod tests {
     #![allow(clippy::indexing_slicing, reason = "tests")]
     use super::*;
 
+    /// What `histogram_quantile` makes of the shares.
+    fn quantile(shares: &[f64], q: f64) -> f64 {
+        let (mut low, mut below) = (0.0, 0.0);
+        for (&bound, &share) in BOUNDS.iter().zip(shares) {
+            if share >= q {
+                return low + (bound - low) * (q - below) / (share - below);
+            }
+            (low, below) = (bound, share);
+        }
+        low
+    }
+
     fn dashboard() -> [Quantiles; 3] {
-        [[0.041, 0.096, 0.145], [0.038, 0.088, 0.120], [0.039, 0.090, 0.130]]
-            .map(|[p50, p95, p99]| Quantiles { p50, p95, p99 })
+        [
+            [0.041, 0.096, 0.145],
+            [0.038, 0.088, 0.120],
+            [0.039, 0.090, 0.130],
+        ]
+        .map(|[p50, p95, p99]| Quantiles { p50, p95, p99 })
     }
 
     #[test]
@@ -133,7 +200,7 @@ mod tests {
                 let fitted = Distribution::fit(wished);
                 for (q, x) in [(0.5, wished.p50), (0.95, wished.p95), (0.99, wished.p99)] {
                     let got = quantile(&fitted.shares, q);
-                    assert!((got - x).abs() < x * 0.03, "{wished:?} p{q}: {got}");
+                    assert!((got - x).abs() < x * 0.015, "{wished:?} p{q}: {got}");
                 }
             }
         }
@@ -145,7 +212,11 @@ mod tests {
             let fitted = Distribution::fit(dashboard()[0].scaled(f64::from(tenths) / 10.0));
             let mut below = 0.0;
             for share in &fitted.shares {
-                assert!(*share >= below && *share <= 1.0, "{tenths}: {:?}", fitted.shares);
+                assert!(
+                    *share >= below && *share <= 1.0,
+                    "{tenths}: {:?}",
+                    fitted.shares
+                );
                 below = *share;
             }
             assert_eq!(fitted.share(BOUNDS.len()), 1.0);

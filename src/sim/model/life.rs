@@ -89,7 +89,13 @@ impl Life {
     }
 
     /// What has been counted by a time inside the life; after its end, the last figures.
-    pub fn totals(&self, profile: &Profile, baseline: &Baseline, at_ms: i64, needs: Needs) -> Totals {
+    pub fn totals(
+        &self,
+        profile: &Profile,
+        baseline: &Baseline,
+        at_ms: i64,
+        needs: Needs,
+    ) -> Totals {
         self.span(at_ms).map_or_else(Totals::default, |span| {
             span.totals(profile, baseline, at_ms.min(span.to_ms), needs)
         })
@@ -122,7 +128,13 @@ impl Life {
 
 impl Span {
     /// What has been counted by a time in the span.
-    pub fn totals(&self, profile: &Profile, baseline: &Baseline, at_ms: i64, needs: Needs) -> Totals {
+    pub fn totals(
+        &self,
+        profile: &Profile,
+        baseline: &Baseline,
+        at_ms: i64,
+        needs: Needs,
+    ) -> Totals {
         let seconds = seconds_between(self.from_ms, at_ms);
         let area = |wave: &super::wave::Wave| wave.area(at_ms) - wave.area(self.from_ms);
         let traffic = area(&profile.traffic);
@@ -139,7 +151,11 @@ impl Span {
         if needs.errors {
             totals.errors += self.qps * self.error_ratio * (traffic + area(&profile.errors));
         }
-        let busy = if baseline.qps > 0.0 { served / baseline.qps } else { 0.0 };
+        let busy = if baseline.qps > 0.0 {
+            served / baseline.qps
+        } else {
+            0.0
+        };
         totals.cpu += CPU_REQUEST
             * baseline.cpu
             * (IDLE_CPU * f64::from(self.running) * seconds

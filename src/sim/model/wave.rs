@@ -102,9 +102,6 @@ mod tests {
         let parts = [(60.0, 1.0), (600.0, 2.0)];
         let (a, b) = (Wave::noise(3, 0, &parts), Wave::noise(3, 0, &parts));
         assert_eq!(a.rate(123_456), b.rate(123_456));
-        assert_ne!(
-            a.rate(123_456),
-            Wave::noise(4, 0, &parts).rate(123_456)
-        );
+        assert_ne!(a.rate(123_456), Wave::noise(4, 0, &parts).rate(123_456));
     }
 }

@@ -85,6 +85,11 @@ pub mod value;
 /// Functions over the samples of one window.
 pub mod window;
 
+#[cfg(test)]
+mod server_tests;
+#[cfg(test)]
+mod tests;
+
 pub use faults::{Fault, Faults};
 pub use scrape::{Now, Scrapes};
 pub use server::PromServer;

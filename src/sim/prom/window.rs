@@ -61,7 +61,9 @@ pub fn window_fn(name: &str) -> Option<(WindowFn, bool)> {
         "present_over_time" => plain(|_| Some(1.0)),
         "stddev_over_time" => plain(|w| Some(variance(w).sqrt())),
         "stdvar_over_time" => plain(|w| Some(variance(w))),
-        "quantile_over_time" => plain(|w| Some(quantile(w.param, &mut w.values().collect::<Vec<_>>()))),
+        "quantile_over_time" => {
+            plain(|w| Some(quantile(w.param, &mut w.values().collect::<Vec<_>>())))
+        }
         "changes" => plain(|w| Some(pairs(w, |a, b| a != b && !(a.is_nan() && b.is_nan())))),
         "resets" => plain(|w| Some(pairs(w, |a, b| b < a))),
         "deriv" => plain(|w| regression(w, w.samples.first()?.t).map(|(slope, _)| slope)),
@@ -89,7 +91,9 @@ impl Window<'_> {
 /// `rate`, `increase` and `delta`: the difference of the last and the first sample,
 /// with resets added, extrapolated towards the window's ends where the samples come close.
 fn extrapolated(w: Window, is_counter: bool, is_rate: bool) -> Option<f64> {
-    let [first, .., last] = w.samples else { return None };
+    let [first, .., last] = w.samples else {
+        return None;
+    };
     let mut result = last.v - first.v;
     if is_counter {
         result += w
@@ -108,7 +112,13 @@ fn extrapolated(w: Window, is_counter: bool, is_rate: bool) -> Option<f64> {
     } else {
         f64::INFINITY
     };
-    let close = |distance: f64| if distance < threshold { distance } else { average / 2.0 };
+    let close = |distance: f64| {
+        if distance < threshold {
+            distance
+        } else {
+            average / 2.0
+        }
+    };
     let before = seconds(w.start, first.t);
     let before = match w.dialect {
         Dialect::V2 => close(before.min(to_zero)),
@@ -140,7 +150,13 @@ fn mean(w: Window) -> f64 {
 
 /// The smallest or largest value; a number beats NaN.
 fn extreme(w: Window, better: fn(f64, f64) -> bool) -> Option<f64> {
-    w.values().reduce(|best, v| if better(v, best) || best.is_nan() { v } else { best })
+    w.values().reduce(|best, v| {
+        if better(v, best) || best.is_nan() {
+            v
+        } else {
+            best
+        }
+    })
 }
 
 fn variance(w: Window) -> f64 {
@@ -155,7 +171,9 @@ fn pairs(w: Window, counts: fn(f64, f64) -> bool) -> f64 {
 
 /// Least squares: (slope per second, value at a time).
 fn regression(w: Window, at: i64) -> Option<(f64, f64)> {
-    let [first, _, ..] = w.samples else { return None };
+    let [first, _, ..] = w.samples else {
+        return None;
+    };
     if w.values().all(|v| v == first.v) {
         return Some((0.0, first.v));
     }
@@ -190,7 +208,11 @@ pub fn quantile(q: f64, values: &mut [f64]) -> f64 {
     let lower = go_max(0.0, rank.floor());
     let upper = (lower + 1.0).min(top);
     let weight = rank - rank.floor();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 ..= len - 1")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 ..= len - 1"
+    )]
     let at = |i: f64| values.get(i as usize).copied().unwrap_or(f64::NAN);
     at(lower) * (1.0 - weight) + at(upper) * weight
 }
