@@ -145,6 +145,12 @@ impl Changes {
         Ok(self.ready.pop_front())
     }
 
+    /// Gives up on what was missed: the next change is the first one from now on.
+    pub fn skip_to_now(&mut self) {
+        self.ready.clear();
+        self.read = self.store.revision();
+    }
+
     /// Waits for the next change. Safe to cancel.
     pub async fn next(&mut self) -> Result<Arc<Change>, Compacted> {
         loop {

@@ -8,6 +8,7 @@ mod defaults;
 /// Events in two API groups.
 pub mod events;
 mod history;
+mod load;
 mod managed;
 mod meta;
 mod stored;
@@ -26,6 +27,7 @@ use super::status::ApiError;
 
 use history::History;
 pub use history::{Change, Changes, Compacted, Verb};
+pub use load::Author;
 pub use stored::{Representation, Stored};
 pub use write::{DeleteOptions, Part, Propagation, Writer};
 

@@ -345,7 +345,7 @@ impl Store {
     }
 
     /// Makes the change visible: next revision, shelf, history, wake-up.
-    fn commit(
+    pub(super) fn commit(
         &self,
         state: &mut State,
         resource: &'static Resource,
