@@ -22,5 +22,9 @@ pub mod store;
 pub mod model;
 /// Prometheus at the wire: PromQL, the HTTP API, text exposition.
 pub mod prom;
+/// What moves the objects: Deployments, ReplicaSets, pods, autoscalers.
+pub mod controllers;
+/// Scenario files: what is wrong, and when.
+pub mod scenario;
 /// The fleet itself: what runs where, and what ran before.
 pub mod world;

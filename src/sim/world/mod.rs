@@ -1,0 +1,29 @@
+//! The simulated fleet: its regions and services, and their history.
+
+/// Autoscalers in the world.
+mod autoscale;
+/// Puts the world together.
+mod build;
+/// One cluster and what moves in it.
+pub mod cluster;
+/// The world and what is due in it.
+pub mod fleet;
+/// What ran in each region over time, as plain data for the metric model.
+pub mod history;
+/// Regions, rings and services.
+pub mod layout;
+/// The objects of the fleet.
+pub mod objects;
+/// What others write, and whom it concerns.
+mod observe;
+/// What happened before the simulation began.
+pub mod past;
+/// The step loop.
+pub mod run;
+/// The scenario's actions.
+mod script;
+/// One look at one workload.
+mod tick;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! The objects of the fleet as a real API server stores them: defaults filled in.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::layout::{BACKENDS_PER_RULE, CONTAINER, Layout, Region, Service, image};
+use crate::sim::controllers::stamp;
+use crate::sim::scenario::WorkloadSettings;
+
+/// The pod template of a service's version in a region.
+#[must_use]
+pub fn template(service: &str, region: &str, version: &str) -> Value {
+    json!({
+        "metadata": {"labels": {"app": service}},
+        "spec": {
+            "containers": [{
+                "name": CONTAINER,
+                "image": image(service, version),
+                "imagePullPolicy": "IfNotPresent",
+                "env": [{"name": "REGION", "value": region}, {"name": "LOG_LEVEL", "value": "info"}],
+                "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
+                "readinessProbe": {
+                    "httpGet": {"path": "/healthz", "port": "http", "scheme": "HTTP"},
+                    "periodSeconds": 2, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3,
+                },
+                "resources": {
+                    "requests": {"cpu": "1", "memory": "768Mi"},
+                    "limits": {"cpu": "2", "memory": "1Gi"},
+                },
+                "terminationMessagePath": "/dev/termination-log",
+                "terminationMessagePolicy": "File",
+            }],
+            "dnsPolicy": "ClusterFirst",
+            "restartPolicy": "Always",
+            "schedulerName": "default-scheduler",
+            "securityContext": {},
+            "terminationGracePeriodSeconds": 30,
+        },
+    })
+}
+
+/// A Deployment without status.
+#[must_use]
+pub fn deployment(region: &str, service: &str, version: &str, replicas: u32, settings: &WorkloadSettings) -> Value {
+    let mut object = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": service,
+            "namespace": service,
+            "labels": {"app": service, "region": region},
+            "annotations": {"kubernetes.io/change-cause": format!("release {version}")},
+        },
+        "spec": {
+            "replicas": replicas,
+            "revisionHistoryLimit": 10,
+            "progressDeadlineSeconds": settings.progress_deadline.0.as_secs(),
+            "selector": {"matchLabels": {"app": service}},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}},
+            "template": template(service, region, version),
+        },
+    });
+    let min_ready = settings.min_ready.0.as_secs();
+    if min_ready > 0
+        && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
+    {
+        spec.insert("minReadySeconds".into(), min_ready.into());
+    }
+    object
+}
+
+/// A Namespace.
+#[must_use]
+pub fn namespace(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    })
+}
+
+/// A Service of type ClusterIP.
+#[must_use]
+pub fn service(namespace: &str, name: &str, app: &str, port: u16) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app": app}},
+        "spec": {
+            "type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster",
+            "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
+            "selector": {"app": app},
+            "ports": [{"name": "http", "port": port, "protocol": "TCP", "targetPort": "http"}],
+        },
+        "status": {"loadBalancer": {}},
+    })
+}
+
+/// A Node.
+#[must_use]
+pub fn node(name: &str, region: &str, since: Timestamp) -> Value {
+    let ready = |kind: &str, status: &str, reason: &str| {
+        json!({"type": kind, "status": status, "reason": reason, "message": "", "lastHeartbeatTime": stamp(since),
+            "lastTransitionTime": stamp(since)})
+    };
+    json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": name, "labels": {
+            "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "topology.kubernetes.io/region": region,
+        }},
+        "spec": {},
+        "status": {
+            "capacity": {"cpu": "16", "memory": "64Gi", "pods": "110"},
+            "allocatable": {"cpu": "15", "memory": "60Gi", "pods": "110"},
+            "conditions": [ready("MemoryPressure", "False", "KubeletHasSufficientMemory"), ready("Ready", "True", "KubeletReady")],
+            "nodeInfo": {"kubeletVersion": "v1.36.0", "osImage": "Simulated Linux", "containerRuntimeVersion": "sim://1.0",
+                "architecture": "amd64", "operatingSystem": "linux", "kernelVersion": "6.0.0"},
+        },
+    })
+}
+
+/// Name of the route's backend for a region.
+#[must_use]
+pub fn backend(service: &str, region: &str) -> String {
+    format!("{service}-{region}")
+}
+
+/// Rule and position in it of the `index`th production region.
+#[must_use]
+pub fn place(index: usize) -> (usize, usize) {
+    (index / BACKENDS_PER_RULE, index % BACKENDS_PER_RULE)
+}
+
+/// The HTTPRoute of a service: one backendRef per production region, weights proportional to traffic.
+#[must_use]
+pub fn route(layout: &Layout, service: &Service, now: Timestamp) -> Value {
+    let regions: Vec<&Region> = layout.production().collect();
+    let rules: Vec<Value> = regions
+        .chunks(BACKENDS_PER_RULE)
+        .enumerate()
+        .map(|(index, chunk)| {
+            let path = if index == 0 { "/".to_owned() } else { format!("/shard-{index}") };
+            let refs: Vec<Value> = chunk
+                .iter()
+                .map(|region| {
+                    json!({"group": "", "kind": "Service", "name": backend(&service.name, &region.name), "port": 80,
+                        "weight": layout.weight(region, service)})
+                })
+                .collect();
+            json!({"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": refs})
+        })
+        .collect();
+    let condition = |kind: &str, reason: &str| {
+        json!({"type": kind, "status": "True", "reason": reason, "message": "", "observedGeneration": 1,
+            "lastTransitionTime": stamp(now)})
+    };
+    let parent = json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "global"});
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": {"name": service.name, "namespace": service.name, "labels": {"app": service.name}},
+        "spec": {
+            "hostnames": [format!("{}.example.com", service.name)],
+            "parentRefs": [parent],
+            "rules": rules,
+        },
+        "status": {"parents": [{
+            "controllerName": "sim.example/gateway", "parentRef": parent,
+            "conditions": [condition("Accepted", "Accepted"), condition("ResolvedRefs", "ResolvedRefs")],
+        }]},
+    })
+}
+
+/// A HorizontalPodAutoscaler for a Deployment.
+#[must_use]
+pub fn autoscaler(service: &str, replicas: u32, target_percent: u32) -> Value {
+    json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": service, "namespace": service, "labels": {"app": service}},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": service},
+            "minReplicas": (replicas / 2).max(2),
+            "maxReplicas": replicas * 3,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu",
+                "target": {"type": "Utilization", "averageUtilization": target_percent}}}],
+        },
+        "status": {"currentReplicas": replicas, "desiredReplicas": replicas, "currentMetrics": null, "conditions": []},
+    })
+}

@@ -1,0 +1,98 @@
+//! What others write into the clusters, and whom it concerns.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::cluster::{Key, Workload};
+use super::fleet::{Due, World};
+use super::history::TrackKey;
+use super::layout::seed_of;
+use crate::sim::controllers::after;
+use crate::sim::controllers::hpa;
+use crate::sim::resources::{DEPLOYMENTS, HPAS, HTTPROUTES, PODS, REPLICASETS};
+use crate::sim::store::{Change, Verb};
+
+/// How long controllers take to notice a change.
+const NOTICE: SignedDuration = SignedDuration::from_millis(5);
+
+impl World {
+    /// Takes note of a change in a cluster.
+    pub fn observe(&mut self, index: usize, change: &Change, now: Timestamp) {
+        let resource = change.resource;
+        if resource.is(&DEPLOYMENTS) {
+            self.deployment_changed(index, change, now);
+        } else if resource.is(&REPLICASETS) {
+            self.set_changed(index, change, now);
+        } else if resource.is(&PODS) && change.verb == Verb::Deleted {
+            self.pod_deleted(index, change, now);
+        } else if resource.is(&HTTPROUTES) && Some(index) == self.edge() {
+            let gone = change.verb == Verb::Deleted;
+            let service = change.stored.name().to_owned();
+            self.route_traffic(&service, (!gone).then_some(&*change.object), now);
+        } else if resource.is(&HPAS) && change.verb == Verb::Added {
+            self.at(after(now, hpa::PERIOD), Due::Autoscaler(index, key_of(change)));
+        }
+    }
+
+    /// Looks at every workload of a cluster again, after changes were missed.
+    pub fn look_at_all(&mut self, index: usize, now: Timestamp) {
+        let keys: Vec<Key> = self.clusters.get(index).into_iter().flat_map(|c| c.workloads.keys().cloned()).collect();
+        for key in keys {
+            self.look(index, &key, now);
+        }
+    }
+
+    fn deployment_changed(&mut self, index: usize, change: &Change, now: Timestamp) {
+        if change.verb == Verb::Modified && !concerns_controllers(change) {
+            return;
+        }
+        let key = key_of(change);
+        let Some(cluster) = self.clusters.get_mut(index) else { return };
+        if change.verb == Verb::Added && !cluster.workloads.contains_key(&key) {
+            let planned = cluster.region.is_some() && key.0 == key.1 && self.layout.service(&key.1).is_some();
+            let track = planned.then(|| TrackKey::new(&cluster.name, &key.1));
+            let seed = seed_of(self.layout.seed, &["pods", &cluster.name, &key.0, &key.1]);
+            cluster.workloads.insert(key.clone(), Workload::new(seed, track));
+        }
+        self.look(index, &key, after(now, NOTICE));
+    }
+
+    fn set_changed(&mut self, index: usize, change: &Change, now: Timestamp) {
+        let owner = change.object.pointer("/metadata/ownerReferences/0/name").and_then(Value::as_str);
+        let Some(owner) = owner.filter(|_| change.verb == Verb::Deleted || concerns_controllers(change)) else {
+            return;
+        };
+        let key: Key = (change.stored.namespace().into(), owner.into());
+        self.look(index, &key, after(now, NOTICE));
+    }
+
+    /// Somebody deleted a pod: its ReplicaSet makes another.
+    fn pod_deleted(&mut self, index: usize, change: &Change, now: Timestamp) {
+        let (namespace, name) = (change.stored.namespace(), change.stored.name());
+        let Some(cluster) = self.clusters.get_mut(index) else { return };
+        let in_namespace = cluster.workloads.iter_mut().filter(|(key, _)| &*key.0 == namespace);
+        let mut of = None;
+        for (key, work) in in_namespace {
+            let before = work.pods.len();
+            work.pods.retain(|pod| pod.name() != name);
+            if work.pods.len() != before {
+                of = Some(key.clone());
+            }
+        }
+        if let Some(key) = of {
+            self.look(index, &key, after(now, NOTICE));
+        }
+    }
+}
+
+fn key_of(change: &Change) -> Key {
+    (change.stored.namespace().into(), change.stored.name().into())
+}
+
+/// Whether spec, labels or annotations changed, rather than a status.
+fn concerns_controllers(change: &Change) -> bool {
+    let Some(before) = &change.previous else { return true };
+    ["/metadata/generation", "/metadata/annotations", "/metadata/labels", "/metadata/deletionTimestamp"]
+        .into_iter()
+        .any(|pointer| before.pointer(pointer) != change.object.pointer(pointer))
+}
