@@ -25,6 +25,12 @@ impl SimClock {
         Self { start, origin: Instant::now(), speed }
     }
 
+    /// The machine's time, in whole seconds: where a simulation starts unless it is told.
+    pub fn wall() -> Timestamp {
+        let now = Timestamp::now();
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
+    }
+
     /// The simulated time now.
     pub fn now(&self) -> Timestamp {
         let elapsed = self.origin.elapsed().mul_f64(self.speed);

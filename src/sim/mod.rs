@@ -26,5 +26,9 @@ pub mod prom;
 pub mod controllers;
 /// Scenario files: what is wrong, and when.
 pub mod scenario;
+/// Writes a served fleet's files.
+pub mod dir;
+/// The files with which others find a served fleet.
+pub mod fleet_files;
 /// The fleet itself: what runs where, and what ran before.
 pub mod world;

@@ -83,12 +83,19 @@ pub struct Scenario {
     /// How the Prometheus servers answer.
     #[serde(default)]
     pub prometheus: PrometheusState,
-    /// Users and what they may do; without any, everybody may do everything.
+    /// Users besides the standard ones (`oncall`, `viewer`, `deployer`), and what they may do.
     #[serde(default)]
     pub user: Vec<UserRule>,
+    /// The user as whom people work: the kubeconfig's.
+    #[serde(default = "oncall")]
+    pub login: String,
     /// What happens, and when.
     #[serde(default)]
     pub action: Vec<Action>,
+}
+
+fn oncall() -> String {
+    "oncall".into()
 }
 
 fn one() -> f64 {
@@ -201,7 +208,7 @@ pub enum PrometheusState {
     /// As they should.
     #[default]
     Up,
-    /// 503 for everything.
+    /// Connections are refused.
     Down,
     /// No series at all.
     Empty,
@@ -229,7 +236,7 @@ pub struct FaultRule {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UserRule {
-    /// The user's name; its bearer token is the same word.
+    /// The user's name; its bearer token is `<name>-token`.
     pub name: String,
     /// Groups.
     #[serde(default)]

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 
+use super::super::resources::Resource;
+
 /// What `kubectl logs` asks of one container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogQuery {
@@ -21,6 +23,13 @@ pub struct LogQuery {
 pub trait PodLogs: Send + Sync {
     /// The log, oldest line first. None: this container has not run (yet, or before).
     fn text(&self, query: &LogQuery) -> Option<String>;
+}
+
+/// Is told before objects are read, so that a large fleet can keep what nobody has looked
+/// at on paper and write it when somebody does.
+pub trait BeforeRead: Send + Sync {
+    /// Somebody is about to get, list or watch `resource` in `namespace` (empty: everywhere).
+    fn touch(&self, resource: &'static Resource, namespace: &str);
 }
 
 /// Answers for the services of a cluster behind

@@ -29,13 +29,14 @@ mod write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::resources::Resource;
 use super::store::Store;
 
 use access::{Access, User};
 use admission::AdmissionRule;
 pub use body::{ApiBody, Reset};
 use faults::Faults;
-use hooks::{PodLogs, ServiceProxy};
+use hooks::{BeforeRead, PodLogs, ServiceProxy};
 use requests::RequestLog;
 
 /// What the simulated servers say they are.
@@ -61,6 +62,7 @@ struct Inner {
     requests: RequestLog,
     logs: RwLock<Option<Arc<dyn PodLogs>>>,
     proxy: RwLock<Option<Arc<dyn ServiceProxy>>>,
+    before_read: RwLock<Option<Arc<dyn BeforeRead>>>,
     served: AtomicU64,
 }
 
@@ -76,6 +78,7 @@ impl ApiServer {
             requests: RequestLog::default(),
             logs: RwLock::default(),
             proxy: RwLock::default(),
+            before_read: RwLock::default(),
             served: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner), trusted: None }
@@ -125,6 +128,18 @@ impl ApiServer {
     /// Sets who answers for services behind the proxy path.
     pub fn set_proxy(&self, proxy: Arc<dyn ServiceProxy>) {
         *self.inner.proxy.write().unwrap_or_else(PoisonError::into_inner) = Some(proxy);
+    }
+
+    /// Sets who is told before objects are read.
+    pub fn set_before_read(&self, hook: Arc<dyn BeforeRead>) {
+        *self.inner.before_read.write().unwrap_or_else(PoisonError::into_inner) = Some(hook);
+    }
+
+    fn touch(&self, resource: &'static Resource, namespace: &str) {
+        let hook = self.inner.before_read.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(hook) = hook {
+            hook.touch(resource, namespace);
+        }
     }
 
     fn access(&self) -> Access {

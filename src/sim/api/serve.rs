@@ -187,6 +187,7 @@ impl ApiServer {
         let Some(resource) = target.resource() else {
             return Err(ApiError::no_such_path());
         };
+        self.touch(resource, &target.namespace);
         match (target.subresource.as_str(), &call.method) {
             ("log", &http::Method::GET) if resource.kind == "Pod" => subresources::log(self, call, &target),
             ("proxy", _) if resource.kind == "Service" => subresources::proxy(self, call, &target).await,

@@ -167,6 +167,19 @@ impl World {
         cluster.workloads.insert(key.clone(), work);
     }
 
+    /// Somebody looks into a namespace (empty: all) of a cluster: what is there on paper
+    /// becomes real.
+    pub(super) fn looked_at(&mut self, index: usize, namespace: &str) {
+        let Some(cluster) = self.clusters.get(index) else { return };
+        let wanted = |key: &Key| namespace.is_empty() || *key.0 == *namespace;
+        let paper = cluster.workloads.iter().filter(|(key, work)| work.on_paper && wanted(key));
+        let keys: Vec<Key> = paper.map(|(key, _)| key.clone()).collect();
+        let now = self.clock.now();
+        for key in keys {
+            self.make_real(index, &key, now);
+        }
+    }
+
     fn plan_script(&mut self, now: Timestamp) {
         for (index, action) in self.scenario.action.clone().into_iter().enumerate() {
             match action.of {

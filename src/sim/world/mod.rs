@@ -22,8 +22,14 @@ pub mod past;
 pub mod run;
 /// The scenario's actions.
 mod script;
+/// A running fleet.
+mod start;
 /// One look at one workload.
 mod tick;
+/// The fleet's servers and their faults.
+pub mod wire;
+
+pub use start::{SimError, SimFleet, SimOptions};
 
 #[cfg(test)]
 mod tests;
