@@ -34,16 +34,11 @@ fn same(ours: &serde_json::Value, theirs: &serde_json::Value) -> Result<(), Stri
             if mine != other {
                 return Err(format!("{mine:?} is not {other:?}"));
             }
-            a.iter()
-                .try_for_each(|(k, v)| same(v, &b[k]).map_err(|e| format!("{k}: {e}")))
+            a.iter().try_for_each(|(k, v)| same(v, &b[k]).map_err(|e| format!("{k}: {e}")))
         }
         (Value::Array(a), Value::Array(b)) => {
             if a.len() != b.len() {
-                return Err(format!(
-                    "{} elements, not {}: {ours} is not {theirs}",
-                    a.len(),
-                    b.len()
-                ));
+                return Err(format!("{} elements, not {}: {ours} is not {theirs}", a.len(), b.len()));
             }
             a.iter().zip(b).try_for_each(|(a, b)| same(a, b))
         }
@@ -82,24 +77,13 @@ fn answers_equal_those_of_a_real_prometheus_over_the_same_samples() {
     let Some(prometheus) = Prometheus::over(&list) else {
         return;
     };
-    let options = Options {
-        dialect: prometheus.dialect(),
-        ..Options::default()
-    };
+    let options = Options { dialect: prometheus.dialect(), ..Options::default() };
     let mut wrong = Vec::new();
     let mut compared = 0;
     for query in expressions::ANSWERED {
         let expr = eval::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));
-        let ordered = query.starts_with("sort")
-            || query.starts_with("topk(")
-            || query.starts_with("bottomk(");
-        for at in [
-            START + 600_000,
-            START + 907_500,
-            START + 1_800_000,
-            START + 3_000_123,
-            START + 7_000_000,
-        ] {
+        let ordered = query.starts_with("sort") || query.starts_with("topk(") || query.starts_with("bottomk(");
+        for at in [START + 600_000, START + 907_500, START + 1_800_000, START + 3_000_123, START + 7_000_000] {
             let ours = eval::instant(&list, options, &expr, at);
             let theirs = prometheus.query(query, at);
             compared += 1;
@@ -109,17 +93,12 @@ fn answers_equal_those_of_a_real_prometheus_over_the_same_samples() {
         }
         if matches!(
             expr.value_type(),
-            promql_parser::parser::value::ValueType::Matrix
-                | promql_parser::parser::value::ValueType::String
+            promql_parser::parser::value::ValueType::Matrix | promql_parser::parser::value::ValueType::String
         ) {
             continue;
         }
         for step in [60_000, 47_000] {
-            let steps = Steps {
-                start: START + 300_000,
-                end: START + 4_000_000,
-                step,
-            };
+            let steps = Steps { start: START + 300_000, end: START + 4_000_000, step };
             let ours = eval::range(&list, options, &expr, &steps);
             let theirs = prometheus.query_range(query, &steps);
             compared += 1;
@@ -128,12 +107,7 @@ fn answers_equal_those_of_a_real_prometheus_over_the_same_samples() {
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {compared} differ:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 fn compare(
@@ -146,16 +120,10 @@ fn compare(
             if theirs["status"] != "success" {
                 return Err(format!("we answer, they say {theirs}"));
             }
-            let ours: serde_json::Value =
-                serde_json::from_str(&json::answer(&answer)).expect("our JSON");
-            same(
-                &in_order(ours, ordered),
-                &in_order(theirs["data"].clone(), ordered),
-            )
+            let ours: serde_json::Value = serde_json::from_str(&json::answer(&answer)).expect("our JSON");
+            same(&in_order(ours, ordered), &in_order(theirs["data"].clone(), ordered))
         }
-        Err(error) if error.to_string().contains("simulated") => {
-            Err(format!("we do not know it: {error}"))
-        }
+        Err(error) if error.to_string().contains("simulated") => Err(format!("we do not know it: {error}")),
         Err(error) if theirs["errorType"] == error.kind() => Ok(()),
         Err(error) => Err(format!("we say {error}, they say {theirs}")),
     }
@@ -167,10 +135,7 @@ fn what_a_real_prometheus_refuses_is_refused_with_the_same_class() {
     let Some(prometheus) = Prometheus::over(&list) else {
         return;
     };
-    let options = Options {
-        dialect: prometheus.dialect(),
-        ..Options::default()
-    };
+    let options = Options { dialect: prometheus.dialect(), ..Options::default() };
     let at = START + 1_800_000;
     let mut wrong = Vec::new();
     for query in expressions::REFUSED {

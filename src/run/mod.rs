@@ -1,8 +1,12 @@
 //! The shells around the engine.
 
+pub mod failure;
 pub mod inbox;
 pub mod output;
+mod performer;
+mod session;
 pub mod terminal;
+mod verb;
 
 use std::process::ExitCode;
 

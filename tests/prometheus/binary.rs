@@ -37,11 +37,7 @@ pub fn installed() -> bool {
     let missing: Vec<&str> = ["prometheus", "promtool"]
         .into_iter()
         .filter(|tool| {
-            let run = Command::new(tool)
-                .arg("--version")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
+            let run = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
             !run.is_ok_and(|status| status.success())
         })
         .collect();
@@ -49,10 +45,7 @@ pub fn installed() -> bool {
         return true;
     }
     let ci = std::env::var("CI").is_ok_and(|v| v == "true");
-    assert!(
-        !ci,
-        "{missing:?} must be installed in CI (Debian: apt-get install prometheus)"
-    );
+    assert!(!ci, "{missing:?} must be installed in CI (Debian: apt-get install prometheus)");
     eprintln!("skipped: {missing:?} not installed, so there is no real Prometheus to compare with");
     false
 }
@@ -72,11 +65,7 @@ impl Prometheus {
             .args([&file, &data])
             .output()
             .unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         Some(Self::start(dir, "scrape_configs: []\n"))
     }
 
@@ -95,34 +84,20 @@ impl Prometheus {
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let child = Command::new("prometheus")
             .arg(format!("--config.file={}", file.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                dir.path().join("data").display()
-            ))
+            .arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()))
             .arg("--storage.tsdb.retention.time=100y")
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut prometheus = Self {
-            child,
-            port,
-            _dir: dir,
-        };
+        let mut prometheus = Self { child, port, _dir: dir };
         let deadline = Instant::now() + PATIENCE;
-        while !prometheus
-            .get("/-/ready")
-            .is_ok_and(|body| body.contains("Ready"))
-        {
+        while !prometheus.get("/-/ready").is_ok_and(|body| body.contains("Ready")) {
             let ended = prometheus.child.try_wait().unwrap();
             let log = || read(prometheus._dir.path().join("log").as_path());
             assert!(ended.is_none(), "prometheus ended: {ended:?}\n{}", log());
-            assert!(
-                Instant::now() < deadline,
-                "not ready in {PATIENCE:?}\n{}",
-                log()
-            );
+            assert!(Instant::now() < deadline, "not ready in {PATIENCE:?}\n{}", log());
             std::thread::park_timeout(POLL);
         }
         prometheus
@@ -132,20 +107,12 @@ impl Prometheus {
     pub fn dialect(&self) -> Dialect {
         let info = self.json("/api/v1/status/buildinfo");
         let version = info["data"]["version"].as_str().unwrap().to_owned();
-        if version.starts_with("2.") {
-            Dialect::V2
-        } else {
-            Dialect::V3
-        }
+        if version.starts_with("2.") { Dialect::V2 } else { Dialect::V3 }
     }
 
     /// The whole envelope of an instant query.
     pub fn query(&self, query: &str, at: i64) -> serde_json::Value {
-        self.json(&format!(
-            "/api/v1/query?query={}&time={}",
-            escape(query),
-            seconds(at)
-        ))
+        self.json(&format!("/api/v1/query?query={}&time={}", escape(query), seconds(at)))
     }
 
     /// The whole envelope of a range query.
@@ -176,10 +143,7 @@ pub fn get(port: u16, path: &str) -> std::io::Result<String> {
     write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    Ok(answer
-        .split_once("\r\n\r\n")
-        .map(|(_, body)| body.to_owned())
-        .unwrap_or_default())
+    Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }
 
 fn read(path: &Path) -> String {
@@ -187,22 +151,12 @@ fn read(path: &Path) -> String {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn escape(text: &str) -> String {
     text.bytes()
-        .map(|b| {
-            if b.is_ascii_alphanumeric() {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
         .collect()
 }
 
@@ -212,11 +166,7 @@ fn openmetrics(list: &SampleList) -> String {
     for (labels, samples) in list.iter() {
         for sample in samples {
             let text = labels.to_string().replace(", ", ",");
-            out.push_str(&format!(
-                "{text} {} {}\n",
-                number(sample.v),
-                seconds(sample.t)
-            ));
+            out.push_str(&format!("{text} {} {}\n", number(sample.v), seconds(sample.t)));
         }
     }
     out.push_str("# EOF\n");

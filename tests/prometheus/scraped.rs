@@ -25,14 +25,7 @@ fn fleet(from: Timestamp) -> WorldHistory {
         ("eu-west-1", 45_200.0, 120.0, 0.38, 0.65),
         ("us-east-1", 52_100.0, 130.0, 0.40, 0.64),
     ] {
-        let baseline = Baseline {
-            qps,
-            error_rate: 0.002,
-            p99_ms,
-            cpu,
-            memory,
-            replicas: 12,
-        };
+        let baseline = Baseline { qps, error_rate: 0.002, p99_ms, cpu, memory, replicas: 12 };
         let mut track = Track::new("webapp", "webapp", "web", baseline);
         let pods = |version: &str, n| VersionPods {
             version: version.into(),
@@ -40,17 +33,9 @@ fn fleet(from: Timestamp) -> WorldHistory {
             ready: n,
             running: n,
         };
-        let versions = if region == "eu-west-1" {
-            vec![pods("v2.0.0", 8), pods("v2.1.0", 4)]
-        } else {
-            vec![pods("v2.0.0", 12)]
-        };
-        track.push(Segment {
-            from,
-            versions,
-            desired: 12,
-            offered_qps: qps,
-        });
+        let versions =
+            if region == "eu-west-1" { vec![pods("v2.0.0", 8), pods("v2.1.0", 4)] } else { vec![pods("v2.0.0", 12)] };
+        track.push(Segment { from, versions, desired: 12, offered_qps: qps });
         history.insert(TrackKey::new(region, "webapp"), track);
     }
     history
@@ -66,12 +51,10 @@ fn serve(runtime: &tokio::runtime::Runtime, server: PromServer) -> u16 {
         while let Ok((stream, _)) = listener.accept().await {
             let server = server.clone();
             tokio::spawn(async move {
-                let service = hyper::service::service_fn(move |request| {
-                    server.clone().answer::<hyper::body::Incoming>(request)
-                });
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
+                let service =
+                    hyper::service::service_fn(move |request| server.clone().answer::<hyper::body::Incoming>(request));
+                let _ =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
     });
@@ -79,31 +62,12 @@ fn serve(runtime: &tokio::runtime::Runtime, server: PromServer) -> u16 {
 }
 
 /// The answer of our service in process, as region → value.
-fn ours(
-    runtime: &tokio::runtime::Runtime,
-    server: &PromServer,
-    query: &str,
-    at: i64,
-) -> BTreeMap<String, f64> {
+fn ours(runtime: &tokio::runtime::Runtime, server: &PromServer, query: &str, at: i64) -> BTreeMap<String, f64> {
     let form: String = query.bytes().map(|b| format!("%{b:02X}")).collect();
-    let uri = format!(
-        "/api/v1/query?query={form}&time={}",
-        gonogo::sim::prom::json::seconds(at)
-    );
-    let request = http::Request::get(uri)
-        .body(http_body_util::Empty::<bytes::Bytes>::new())
-        .unwrap();
+    let uri = format!("/api/v1/query?query={form}&time={}", gonogo::sim::prom::json::seconds(at));
+    let request = http::Request::get(uri).body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
     let body = runtime.block_on(async {
-        server
-            .clone()
-            .answer(request)
-            .await
-            .unwrap()
-            .into_body()
-            .collect()
-            .await
-            .unwrap()
-            .to_bytes()
+        server.clone().answer(request).await.unwrap().into_body().collect().await.unwrap().to_bytes()
     });
     by_label(&serde_json::from_slice(&body).unwrap())
 }
@@ -112,10 +76,7 @@ fn by_label(envelope: &serde_json::Value) -> BTreeMap<String, f64> {
     assert_eq!(envelope["status"], "success", "{envelope}");
     let result = envelope["data"]["result"].as_array().unwrap();
     let value = |item: &serde_json::Value| item["value"][1].as_str().unwrap().parse().unwrap();
-    result
-        .iter()
-        .map(|item| (item["metric"].to_string(), value(item)))
-        .collect()
+    result.iter().map(|item| (item["metric"].to_string(), value(item))).collect()
 }
 
 /// The columns of the documentation, over a window that a test can wait for.
@@ -144,18 +105,8 @@ fn a_real_prometheus_scrapes_the_simulation_and_agrees() {
     let now: Now = Arc::new(move || start_ms + i64::try_from(begun.elapsed().as_millis()).unwrap());
     let history = fleet(start - jiff::SignedDuration::from_hours(48));
     let model = Arc::new(Model::new(Arc::new(RwLock::new(history)), Some(start_ms)));
-    let server = PromServer::new(Scrapes {
-        model,
-        regions: None,
-        interval_ms: 100,
-        now,
-        faults: Faults::default(),
-    });
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    let server = PromServer::new(Scrapes { model, regions: None, interval_ms: 100, now, faults: Faults::default() });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let port = serve(&runtime, server.clone());
     let Some(prometheus) = Prometheus::scraping(port) else {
         return;
@@ -166,38 +117,24 @@ fn a_real_prometheus_scrapes_the_simulation_and_agrees() {
     let newest = loop {
         let at = start_ms + i64::try_from(begun.elapsed().as_millis()).unwrap();
         let scraped = prometheus.query("min(count_over_time(http_requests_total[6s])) >= 6", at);
-        if scraped["data"]["result"]
-            .as_array()
-            .is_some_and(|r| !r.is_empty())
-        {
+        if scraped["data"]["result"].as_array().is_some_and(|r| !r.is_empty()) {
             let when = prometheus.query("max(timestamp(http_requests_total))", at);
             let seconds: f64 = by_label(&when).into_values().next().unwrap();
             break (seconds * 1000.0).round() as i64;
         }
-        assert!(
-            Instant::now() < deadline,
-            "no six scrapes in time: {scraped}"
-        );
+        assert!(Instant::now() < deadline, "no six scrapes in time: {scraped}");
         std::thread::park_timeout(POLL);
     };
     for query in columns() {
         let theirs = by_label(&prometheus.query(&query, newest));
         let ours = ours(&runtime, &server, &query, newest);
         assert!(!theirs.is_empty(), "{query}: nothing scraped");
-        assert_eq!(
-            ours.keys().collect::<Vec<_>>(),
-            theirs.keys().collect::<Vec<_>>(),
-            "{query}"
-        );
+        assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>(), "{query}");
         for (labels, value) in &theirs {
             // A scrape's time is the moment before it is sent, not that of our clock: some
             // milliseconds in a window of four seconds.
             let difference = (ours[labels] / value - 1.0).abs();
-            assert!(
-                difference < 0.04,
-                "{query} {labels}: ours {}, theirs {value}",
-                ours[labels]
-            );
+            assert!(difference < 0.04, "{query} {labels}: ours {}, theirs {value}", ours[labels]);
         }
     }
 }
@@ -208,20 +145,13 @@ fn the_text_format_passes_promtools_lint() {
     let at = start.as_millisecond();
     let history = fleet(start - jiff::SignedDuration::from_hours(1));
     let model = Arc::new(Model::new(Arc::new(RwLock::new(history)), None));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let port = serve(&runtime, PromServer::of_all(model, Arc::new(move || at)));
     if !binary::installed() {
         return;
     }
     let text = binary::get(port, "/metrics").unwrap();
-    assert!(
-        text.contains("# TYPE http_request_duration_seconds histogram\n"),
-        "{text}"
-    );
+    assert!(text.contains("# TYPE http_request_duration_seconds histogram\n"), "{text}");
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -231,9 +161,5 @@ fn the_text_format_passes_promtools_lint() {
         .unwrap();
     std::io::Write::write_all(&mut promtool.stdin.take().unwrap(), text.as_bytes()).unwrap();
     let done = promtool.wait_with_output().unwrap();
-    assert!(
-        done.status.success(),
-        "{}",
-        String::from_utf8_lossy(&done.stderr)
-    );
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }

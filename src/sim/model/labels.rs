@@ -22,9 +22,7 @@ impl Default for Labels {
 
 impl Labels {
     /// Sorts the pairs and drops empty values; of two pairs with one name the later wins.
-    pub fn new<N: Into<Arc<str>>, V: Into<Arc<str>>>(
-        pairs: impl IntoIterator<Item = (N, V)>,
-    ) -> Self {
+    pub fn new<N: Into<Arc<str>>, V: Into<Arc<str>>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let mut all: Vec<Label> = Vec::new();
         for (name, value) in pairs {
             let name: Arc<str> = name.into();
@@ -38,10 +36,7 @@ impl Labels {
 
     /// The value of a label; empty when it is absent.
     pub fn get(&self, name: &str) -> &str {
-        self.0
-            .iter()
-            .find(|(n, _)| &**n == name)
-            .map_or("", |(_, v)| v)
+        self.0.iter().find(|(n, _)| &**n == name).map_or("", |(_, v)| v)
     }
 
     /// All labels, in order of their names.
@@ -69,12 +64,7 @@ impl Labels {
 
     /// The same labels with one set (or removed, when the value is empty).
     pub fn with(&self, name: &str, value: &str) -> Self {
-        let mut all: Vec<Label> = self
-            .0
-            .iter()
-            .filter(|(n, _)| &**n != name)
-            .cloned()
-            .collect();
+        let mut all: Vec<Label> = self.0.iter().filter(|(n, _)| &**n != name).cloned().collect();
         if !value.is_empty() {
             all.push((Arc::from(name), Arc::from(value)));
             all.sort();
@@ -85,9 +75,7 @@ impl Labels {
 
 impl fmt::Debug for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.0.iter().map(|(n, v)| (n, v)))
-            .finish()
+        f.debug_map().entries(self.0.iter().map(|(n, v)| (n, v))).finish()
     }
 }
 

@@ -3,8 +3,8 @@
 
 /// Upper bounds of the buckets in seconds; `+Inf` follows. Fine where web latencies are.
 pub const BOUNDS: [f64; 24] = [
-    0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.075, 0.09, 0.1, 0.11, 0.12, 0.135, 0.15, 0.175,
-    0.2, 0.25, 0.3, 0.4, 0.6, 1.0, 2.5, 5.0, 10.0,
+    0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.075, 0.09, 0.1, 0.11, 0.12, 0.135, 0.15, 0.175, 0.2, 0.25, 0.3, 0.4,
+    0.6, 1.0, 2.5, 5.0, 10.0,
 ];
 
 /// The latencies of a version in a region, in seconds.
@@ -21,11 +21,7 @@ pub struct Quantiles {
 impl Quantiles {
     /// All latencies times a factor.
     pub fn scaled(self, factor: f64) -> Self {
-        Self {
-            p50: self.p50 * factor,
-            p95: self.p95 * factor,
-            p99: self.p99 * factor,
-        }
+        Self { p50: self.p50 * factor, p95: self.p95 * factor, p99: self.p99 * factor }
     }
 }
 
@@ -49,10 +45,7 @@ impl Distribution {
         let goals = [(0.5, wished.p50), (0.95, wished.p95), (0.99, wished.p99)];
         let mut shares = shares_through(goals.map(|(_, x)| x));
         for _ in 0..ROUNDS {
-            let off = goals
-                .iter()
-                .map(|&(q, x)| bend(&mut shares, q, x))
-                .fold(0.0, f64::max);
+            let off = goals.iter().map(|&(q, x)| bend(&mut shares, q, x)).fold(0.0, f64::max);
             let mut below = 0.0;
             for (share, &bound) in shares.iter_mut().zip(&BOUNDS) {
                 let (least, most) = between_wishes(&goals, bound);
@@ -78,14 +71,7 @@ impl Distribution {
 fn shares_through([p50, p95, p99]: [f64; 3]) -> Vec<f64> {
     let p95 = p95.max(p50 * 1.01);
     let p99 = p99.max(p95 * 1.01);
-    let knots = [
-        (p50 * 0.4, 0.02),
-        (p50, 0.5),
-        (p95, 0.95),
-        (p99, 0.99),
-        (p99 * 3.0, 0.9995),
-        (p99 * 8.0, 1.0),
-    ];
+    let knots = [(p50 * 0.4, 0.02), (p50, 0.5), (p95, 0.95), (p99, 0.99), (p99 * 3.0, 0.9995), (p99 * 8.0, 1.0)];
     BOUNDS.iter().map(|&bound| on_line(&knots, bound)).collect()
 }
 
@@ -93,24 +79,9 @@ fn shares_through([p50, p95, p99]: [f64; 3]) -> Vec<f64> {
 /// much as the next one above.
 fn between_wishes(goals: &[(f64, f64)], bound: f64) -> (f64, f64) {
     const CLOSEST: f64 = 0.98;
-    let least = goals
-        .iter()
-        .filter(|&&(_, x)| x <= bound)
-        .map(|&(q, _)| q)
-        .fold(0.0, f64::max);
-    let next = goals
-        .iter()
-        .filter(|&&(_, x)| x > bound)
-        .map(|&(q, _)| q)
-        .fold(1.0, f64::min);
-    (
-        least,
-        if next < 1.0 {
-            least + (next - least) * CLOSEST
-        } else {
-            1.0
-        },
-    )
+    let least = goals.iter().filter(|&&(_, x)| x <= bound).map(|&(q, _)| q).fold(0.0, f64::max);
+    let next = goals.iter().filter(|&&(_, x)| x > bound).map(|&(q, _)| q).fold(1.0, f64::min);
+    (least, if next < 1.0 { least + (next - least) * CLOSEST } else { 1.0 })
 }
 
 /// Moves the ends of the bucket around `x` so that `q` lies there; says how far it was off.
@@ -120,10 +91,7 @@ fn bend(shares: &mut [f64], q: f64, x: f64) -> f64 {
     };
     let end = BOUNDS.get(high).copied().unwrap_or(x);
     let (start, below) = match high.checked_sub(1) {
-        Some(low) => (
-            BOUNDS.get(low).copied().unwrap_or(0.0),
-            shares.get(low).copied().unwrap_or(0.0),
-        ),
+        Some(low) => (BOUNDS.get(low).copied().unwrap_or(0.0), shares.get(low).copied().unwrap_or(0.0)),
         None => (0.0, 0.0),
     };
     let up = (x - start) / (end - start);
@@ -145,11 +113,7 @@ fn on_line(knots: &[(f64, f64)], x: f64) -> f64 {
     for &(bound, share) in knots {
         if x <= bound {
             let width = bound - before.0;
-            let part = if width > 0.0 {
-                (x - before.0) / width
-            } else {
-                1.0
-            };
+            let part = if width > 0.0 { (x - before.0) / width } else { 1.0 };
             return before.1 + part * (share - before.1);
         }
         before = (bound, share);
@@ -184,12 +148,11 @@ mod tests {
     }
 
     fn dashboard() -> [Quantiles; 3] {
-        [
-            [0.041, 0.096, 0.145],
-            [0.038, 0.088, 0.120],
-            [0.039, 0.090, 0.130],
-        ]
-        .map(|[p50, p95, p99]| Quantiles { p50, p95, p99 })
+        [[0.041, 0.096, 0.145], [0.038, 0.088, 0.120], [0.039, 0.090, 0.130]].map(|[p50, p95, p99]| Quantiles {
+            p50,
+            p95,
+            p99,
+        })
     }
 
     #[test]
@@ -212,11 +175,7 @@ mod tests {
             let fitted = Distribution::fit(dashboard()[0].scaled(f64::from(tenths) / 10.0));
             let mut below = 0.0;
             for share in &fitted.shares {
-                assert!(
-                    *share >= below && *share <= 1.0,
-                    "{tenths}: {:?}",
-                    fitted.shares
-                );
+                assert!(*share >= below && *share <= 1.0, "{tenths}: {:?}", fitted.shares);
                 below = *share;
             }
             assert_eq!(fitted.share(BOUNDS.len()), 1.0);

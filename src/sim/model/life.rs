@@ -89,16 +89,9 @@ impl Life {
     }
 
     /// What has been counted by a time inside the life; after its end, the last figures.
-    pub fn totals(
-        &self,
-        profile: &Profile,
-        baseline: &Baseline,
-        at_ms: i64,
-        needs: Needs,
-    ) -> Totals {
-        self.span(at_ms).map_or_else(Totals::default, |span| {
-            span.totals(profile, baseline, at_ms.min(span.to_ms), needs)
-        })
+    pub fn totals(&self, profile: &Profile, baseline: &Baseline, at_ms: i64, needs: Needs) -> Totals {
+        self.span(at_ms)
+            .map_or_else(Totals::default, |span| span.totals(profile, baseline, at_ms.min(span.to_ms), needs))
     }
 
     /// Cumulative count of a bucket; the index after the last bound is `+Inf`.
@@ -119,22 +112,14 @@ impl Life {
         self.latency
             .iter()
             .zip(halves)
-            .map(|([fast, slow], (&served, &slow_served))| {
-                (served - slow_served) * of(fast) + slow_served * of(slow)
-            })
+            .map(|([fast, slow], (&served, &slow_served))| (served - slow_served) * of(fast) + slow_served * of(slow))
             .sum()
     }
 }
 
 impl Span {
     /// What has been counted by a time in the span.
-    pub fn totals(
-        &self,
-        profile: &Profile,
-        baseline: &Baseline,
-        at_ms: i64,
-        needs: Needs,
-    ) -> Totals {
+    pub fn totals(&self, profile: &Profile, baseline: &Baseline, at_ms: i64, needs: Needs) -> Totals {
         let seconds = seconds_between(self.from_ms, at_ms);
         let area = |wave: &super::wave::Wave| wave.area(at_ms) - wave.area(self.from_ms);
         let traffic = area(&profile.traffic);
@@ -151,11 +136,7 @@ impl Span {
         if needs.errors {
             totals.errors += self.qps * self.error_ratio * (traffic + area(&profile.errors));
         }
-        let busy = if baseline.qps > 0.0 {
-            served / baseline.qps
-        } else {
-            0.0
-        };
+        let busy = if baseline.qps > 0.0 { served / baseline.qps } else { 0.0 };
         totals.cpu += CPU_REQUEST
             * baseline.cpu
             * (IDLE_CPU * f64::from(self.running) * seconds

@@ -60,13 +60,7 @@ pub struct Profile {
 impl Profile {
     /// The profile of a service in a region. With an anchor, the daily curve passes
     /// through the baseline's traffic at that time instead of having it as its mean.
-    pub fn of(
-        region: &str,
-        service: &str,
-        baseline: &Baseline,
-        seed: u64,
-        anchor_ms: Option<i64>,
-    ) -> Self {
+    pub fn of(region: &str, service: &str, baseline: &Baseline, seed: u64, anchor_ms: Option<i64>) -> Self {
         let known = KNOWN.iter().find(|row| row.0 == region);
         let (p50, p95) = known.map_or((0.3, 0.7), |row| (row.1, row.2));
         let longitude = known.map_or_else(
@@ -74,36 +68,22 @@ impl Profile {
             |row| row.3,
         );
         let origin = anchor_ms.unwrap_or(0);
-        let noise = |what: &str, parts: &[(f64, f64)]| {
-            Wave::noise(seeded(seed, &[what, region, service]), origin, parts)
-        };
+        let noise =
+            |what: &str, parts: &[(f64, f64)]| Wave::noise(seeded(seed, &[what, region, service]), origin, parts);
         let p99 = baseline.p99_ms / 1000.0;
         Self {
             traffic: daily(
                 noise(
                     "traffic",
-                    &[
-                        (240.0, 0.005),
-                        (660.0, 0.007),
-                        (2_200.0, 0.008),
-                        (6_100.0, 0.010),
-                        (18_000.0, 0.012),
-                    ],
+                    &[(240.0, 0.005), (660.0, 0.007), (2_200.0, 0.008), (6_100.0, 0.010), (18_000.0, 0.012)],
                 ),
                 longitude,
                 anchor_ms,
             ),
             errors: noise("errors", &[(190.0, 0.05), (1_000.0, 0.05), (4_300.0, 0.05)]),
             slow: noise("slow", &[(300.0, 0.10), (1_400.0, 0.12), (5_400.0, 0.12)]),
-            memory: noise(
-                "memory",
-                &[(420.0, 0.004), (3_100.0, 0.010), (25_000.0, 0.012)],
-            ),
-            latency: Quantiles {
-                p50: p99 * p50,
-                p95: p99 * p95,
-                p99,
-            },
+            memory: noise("memory", &[(420.0, 0.004), (3_100.0, 0.010), (25_000.0, 0.012)]),
+            latency: Quantiles { p50: p99 * p50, p95: p99 * p95, p99 },
         }
     }
 }
@@ -115,22 +95,13 @@ fn daily(noise: Wave, longitude: f64, anchor_ms: Option<i64>) -> Wave {
     let busiest_utc = BUSIEST_HOUR - longitude / 15.0;
     #[expect(clippy::cast_precision_loss, reason = "less than a day")]
     let origin_hour = noise.origin_ms.rem_euclid(DAY_MS) as f64 / 3_600_000.0;
-    let day = Harmonic {
-        amplitude: DAILY_SWING,
-        omega: TAU / 86_400.0,
-        phase: TAU * (origin_hour - busiest_utc) / 24.0,
-    };
+    let day =
+        Harmonic { amplitude: DAILY_SWING, omega: TAU / 86_400.0, phase: TAU * (origin_hour - busiest_utc) / 24.0 };
     let at_anchor = anchor_ms.map_or(1.0, |_| 1.0 + DAILY_SWING * day.phase.cos());
-    let scaled = |h: Harmonic| Harmonic {
-        amplitude: h.amplitude / at_anchor,
-        ..h
-    };
+    let scaled = |h: Harmonic| Harmonic { amplitude: h.amplitude / at_anchor, ..h };
     Wave {
         mean: 1.0 / at_anchor,
-        harmonics: std::iter::once(day)
-            .chain(noise.harmonics)
-            .map(scaled)
-            .collect(),
+        harmonics: std::iter::once(day).chain(noise.harmonics).map(scaled).collect(),
         origin_ms: noise.origin_ms,
     }
 }
@@ -140,14 +111,7 @@ mod tests {
     use super::*;
 
     fn baseline() -> Baseline {
-        Baseline {
-            qps: 45_200.0,
-            error_rate: 0.002,
-            p99_ms: 120.0,
-            cpu: 0.38,
-            memory: 0.65,
-            replicas: 12,
-        }
+        Baseline { qps: 45_200.0, error_rate: 0.002, p99_ms: 120.0, cpu: 0.38, memory: 0.65, replicas: 12 }
     }
 
     #[test]
@@ -165,17 +129,10 @@ mod tests {
         let busiest = |region: &str| {
             let traffic = Profile::of(region, "webapp", &baseline(), 1, None).traffic;
             let day = 1_780_000_000_000 / 86_400_000 * 86_400_000;
-            (0..24)
-                .map(|h| (h, traffic.rate(day + h * 3_600_000)))
-                .max_by(|a, b| a.1.total_cmp(&b.1))
-                .map(|(h, _)| h)
+            (0..24).map(|h| (h, traffic.rate(day + h * 3_600_000))).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(h, _)| h)
         };
         let near = |got: Option<i64>, hour: i64| got.is_some_and(|h| (h - hour).abs() <= 2);
-        assert!(
-            near(busiest("ap-south-1"), 15),
-            "{:?}",
-            busiest("ap-south-1")
-        );
+        assert!(near(busiest("ap-south-1"), 15), "{:?}", busiest("ap-south-1"));
         assert!(near(busiest("eu-west-1"), 20), "{:?}", busiest("eu-west-1"));
     }
 }

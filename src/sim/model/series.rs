@@ -80,58 +80,18 @@ pub enum Count {
 
 /// Metric families: name, type and help, in the order in which `/metrics` shows them.
 pub const FAMILIES: [(&str, &str, &str); 14] = [
-    (
-        "http_requests_total",
-        "counter",
-        "Requests served, by status code.",
-    ),
-    (
-        "http_request_duration_seconds",
-        "histogram",
-        "Time to answer a request.",
-    ),
-    (
-        "container_cpu_usage_seconds_total",
-        "counter",
-        "CPU time used.",
-    ),
-    (
-        "container_memory_working_set_bytes",
-        "gauge",
-        "Working set.",
-    ),
-    (
-        "kube_pod_container_resource_requests",
-        "gauge",
-        "Requested resources.",
-    ),
-    (
-        "kube_pod_container_resource_limits",
-        "gauge",
-        "Limits of resources.",
-    ),
+    ("http_requests_total", "counter", "Requests served, by status code."),
+    ("http_request_duration_seconds", "histogram", "Time to answer a request."),
+    ("container_cpu_usage_seconds_total", "counter", "CPU time used."),
+    ("container_memory_working_set_bytes", "gauge", "Working set."),
+    ("kube_pod_container_resource_requests", "gauge", "Requested resources."),
+    ("kube_pod_container_resource_limits", "gauge", "Limits of resources."),
     ("kube_deployment_spec_replicas", "gauge", "Desired pods."),
     ("kube_deployment_status_replicas", "gauge", "Pods."),
-    (
-        "kube_deployment_status_replicas_updated",
-        "gauge",
-        "Pods of the newest template.",
-    ),
-    (
-        "kube_deployment_status_replicas_ready",
-        "gauge",
-        "Ready pods.",
-    ),
-    (
-        "kube_deployment_status_replicas_available",
-        "gauge",
-        "Available pods.",
-    ),
-    (
-        "kube_deployment_status_replicas_unavailable",
-        "gauge",
-        "Pods still missing.",
-    ),
+    ("kube_deployment_status_replicas_updated", "gauge", "Pods of the newest template."),
+    ("kube_deployment_status_replicas_ready", "gauge", "Ready pods."),
+    ("kube_deployment_status_replicas_available", "gauge", "Available pods."),
+    ("kube_deployment_status_replicas_unavailable", "gauge", "Pods still missing."),
     ("up", "gauge", "1 while the target answers."),
     ("ALERTS", "gauge", "Alerts that fire."),
 ];
@@ -155,38 +115,17 @@ pub struct Series {
 pub fn list(view: &TrackView, place: &PlaceLabels) -> Vec<Series> {
     let mut all = Vec::new();
     for (index, life) in view.lives.iter().enumerate() {
-        let common = place
-            .common
-            .with("version", &life.version)
-            .with("template_hash", &life.template_hash);
+        let common = place.common.with("version", &life.version).with("template_hash", &life.template_hash);
         let mut add = |name: &str, extra: &[(&str, &str)], kind: Kind| {
-            let labels = extra.iter().fold(
-                common.with(super::labels::METRIC_NAME, name),
-                |l, (n, v)| l.with(n, v),
-            );
-            all.push(Series {
-                labels,
-                kind,
-                life: Some(index),
-                from_ms: life.from_ms(),
-                to_ms: life.to_ms(),
-            });
+            let labels = extra.iter().fold(common.with(super::labels::METRIC_NAME, name), |l, (n, v)| l.with(n, v));
+            all.push(Series { labels, kind, life: Some(index), from_ms: life.from_ms(), to_ms: life.to_ms() });
         };
         life_series(&mut add, &place.container);
     }
     let start = view.counts.first().map_or(i64::MAX, |c| c.from_ms);
     let mut add = |name: &str, extra: &[(&str, &str)], kind: Kind| {
-        let labels = extra.iter().fold(
-            place.common.with(super::labels::METRIC_NAME, name),
-            |l, (n, v)| l.with(n, v),
-        );
-        all.push(Series {
-            labels,
-            kind,
-            life: None,
-            from_ms: start,
-            to_ms: i64::MAX,
-        });
+        let labels = extra.iter().fold(place.common.with(super::labels::METRIC_NAME, name), |l, (n, v)| l.with(n, v));
+        all.push(Series { labels, kind, life: None, from_ms: start, to_ms: i64::MAX });
     };
     workload_series(&mut add, place, &view.key.service);
     all
@@ -197,60 +136,22 @@ fn life_series(add: &mut Add, container: &str) {
         add("http_requests_total", &[("code", code)], Kind::Requests(i));
     }
     for i in 0..=BOUNDS.len() {
-        let le = BOUNDS
-            .get(i)
-            .map_or_else(|| "+Inf".to_owned(), f64::to_string);
-        add(
-            "http_request_duration_seconds_bucket",
-            &[("le", &le)],
-            Kind::Bucket(i),
-        );
+        let le = BOUNDS.get(i).map_or_else(|| "+Inf".to_owned(), f64::to_string);
+        add("http_request_duration_seconds_bucket", &[("le", &le)], Kind::Bucket(i));
     }
     add("http_request_duration_seconds_sum", &[], Kind::DurationSum);
-    add(
-        "http_request_duration_seconds_count",
-        &[],
-        Kind::DurationCount,
-    );
+    add("http_request_duration_seconds_count", &[], Kind::DurationCount);
     let container = [("container", container)];
     add("container_cpu_usage_seconds_total", &container, Kind::Cpu);
-    add(
-        "container_memory_working_set_bytes",
-        &container,
-        Kind::Memory,
-    );
+    add("container_memory_working_set_bytes", &container, Kind::Memory);
     for (name, resource, unit, what) in [
-        (
-            "kube_pod_container_resource_requests",
-            "cpu",
-            "core",
-            Resource::CpuRequest,
-        ),
-        (
-            "kube_pod_container_resource_requests",
-            "memory",
-            "byte",
-            Resource::MemoryRequest,
-        ),
-        (
-            "kube_pod_container_resource_limits",
-            "cpu",
-            "core",
-            Resource::CpuLimit,
-        ),
-        (
-            "kube_pod_container_resource_limits",
-            "memory",
-            "byte",
-            Resource::MemoryLimit,
-        ),
+        ("kube_pod_container_resource_requests", "cpu", "core", Resource::CpuRequest),
+        ("kube_pod_container_resource_requests", "memory", "byte", Resource::MemoryRequest),
+        ("kube_pod_container_resource_limits", "cpu", "core", Resource::CpuLimit),
+        ("kube_pod_container_resource_limits", "memory", "byte", Resource::MemoryLimit),
     ] {
         let [container] = container;
-        add(
-            name,
-            &[container, ("resource", resource), ("unit", unit)],
-            Kind::Resource(what),
-        );
+        add(name, &[container, ("resource", resource), ("unit", unit)], Kind::Resource(what));
     }
 }
 
@@ -260,28 +161,14 @@ fn workload_series(add: &mut Add, place: &PlaceLabels, service: &str) {
         ("kube_deployment_status_replicas", Count::Running),
         ("kube_deployment_status_replicas_updated", Count::Updated),
         ("kube_deployment_status_replicas_ready", Count::Ready),
-        (
-            "kube_deployment_status_replicas_available",
-            Count::Available,
-        ),
-        (
-            "kube_deployment_status_replicas_unavailable",
-            Count::Unavailable,
-        ),
+        ("kube_deployment_status_replicas_available", Count::Available),
+        ("kube_deployment_status_replicas_unavailable", Count::Unavailable),
     ] {
-        add(
-            name,
-            &[("deployment", &place.workload)],
-            Kind::Deployment(count),
-        );
+        add(name, &[("deployment", &place.workload)], Kind::Deployment(count));
     }
     let instance = format!("{}.{}.svc:8080", place.workload, place.namespace);
     add("up", &[("job", service), ("instance", &instance)], Kind::Up);
-    let alert = [
-        ("alertname", "HighErrorRatio"),
-        ("alertstate", "firing"),
-        ("severity", "page"),
-    ];
+    let alert = [("alertname", "HighErrorRatio"), ("alertstate", "firing"), ("severity", "page")];
     add("ALERTS", &alert, Kind::Alert);
 }
 
@@ -289,14 +176,8 @@ impl Kind {
     /// Which counters the value rests on; none when it is a gauge without any.
     pub fn needs(self) -> Option<Needs> {
         match self {
-            Self::Requests(_) => Some(Needs {
-                errors: true,
-                latency: false,
-            }),
-            Self::Bucket(_) | Self::DurationSum => Some(Needs {
-                errors: false,
-                latency: true,
-            }),
+            Self::Requests(_) => Some(Needs { errors: true, latency: false }),
+            Self::Bucket(_) | Self::DurationSum => Some(Needs { errors: false, latency: true }),
             Self::DurationCount | Self::Cpu => Some(Needs::default()),
             _ => None,
         }

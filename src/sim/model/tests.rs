@@ -1,11 +1,5 @@
 //! What the model promises: figures, integrals, monotony, resets.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::sync::{Arc, RwLock};
 
@@ -15,63 +9,36 @@ use proptest::prelude::*;
 use super::life::Needs;
 use super::series::{Kind, value};
 use super::{Model, TrackView};
-use crate::sim::world::history::{
-    Baseline, Segment, Track, TrackKey, VersionBehaviour, VersionPods, WorldHistory,
-};
+use crate::sim::world::history::{Baseline, Segment, Track, TrackKey, VersionBehaviour, VersionPods, WorldHistory};
 
 /// 2026-06-01T12:00:00Z.
 const NOON: i64 = 1_780_315_200_000;
 const HOUR: i64 = 3_600_000;
-const ALL: Needs = Needs {
-    errors: true,
-    latency: true,
-};
+const ALL: Needs = Needs { errors: true, latency: true };
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap()
 }
 
 fn pods(version: &str, ready: u32) -> VersionPods {
-    VersionPods {
-        version: version.into(),
-        template_hash: format!("{version}-hash").into(),
-        ready,
-        running: ready,
-    }
+    VersionPods { version: version.into(), template_hash: format!("{version}-hash").into(), ready, running: ready }
 }
 
 fn segment(from: i64, versions: Vec<VersionPods>, offered_qps: f64) -> Segment {
     let desired = versions.iter().map(|v| v.running).sum();
-    Segment {
-        from: at(from),
-        versions,
-        desired,
-        offered_qps,
-    }
+    Segment { from: at(from), versions, desired, offered_qps }
 }
 
 /// ap-south-1 with the given segments; v2 fails above 20,000 requests per second.
 fn history(segments: Vec<Segment>) -> WorldHistory {
-    let baseline = Baseline {
-        qps: 12_400.0,
-        error_rate: 0.002,
-        p99_ms: 145.0,
-        cpu: 0.42,
-        memory: 0.68,
-        replicas: 12,
-    };
+    let baseline = Baseline { qps: 12_400.0, error_rate: 0.002, p99_ms: 145.0, cpu: 0.42, memory: 0.68, replicas: 12 };
     let mut track = Track::new("webapp", "webapp", "web", baseline);
     segments.into_iter().for_each(|s| track.push(s));
     let mut history = WorldHistory::new(42);
     history.insert(TrackKey::new("ap-south-1", "webapp"), track);
     history.set_behaviour(
         "v2",
-        VersionBehaviour {
-            error_rate: 0.04,
-            latency_factor: 2.0,
-            above_qps: 20_000.0,
-            ..VersionBehaviour::default()
-        },
+        VersionBehaviour { error_rate: 0.04, latency_factor: 2.0, above_qps: 20_000.0, ..VersionBehaviour::default() },
     );
     history
 }
@@ -82,11 +49,7 @@ fn view(segments: Vec<Segment>) -> Arc<TrackView> {
 }
 
 fn series_at(view: &TrackView, kind: Kind, life: usize, ms: i64) -> f64 {
-    let series = view
-        .series
-        .iter()
-        .find(|s| s.kind == kind && s.life == Some(life))
-        .unwrap();
+    let series = view.series.iter().find(|s| s.kind == kind && s.life == Some(life)).unwrap();
     let totals = view.totals(&view.lives[life], ms, ALL);
     value(view, series, ms, &totals).unwrap()
 }
@@ -94,35 +57,21 @@ fn series_at(view: &TrackView, kind: Kind, life: usize, ms: i64) -> f64 {
 /// What `histogram_quantile(q, rate(…[w]))` sees between two times.
 fn quantile(view: &TrackView, life: usize, q: f64, from: i64, to: i64) -> f64 {
     let bounds = super::latency::BOUNDS;
-    let count = |i: usize| {
-        series_at(view, Kind::Bucket(i), life, to) - series_at(view, Kind::Bucket(i), life, from)
-    };
+    let count = |i: usize| series_at(view, Kind::Bucket(i), life, to) - series_at(view, Kind::Bucket(i), life, from);
     let rank = q * count(bounds.len());
     let i = (0..bounds.len()).find(|&i| count(i) >= rank).unwrap();
-    let (low, below) = if i == 0 {
-        (0.0, 0.0)
-    } else {
-        (bounds[i - 1], count(i - 1))
-    };
+    let (low, below) = if i == 0 { (0.0, 0.0) } else { (bounds[i - 1], count(i - 1)) };
     low + (bounds[i] - low) * (rank - below) / (count(i) - below)
 }
 
 #[test]
 fn around_the_anchor_a_region_shows_the_dashboard() {
-    let view = view(vec![segment(
-        NOON - 48 * HOUR,
-        vec![pods("v1", 12)],
-        12_400.0,
-    )]);
+    let view = view(vec![segment(NOON - 48 * HOUR, vec![pods("v1", 12)], 12_400.0)]);
     let (from, to) = (NOON - 150_000, NOON + 150_000);
     let delta = |kind| series_at(&view, kind, 0, to) - series_at(&view, kind, 0, from);
     let all: f64 = (0..4).map(|i| delta(Kind::Requests(i))).sum();
     let errors: f64 = (2..4).map(|i| delta(Kind::Requests(i))).sum();
-    assert!(
-        (all / 300.0 / 12_400.0 - 1.0).abs() < 0.05,
-        "{}",
-        all / 300.0
-    );
+    assert!((all / 300.0 / 12_400.0 - 1.0).abs() < 0.05, "{}", all / 300.0);
     assert!((errors / all - 0.002).abs() < 0.0004, "{}", errors / all);
     let cpu = delta(Kind::Cpu) / 300.0 / 12.0;
     assert!((cpu - 0.42).abs() < 0.03, "{cpu}");
@@ -138,9 +87,7 @@ fn around_the_anchor_a_region_shows_the_dashboard() {
 fn a_counter_is_the_integral_of_its_rate() {
     let view = view(vec![segment(NOON, vec![pods("v1", 12)], 12_400.0)]);
     let life = &view.lives[0];
-    let summed: f64 = (0..36_000)
-        .map(|i| 12_400.0 * view.profile.traffic.rate(NOON + i * 100 + 50) * 0.1)
-        .sum();
+    let summed: f64 = (0..36_000).map(|i| 12_400.0 * view.profile.traffic.rate(NOON + i * 100 + 50) * 0.1).sum();
     let counted = view.totals(life, NOON + HOUR, ALL).requests();
     assert!((summed / counted - 1.0).abs() < 1e-6, "{summed} {counted}");
 }
@@ -166,13 +113,7 @@ fn traffic_follows_ready_pods_and_a_version_that_comes_back_starts_at_zero() {
         segment(NOON + HOUR, vec![pods("v2", 12)], 12_400.0),
         segment(NOON + 2 * HOUR, vec![pods("v1", 12)], 12_400.0),
     ]);
-    assert_eq!(
-        view.lives
-            .iter()
-            .map(|l| l.version.as_str())
-            .collect::<Vec<_>>(),
-        ["v1", "v2", "v1"]
-    );
+    assert_eq!(view.lives.iter().map(|l| l.version.as_str()).collect::<Vec<_>>(), ["v1", "v2", "v1"]);
     let served = |life: usize, ms| view.totals(&view.lives[life], ms, ALL).requests();
     let old = served(0, NOON + HOUR) - served(0, NOON);
     let new = served(1, NOON + HOUR);
@@ -184,10 +125,7 @@ fn traffic_follows_ready_pods_and_a_version_that_comes_back_starts_at_zero() {
 fn a_version_that_cannot_take_the_load_fails_only_under_it() {
     let ratio = |qps| {
         let view = view(vec![segment(NOON - HOUR, vec![pods("v2", 12)], qps)]);
-        (
-            view.error_ratio(NOON),
-            quantile(&view, 0, 0.99, NOON - 300_000, NOON),
-        )
+        (view.error_ratio(NOON), quantile(&view, 0, 0.99, NOON - 300_000, NOON))
     };
     let (small, fast) = ratio(12_400.0);
     let (large, slow) = ratio(45_200.0);
@@ -198,40 +136,21 @@ fn a_version_that_cannot_take_the_load_fails_only_under_it() {
 #[test]
 fn a_leak_grows_with_the_hours_and_stays_below_the_limit() {
     let mut history = history(vec![segment(NOON, vec![pods("v3", 1)], 100.0)]);
-    history.set_behaviour(
-        "v3",
-        VersionBehaviour {
-            leak_per_hour: 0.05,
-            ..VersionBehaviour::default()
-        },
-    );
-    let view = Model::new(Arc::new(RwLock::new(history)), None)
-        .views(|_| true)
-        .remove(0);
-    let share = |hours| {
-        series_at(&view, Kind::Memory, 0, NOON + hours * HOUR) / super::profile::MEMORY_LIMIT
-    };
+    history.set_behaviour("v3", VersionBehaviour { leak_per_hour: 0.05, ..VersionBehaviour::default() });
+    let view = Model::new(Arc::new(RwLock::new(history)), None).views(|_| true).remove(0);
+    let share = |hours| series_at(&view, Kind::Memory, 0, NOON + hours * HOUR) / super::profile::MEMORY_LIMIT;
     assert!((share(4) - share(0) - 0.2).abs() < 0.05);
     assert!((0..100).all(|h| share(h) <= 1.0));
 }
 
 #[test]
 fn a_view_is_built_again_only_when_history_moved() {
-    let shared = Arc::new(RwLock::new(history(vec![segment(
-        NOON,
-        vec![pods("v1", 12)],
-        12_400.0,
-    )])));
+    let shared = Arc::new(RwLock::new(history(vec![segment(NOON, vec![pods("v1", 12)], 12_400.0)])));
     let model = Model::new(Arc::clone(&shared), None);
     let first = model.views(|_| true).remove(0);
     assert!(Arc::ptr_eq(&first, &model.views(|_| true)[0]));
     let key = TrackKey::new("ap-south-1", "webapp");
-    shared
-        .write()
-        .unwrap()
-        .track_mut(&key)
-        .unwrap()
-        .push(segment(NOON + HOUR, vec![pods("v2", 12)], 12_400.0));
+    shared.write().unwrap().track_mut(&key).unwrap().push(segment(NOON + HOUR, vec![pods("v2", 12)], 12_400.0));
     assert_eq!(model.views(|_| true)[0].lives.len(), 2);
 }
 

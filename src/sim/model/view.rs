@@ -65,42 +65,20 @@ impl Seen {
         self.segments == segments.len()
             && self.last.as_ref() == segments.last()
             && self.first.as_ref() == segments.first()
-            && self
-                .behaviours
-                .iter()
-                .all(|(version, was)| history.behaviour(version) == *was)
+            && self.behaviours.iter().all(|(version, was)| history.behaviour(version) == *was)
     }
 }
 
 impl TrackView {
     /// Derives the view of a track.
-    pub fn new(
-        history: &WorldHistory,
-        key: &TrackKey,
-        track: &Track,
-        anchor_ms: Option<i64>,
-    ) -> Self {
+    pub fn new(history: &WorldHistory, key: &TrackKey, track: &Track, anchor_ms: Option<i64>) -> Self {
         let baseline = track.baseline;
-        let profile = Profile::of(
-            &key.region,
-            &key.service,
-            &baseline,
-            history.seed,
-            anchor_ms,
-        );
-        let mut builder = Builder {
-            history,
-            baseline,
-            profile,
-            lives: Vec::new(),
-            open: Vec::new(),
-        };
+        let profile = Profile::of(&key.region, &key.service, &baseline, history.seed, anchor_ms);
+        let mut builder = Builder { history, baseline, profile, lives: Vec::new(), open: Vec::new() };
         let mut counts = Vec::new();
         let segments = track.segments();
         for (i, segment) in segments.iter().enumerate() {
-            let to_ms = segments
-                .get(i + 1)
-                .map_or(i64::MAX, |next| next.from.as_millisecond());
+            let to_ms = segments.get(i + 1).map_or(i64::MAX, |next| next.from.as_millisecond());
             builder.add(segment, to_ms);
             counts.push(counts_of(segment, &builder.lives));
         }
@@ -142,10 +120,7 @@ impl TrackView {
     /// Share of 5xx over all versions in the five minutes before a time.
     pub fn error_ratio(&self, at_ms: i64) -> f64 {
         const WINDOW_MS: i64 = 300_000;
-        let needs = Needs {
-            errors: true,
-            latency: false,
-        };
+        let needs = Needs { errors: true, latency: false };
         let (mut errors, mut all) = (0.0, 0.0);
         for life in &self.lives {
             if life.to_ms() < at_ms - WINDOW_MS || life.from_ms() > at_ms {
@@ -191,11 +166,7 @@ pub struct PlaceLabels {
 
 fn counts_of(segment: &Segment, lives: &[Life]) -> Counts {
     let newest = lives.last();
-    let updated = segment
-        .versions
-        .iter()
-        .find(|v| newest.is_some_and(|life| is_of(life, v)))
-        .map_or(0, |v| v.running);
+    let updated = segment.versions.iter().find(|v| newest.is_some_and(|life| is_of(life, v))).map_or(0, |v| v.running);
     Counts {
         from_ms: segment.from.as_millisecond(),
         desired: segment.desired,
@@ -223,21 +194,9 @@ impl Builder<'_> {
     fn add(&mut self, segment: &Segment, to_ms: i64) {
         let ready = f64::from(segment.ready());
         let mut open = Vec::new();
-        for pods in segment
-            .versions
-            .iter()
-            .filter(|v| v.running > 0 || v.ready > 0)
-        {
-            let share = if ready > 0.0 {
-                f64::from(pods.ready) / ready
-            } else {
-                0.0
-            };
-            let known = self
-                .open
-                .iter()
-                .copied()
-                .find(|&i| self.lives.get(i).is_some_and(|l| is_of(l, pods)));
+        for pods in segment.versions.iter().filter(|v| v.running > 0 || v.ready > 0) {
+            let share = if ready > 0.0 { f64::from(pods.ready) / ready } else { 0.0 };
+            let known = self.open.iter().copied().find(|&i| self.lives.get(i).is_some_and(|l| is_of(l, pods)));
             let behaviour = self.history.behaviour(&pods.version);
             let index = known.unwrap_or_else(|| self.start_life(pods, &behaviour));
             let faulty = segment.offered_qps > behaviour.above_qps;
@@ -247,8 +206,7 @@ impl Builder<'_> {
                 to_ms,
                 qps: segment.offered_qps * share,
                 regime: usize::from(faulty),
-                error_ratio: (self.baseline.error_rate + factor(behaviour.error_rate, 0.0))
-                    .clamp(0.0, 0.8),
+                error_ratio: (self.baseline.error_rate + factor(behaviour.error_rate, 0.0)).clamp(0.0, 0.8),
                 cpu_factor: factor(behaviour.cpu_factor, 1.0),
                 running: pods.running.max(pods.ready),
                 start: Totals::default(),
@@ -261,8 +219,7 @@ impl Builder<'_> {
 
     fn start_life(&mut self, pods: &VersionPods, behaviour: &VersionBehaviour) -> usize {
         let latency = self.profile.latency;
-        let halves =
-            |factor: f64| HALVES.map(|half| Distribution::fit(latency.scaled(half * factor)));
+        let halves = |factor: f64| HALVES.map(|half| Distribution::fit(latency.scaled(half * factor)));
         self.lives.push(Life {
             version: pods.version.to_string(),
             template_hash: pods.template_hash.to_string(),
@@ -276,10 +233,7 @@ impl Builder<'_> {
     /// Appends a span, carrying on what had been counted; a span that differs in nothing
     /// only prolongs the last one.
     fn extend(&mut self, index: usize, mut span: Span) {
-        const ALL: Needs = Needs {
-            errors: true,
-            latency: true,
-        };
+        const ALL: Needs = Needs { errors: true, latency: true };
         let Some(life) = self.lives.get_mut(index) else {
             return;
         };
@@ -312,11 +266,7 @@ impl Model {
     /// A model of a history. With an anchor (ms since the epoch), the daily curves pass
     /// through the baselines at that time; otherwise the baselines are daily means.
     pub fn new(history: SharedHistory, anchor_ms: Option<i64>) -> Self {
-        Self {
-            history,
-            anchor_ms,
-            views: Mutex::default(),
-        }
+        Self { history, anchor_ms, views: Mutex::default() }
     }
 
     /// The views of all tracks whose key passes, in order of region and service.
@@ -325,9 +275,8 @@ impl Model {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
         for (key, track) in history.tracks().filter(|(key, _)| keep(key)) {
-            let cached = views.get(key).filter(|view| {
-                view.baseline == track.baseline && view.seen.is_current(&history, track)
-            });
+            let cached =
+                views.get(key).filter(|view| view.baseline == track.baseline && view.seen.is_current(&history, track));
             let view = match cached {
                 Some(view) => Arc::clone(view),
                 None => {

@@ -38,11 +38,7 @@ impl Wave {
                 phase: TAU * rng.f64(),
             })
             .collect();
-        Self {
-            mean: 0.0,
-            harmonics,
-            origin_ms,
-        }
+        Self { mean: 0.0, harmonics, origin_ms }
     }
 
     /// Seconds since the origin. Exact: milliseconds fit a float's mantissa.
@@ -54,17 +50,13 @@ impl Wave {
     /// The rate at a time.
     pub fn rate(&self, at_ms: i64) -> f64 {
         let t = self.seconds(at_ms);
-        self.harmonics.iter().fold(self.mean, |sum, h| {
-            sum + h.amplitude * (h.omega * t + h.phase).cos()
-        })
+        self.harmonics.iter().fold(self.mean, |sum, h| sum + h.amplitude * (h.omega * t + h.phase).cos())
     }
 
     /// The integral from the origin to a time (an antiderivative: only differences mean something).
     pub fn area(&self, at_ms: i64) -> f64 {
         let t = self.seconds(at_ms);
-        self.harmonics.iter().fold(self.mean * t, |sum, h| {
-            sum + h.amplitude / h.omega * (h.omega * t + h.phase).sin()
-        })
+        self.harmonics.iter().fold(self.mean * t, |sum, h| sum + h.amplitude / h.omega * (h.omega * t + h.phase).sin())
     }
 }
 
@@ -80,20 +72,14 @@ mod tests {
         let (from, to) = (1_500_000_i64, 3_300_000_i64);
         let steps = 180_000;
         let dt = (to - from) as f64 / 1000.0 / f64::from(steps);
-        let sum: f64 = (0..steps)
-            .map(|i| wave.rate(from + i64::from(i) * 10 + 5) * dt)
-            .sum();
+        let sum: f64 = (0..steps).map(|i| wave.rate(from + i64::from(i) * 10 + 5) * dt).sum();
         let exact = wave.area(to) - wave.area(from);
         assert!((sum - exact).abs() < 1e-3, "{sum} is not {exact}");
     }
 
     #[test]
     fn a_constant_rate_integrates_to_rate_times_seconds() {
-        let wave = Wave {
-            mean: 40.0,
-            harmonics: vec![],
-            origin_ms: 0,
-        };
+        let wave = Wave { mean: 40.0, harmonics: vec![], origin_ms: 0 };
         assert!((wave.area(90_000) - wave.area(30_000) - 2_400.0).abs() < 1e-9);
     }
 

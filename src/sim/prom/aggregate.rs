@@ -17,10 +17,7 @@ pub fn eval(ev: &Evaluator, aggregate: &AggregateExpr) -> Result<Value, QueryErr
     let steps = ev.steps.count();
     let param = |what: &str| {
         let expr = aggregate.param.as_ref();
-        expr.map_or_else(
-            || Err(QueryError::BadData(format!("{what} needs a parameter"))),
-            |e| ev.scalar(e),
-        )
+        expr.map_or_else(|| Err(QueryError::BadData(format!("{what} needs a parameter"))), |e| ev.scalar(e))
     };
     let groups = grouped(columns, aggregate.modifier.as_ref());
     let fold = |of: fn(&mut Vec<f64>) -> f64| folded(groups.clone(), steps, |_, values| of(values));
@@ -35,17 +32,12 @@ pub fn eval(ev: &Evaluator, aggregate: &AggregateExpr) -> Result<Value, QueryErr
         token::T_STDVAR => fold(|v| variance(v)),
         token::T_QUANTILE => {
             let q = param("quantile")?;
-            folded(groups, steps, |step, values| {
-                quantile(q.get(step).copied().unwrap_or(f64::NAN), values)
-            })
+            folded(groups, steps, |step, values| quantile(q.get(step).copied().unwrap_or(f64::NAN), values))
         }
         token::T_TOPK => ranked(groups, &param("topk")?, true),
         token::T_BOTTOMK => ranked(groups, &param("bottomk")?, false),
         _ => {
-            return Err(QueryError::unsupported(&format!(
-                "the aggregation {}",
-                aggregate.op
-            )));
+            return Err(QueryError::unsupported(&format!("the aggregation {}", aggregate.op)));
         }
     }))
 }
@@ -59,12 +51,10 @@ fn grouped(columns: Vec<Column>, modifier: Option<&LabelModifier>) -> Groups {
     for column in columns {
         let labels = match modifier {
             None => Labels::default(),
-            Some(LabelModifier::Include(names)) => column
-                .labels
-                .filtered(|n| names.labels.iter().any(|l| l == n)),
-            Some(LabelModifier::Exclude(names)) => column
-                .labels
-                .filtered(|n| n != METRIC_NAME && !names.labels.iter().any(|l| l == n)),
+            Some(LabelModifier::Include(names)) => column.labels.filtered(|n| names.labels.iter().any(|l| l == n)),
+            Some(LabelModifier::Exclude(names)) => {
+                column.labels.filtered(|n| n != METRIC_NAME && !names.labels.iter().any(|l| l == n))
+            }
         };
         let place = *places.entry(labels.clone()).or_insert(groups.len());
         match groups.get_mut(place) {
@@ -86,10 +76,7 @@ fn folded(groups: Groups, steps: usize, of: impl Fn(usize, &mut Vec<f64>) -> f64
                 values.extend(group.iter().filter_map(|c| c.at(step)));
                 (!values.is_empty()).then(|| of(step, &mut values))
             });
-            Column {
-                labels,
-                values: folded.collect(),
-            }
+            Column { labels, values: folded.collect() }
         })
         .collect()
 }
@@ -99,24 +86,13 @@ fn ranked(groups: Groups, k: &[f64], largest: bool) -> Vec<Column> {
     let mut kept = Vec::new();
     for (_, mut group) in groups {
         for (step, &k) in k.iter().enumerate() {
-            let mut order: Vec<(usize, f64)> = group
-                .iter()
-                .enumerate()
-                .filter_map(|(i, c)| Some((i, c.at(step)?)))
-                .collect();
+            let mut order: Vec<(usize, f64)> =
+                group.iter().enumerate().filter_map(|(i, c)| Some((i, c.at(step)?))).collect();
             order.sort_by(|a, b| {
-                let by_value = if largest {
-                    b.1.partial_cmp(&a.1)
-                } else {
-                    a.1.partial_cmp(&b.1)
-                };
+                let by_value = if largest { b.1.partial_cmp(&a.1) } else { a.1.partial_cmp(&b.1) };
                 by_value.unwrap_or_else(|| a.1.is_nan().cmp(&b.1.is_nan()))
             });
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "saturates at zero"
-            )]
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates at zero")]
             let k = if k.is_nan() { 0 } else { k.max(0.0) as usize };
             for &(index, _) in order.iter().skip(k) {
                 if let Some(value) = group.get_mut(index).and_then(|c| c.values.get_mut(step)) {
@@ -127,18 +103,9 @@ fn ranked(groups: Groups, k: &[f64], largest: bool) -> Vec<Column> {
         // An instant answer is given in order of rank.
         group.sort_by(|a, b| {
             let (a, b) = (a.at(0), b.at(0));
-            if largest {
-                b.partial_cmp(&a)
-            } else {
-                a.partial_cmp(&b)
-            }
-            .unwrap_or(std::cmp::Ordering::Equal)
+            if largest { b.partial_cmp(&a) } else { a.partial_cmp(&b) }.unwrap_or(std::cmp::Ordering::Equal)
         });
-        kept.extend(
-            group
-                .into_iter()
-                .filter(|c| c.values.iter().any(Option::is_some)),
-        );
+        kept.extend(group.into_iter().filter(|c| c.values.iter().any(Option::is_some)));
     }
     kept
 }
@@ -160,11 +127,7 @@ fn variance(values: &[f64]) -> f64 {
 /// The smallest or largest value; a number beats NaN.
 fn extreme(values: &[f64], better: fn(f64, f64) -> bool) -> f64 {
     let pick = |best: f64, v: f64| {
-        if better(v, best) || best.is_nan() {
-            v
-        } else {
-            best
-        }
+        if better(v, best) || best.is_nan() { v } else { best }
     };
     values.iter().copied().reduce(pick).unwrap_or(f64::NAN)
 }

@@ -46,42 +46,24 @@ impl From<Result<String, QueryError>> for Reply {
     /// An envelope, good or bad.
     fn from(result: Result<String, QueryError>) -> Self {
         match result {
-            Ok(body) => Self {
-                status: StatusCode::OK,
-                content_type: JSON,
-                body,
-            },
-            Err(error) => Self {
-                status: error.status(),
-                content_type: JSON,
-                body: json::failure(&error),
-            },
+            Ok(body) => Self { status: StatusCode::OK, content_type: JSON, body },
+            Err(error) => Self { status: error.status(), content_type: JSON, body: json::failure(&error) },
         }
     }
 }
 
 impl Reply {
     fn plain(status: StatusCode, text: &str) -> Self {
-        Self {
-            status,
-            content_type: PLAIN,
-            body: text.to_owned(),
-        }
+        Self { status, content_type: PLAIN, body: text.to_owned() }
     }
 }
 
 /// Answers a request that reached the API.
 pub fn reply(scrapes: &Scrapes, options: Options, warnings: &[String], asked: Asked) -> Reply {
     let reads = *asked.method == Method::GET;
-    let may_post = matches!(
-        asked.path,
-        "/api/v1/query" | "/api/v1/query_range" | "/api/v1/labels" | "/api/v1/series"
-    );
+    let may_post = matches!(asked.path, "/api/v1/query" | "/api/v1/query_range" | "/api/v1/labels" | "/api/v1/series");
     let known = may_post
-        || matches!(
-            asked.path,
-            "/metrics" | "/-/healthy" | "/-/ready" | "/api/v1/status/buildinfo"
-        )
+        || matches!(asked.path, "/metrics" | "/-/healthy" | "/-/ready" | "/api/v1/status/buildinfo")
         || label_name(asked.path).is_some();
     if !known {
         return Reply::plain(StatusCode::NOT_FOUND, "404 page not found\n");
@@ -90,15 +72,11 @@ pub fn reply(scrapes: &Scrapes, options: Options, warnings: &[String], asked: As
     if !(reads || posts) {
         return Reply::plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
     }
-    let envelope = |data: Result<String, QueryError>| {
-        Reply::from(data.map(|data| json::success(&data, warnings)))
-    };
+    let envelope = |data: Result<String, QueryError>| Reply::from(data.map(|data| json::success(&data, warnings)));
     match asked.path {
-        "/metrics" => Reply {
-            status: StatusCode::OK,
-            content_type: exposition::CONTENT_TYPE,
-            body: exposition::text(scrapes),
-        },
+        "/metrics" => {
+            Reply { status: StatusCode::OK, content_type: exposition::CONTENT_TYPE, body: exposition::text(scrapes) }
+        }
         "/-/healthy" => Reply::plain(StatusCode::OK, "Prometheus Server is Healthy.\n"),
         "/-/ready" => Reply::plain(StatusCode::OK, "Prometheus Server is Ready.\n"),
         "/api/v1/status/buildinfo" => envelope(Ok(build_info())),
@@ -123,39 +101,21 @@ fn build_info() -> String {
 /// The options that a request may change.
 fn options_of(options: Options, form: &Params) -> Result<Options, QueryError> {
     form.optional_duration("timeout")?;
-    let lookback_ms = form
-        .optional_duration("lookback_delta")?
-        .unwrap_or(options.lookback_ms);
-    Ok(Options {
-        lookback_ms,
-        ..options
-    })
+    let lookback_ms = form.optional_duration("lookback_delta")?.unwrap_or(options.lookback_ms);
+    Ok(Options { lookback_ms, ..options })
 }
 
-fn query(
-    scrapes: &Scrapes,
-    options: Options,
-    warnings: &[String],
-    form: &Params,
-) -> Result<String, QueryError> {
+fn query(scrapes: &Scrapes, options: Options, warnings: &[String], form: &Params) -> Result<String, QueryError> {
     let at = form.time_or("time", (scrapes.now)())?;
     let options = options_of(options, form)?;
     let expr = eval::parse(form.first("query"))?;
     limited(eval::instant(scrapes, options, &expr, at)?, warnings, form)
 }
 
-fn query_range(
-    scrapes: &Scrapes,
-    options: Options,
-    warnings: &[String],
-    form: &Params,
-) -> Result<String, QueryError> {
+fn query_range(scrapes: &Scrapes, options: Options, warnings: &[String], form: &Params) -> Result<String, QueryError> {
     let (start, end) = (form.time("start")?, form.time("end")?);
     if end < start {
-        return Err(invalid(
-            "end",
-            "end timestamp must not be before start time",
-        ));
+        return Err(invalid("end", "end timestamp must not be before start time"));
     }
     let step = form.duration("step")?;
     if step <= 0 {
@@ -169,20 +129,14 @@ fn query_range(
     }
     let options = options_of(options, form)?;
     let expr = eval::parse(form.first("query"))?;
-    limited(
-        eval::range(scrapes, options, &expr, &Steps { start, end, step })?,
-        warnings,
-        form,
-    )
+    limited(eval::range(scrapes, options, &expr, &Steps { start, end, step })?, warnings, form)
 }
 
 /// Applies `limit`, which cuts the series of an answer and says so.
 fn limited(mut answer: Answer, warnings: &[String], form: &Params) -> Result<String, QueryError> {
     let limit = match form.first("limit") {
         "" | "0" => usize::MAX,
-        text => text
-            .parse()
-            .map_err(|_| invalid("limit", &format!("cannot parse \"{text}\" to a number")))?,
+        text => text.parse().map_err(|_| invalid("limit", &format!("cannot parse \"{text}\" to a number")))?,
     };
     let mut warnings = warnings.to_vec();
     let length = match &answer {
@@ -210,10 +164,7 @@ fn selected(scrapes: &Scrapes, form: &Params) -> Result<BTreeSet<Labels>, QueryE
         match eval::parse(text) {
             Ok(Expr::VectorSelector(selector)) => selectors.push(eval::matchers(&selector)?),
             _ => {
-                return Err(invalid(
-                    "match[]",
-                    &format!("cannot parse \"{text}\" to a series selector"),
-                ));
+                return Err(invalid("match[]", &format!("cannot parse \"{text}\" to a series selector")));
             }
         }
     }
@@ -229,9 +180,7 @@ fn selected(scrapes: &Scrapes, form: &Params) -> Result<BTreeSet<Labels>, QueryE
 
 fn series(scrapes: &Scrapes, form: &Params) -> Result<String, QueryError> {
     if form.all("match[]").next().is_none() {
-        return Err(QueryError::BadData(
-            "no match[] parameter provided".to_owned(),
-        ));
+        return Err(QueryError::BadData("no match[] parameter provided".to_owned()));
     }
     let all: Vec<Labels> = selected(scrapes, form)?.into_iter().collect();
     let mut out = String::new();
@@ -245,19 +194,13 @@ fn names(scrapes: &Scrapes, form: &Params, of: Option<&str>) -> Result<String, Q
     for labels in selected(scrapes, form)? {
         match of {
             Some(name) => {
-                found.extend(
-                    Some(labels.get(name))
-                        .filter(|v| !v.is_empty())
-                        .map(str::to_owned),
-                );
+                found.extend(Some(labels.get(name)).filter(|v| !v.is_empty()).map(str::to_owned));
             }
             None => found.extend(labels.iter().map(|(name, _)| name.to_string())),
         }
     }
     let found: Vec<String> = found.into_iter().collect();
     let mut out = String::new();
-    json::listed(&mut out, &found, |out, text| {
-        out.push_str(&json::string(text))
-    });
+    json::listed(&mut out, &found, |out, text| out.push_str(&json::string(text)));
     Ok(out)
 }

@@ -18,30 +18,19 @@ pub fn eval(ev: &Evaluator, binary: &BinaryExpr) -> Result<Value, QueryError> {
     if modifier.fill_values.lhs.is_some() || modifier.fill_values.rhs.is_some() {
         return Err(QueryError::unsupported("fill() between vectors"));
     }
-    let op = Operator {
-        op: binary.op,
-        returns_bool: modifier.return_bool,
-    };
+    let op = Operator { op: binary.op, returns_bool: modifier.return_bool };
     let (left, right) = (ev.eval(&binary.lhs)?, ev.eval(&binary.rhs)?);
     match (left, right) {
         (Value::Scalar(left), Value::Scalar(right)) => {
             let both = left.into_iter().zip(right);
-            both.map(|(a, b)| op.on_scalars(a, b))
-                .collect::<Result<_, _>>()
-                .map(Value::Scalar)
+            both.map(|(a, b)| op.on_scalars(a, b)).collect::<Result<_, _>>().map(Value::Scalar)
         }
-        (Value::Vector(columns), Value::Scalar(numbers)) => {
-            op.with_numbers(columns, &numbers, false)
+        (Value::Vector(columns), Value::Scalar(numbers)) => op.with_numbers(columns, &numbers, false),
+        (Value::Scalar(numbers), Value::Vector(columns)) => op.with_numbers(columns, &numbers, true),
+        (Value::Vector(left), Value::Vector(right)) if binary.op.is_set_operator() => {
+            Ok(Value::Vector(sets(binary.op, modifier, left, right, ev.steps.count())))
         }
-        (Value::Scalar(numbers), Value::Vector(columns)) => {
-            op.with_numbers(columns, &numbers, true)
-        }
-        (Value::Vector(left), Value::Vector(right)) if binary.op.is_set_operator() => Ok(
-            Value::Vector(sets(binary.op, modifier, left, right, ev.steps.count())),
-        ),
-        (Value::Vector(left), Value::Vector(right)) => {
-            op.matched(modifier, left, right, ev.steps.count())
-        }
+        (Value::Vector(left), Value::Vector(right)) => op.matched(modifier, left, right, ev.steps.count()),
         _ => Err(QueryError::BadData(format!(
             "invalid parameter \"query\": operator '{}' is not defined on strings",
             binary.op
@@ -73,10 +62,7 @@ impl Operator {
             token::T_GTE => keep(a >= b),
             token::T_LTE => keep(a <= b),
             _ => {
-                return Err(QueryError::unsupported(&format!(
-                    "the operator {}",
-                    self.op
-                )));
+                return Err(QueryError::unsupported(&format!("the operator {}", self.op)));
             }
         })
     }
@@ -84,11 +70,7 @@ impl Operator {
     /// As [`Self::apply`], with `bool` turning a comparison into 0 or 1.
     fn result(self, a: f64, b: f64) -> Result<Option<f64>, QueryError> {
         let result = self.apply(a, b)?;
-        Ok(if self.returns_bool {
-            Some(f64::from(u8::from(result.is_some())))
-        } else {
-            result
-        })
+        Ok(if self.returns_bool { Some(f64::from(u8::from(result.is_some()))) } else { result })
     }
 
     fn on_scalars(self, a: f64, b: f64) -> Result<f64, QueryError> {
@@ -104,12 +86,7 @@ impl Operator {
     }
 
     /// A vector with a scalar. A comparison keeps the vector's value, on whichever side it is.
-    fn with_numbers(
-        self,
-        columns: Vec<Column>,
-        numbers: &[f64],
-        numbers_first: bool,
-    ) -> Result<Value, QueryError> {
+    fn with_numbers(self, columns: Vec<Column>, numbers: &[f64], numbers_first: bool) -> Result<Value, QueryError> {
         let mut changed = Vec::with_capacity(columns.len());
         for column in columns {
             let mut values = Vec::with_capacity(column.values.len());
@@ -118,24 +95,12 @@ impl Operator {
                     values.push(None);
                     continue;
                 };
-                let (a, b) = if numbers_first {
-                    (number, own)
-                } else {
-                    (own, number)
-                };
+                let (a, b) = if numbers_first { (number, own) } else { (own, number) };
                 let result = self.result(a, b)?;
                 let filtered = self.op.is_comparison_operator() && !self.returns_bool;
-                values.push(if filtered {
-                    result.map(|_| own)
-                } else {
-                    result
-                });
+                values.push(if filtered { result.map(|_| own) } else { result });
             }
-            let labels = if self.drops_name() {
-                column.labels.nameless()
-            } else {
-                column.labels
-            };
+            let labels = if self.drops_name() { column.labels.nameless() } else { column.labels };
             if values.iter().any(Option::is_some) {
                 changed.push(Column { labels, values });
             }
@@ -153,17 +118,11 @@ impl Operator {
     ) -> Result<Value, QueryError> {
         let swapped = matches!(modifier.card, VectorMatchCardinality::OneToMany(_));
         let one_to_one = matches!(modifier.card, VectorMatchCardinality::OneToOne);
-        let (many, one) = if swapped {
-            (right, left)
-        } else {
-            (left, right)
-        };
+        let (many, one) = if swapped { (right, left) } else { (left, right) };
         let one_side = if swapped { "left" } else { "right" };
         let mut ones: HashMap<Labels, Vec<Column>> = HashMap::new();
         for column in one {
-            ones.entry(signature(&column.labels, modifier))
-                .or_default()
-                .push(column);
+            ones.entry(signature(&column.labels, modifier)).or_default().push(column);
         }
         for (labels, group) in &ones {
             check_unique(group, steps, labels, one_side)?;
@@ -183,13 +142,8 @@ impl Operator {
                         continue;
                     };
                     if one_to_one {
-                        let taken = seen
-                            .entry(key.clone())
-                            .or_insert_with(|| vec![false; steps]);
-                        if taken
-                            .get_mut(step)
-                            .is_some_and(|t| std::mem::replace(t, true))
-                        {
+                        let taken = seen.entry(key.clone()).or_insert_with(|| vec![false; steps]);
+                        if taken.get_mut(step).is_some_and(|t| std::mem::replace(t, true)) {
                             return Err(QueryError::Execution("multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)".to_owned()));
                         }
                     }
@@ -213,25 +167,14 @@ impl Operator {
     }
 
     fn result_labels(self, modifier: &BinModifier, many: &Labels, one: &Labels) -> Labels {
-        let kept = if self.drops_name() {
-            many.nameless()
-        } else {
-            many.clone()
-        };
+        let kept = if self.drops_name() { many.nameless() } else { many.clone() };
         match &modifier.card {
             VectorMatchCardinality::ManyToOne(extra) | VectorMatchCardinality::OneToMany(extra) => {
-                extra
-                    .labels
-                    .iter()
-                    .fold(kept, |labels, name| labels.with(name, one.get(name)))
+                extra.labels.iter().fold(kept, |labels, name| labels.with(name, one.get(name)))
             }
             _ => match &modifier.matching {
-                Some(LabelModifier::Include(on)) => {
-                    kept.filtered(|n| on.labels.iter().any(|l| l == n))
-                }
-                Some(LabelModifier::Exclude(ignored)) => {
-                    kept.filtered(|n| !ignored.labels.iter().any(|l| l == n))
-                }
+                Some(LabelModifier::Include(on)) => kept.filtered(|n| on.labels.iter().any(|l| l == n)),
+                Some(LabelModifier::Exclude(ignored)) => kept.filtered(|n| !ignored.labels.iter().any(|l| l == n)),
                 None => kept,
             },
         }
@@ -249,12 +192,7 @@ fn signature(labels: &Labels, modifier: &BinModifier) -> Labels {
     }
 }
 
-fn check_unique(
-    group: &[Column],
-    steps: usize,
-    key: &Labels,
-    side: &str,
-) -> Result<(), QueryError> {
+fn check_unique(group: &[Column], steps: usize, key: &Labels, side: &str) -> Result<(), QueryError> {
     for step in 0..steps {
         let mut present = group.iter().filter(|c| c.at(step).is_some());
         if let (Some(a), Some(b)) = (present.next(), present.next()) {
@@ -268,22 +206,12 @@ fn check_unique(
 }
 
 /// `and`, `or`, `unless`.
-fn sets(
-    op: TokenType,
-    modifier: &BinModifier,
-    left: Vec<Column>,
-    right: Vec<Column>,
-    steps: usize,
-) -> Vec<Column> {
+fn sets(op: TokenType, modifier: &BinModifier, left: Vec<Column>, right: Vec<Column>, steps: usize) -> Vec<Column> {
     let present = |columns: &[Column]| -> Vec<HashSet<Labels>> {
         let mut sets = vec![HashSet::new(); steps];
         for column in columns {
             let key = signature(&column.labels, modifier);
-            for (set, _) in sets
-                .iter_mut()
-                .zip(&column.values)
-                .filter(|(_, v)| v.is_some())
-            {
+            for (set, _) in sets.iter_mut().zip(&column.values).filter(|(_, v)| v.is_some()) {
                 set.insert(key.clone());
             }
         }

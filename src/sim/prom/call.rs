@@ -25,10 +25,7 @@ pub fn eval(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
         "pi" => Ok(Value::Scalar(vec![std::f64::consts::PI; ev.steps.count()])),
         "vector" => {
             let values = ev.scalar(arg(call, 0)?)?.into_iter().map(Some).collect();
-            Ok(Value::Vector(vec![Column {
-                labels: Labels::default(),
-                values,
-            }]))
+            Ok(Value::Vector(vec![Column { labels: Labels::default(), values }]))
         }
         "scalar" => scalar(ev, arg(call, 0)?),
         "timestamp" => timestamp(ev, arg(call, 0)?),
@@ -42,9 +39,7 @@ pub fn eval(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
         "sort" | "sort_desc" => sorted(ev, call),
         "absent" => {
             let present = ev.vector(arg(call, 0)?)?;
-            Ok(absent(ev, arg(call, 0)?, |step| {
-                present.iter().any(|c| c.at(step).is_some())
-            }))
+            Ok(absent(ev, arg(call, 0)?, |step| present.iter().any(|c| c.at(step).is_some())))
         }
         "absent_over_time" => {
             let mut seen = vec![false; ev.steps.count()];
@@ -54,9 +49,7 @@ pub fn eval(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
                 }
                 Ok(())
             })?;
-            Ok(absent(ev, arg(call, 0)?, |step| {
-                seen.get(step).copied().unwrap_or(false)
-            }))
+            Ok(absent(ev, arg(call, 0)?, |step| seen.get(step).copied().unwrap_or(false)))
         }
         "label_replace" => label_replace(ev, call),
         "label_join" => label_join(ev, call),
@@ -66,10 +59,7 @@ pub fn eval(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
 
 fn arg(call: &Call, index: usize) -> Result<&Expr, QueryError> {
     call.args.args.get(index).map(AsRef::as_ref).ok_or_else(|| {
-        QueryError::BadData(format!(
-            "invalid parameter \"query\": missing argument in call to {}()",
-            call.func.name
-        ))
+        QueryError::BadData(format!("invalid parameter \"query\": missing argument in call to {}()", call.func.name))
     })
 }
 
@@ -77,9 +67,7 @@ fn text(call: &Call, index: usize) -> Result<&str, QueryError> {
     match arg(call, index)? {
         Expr::StringLiteral(text) => Ok(&text.val),
         Expr::Paren(_) => Err(QueryError::unsupported("strings in parentheses")),
-        _ => Err(QueryError::BadData(
-            "invalid parameter \"query\": expected a string".to_owned(),
-        )),
+        _ => Err(QueryError::BadData("invalid parameter \"query\": expected a string".to_owned())),
     }
 }
 
@@ -119,23 +107,13 @@ fn each(columns: Vec<Column>, of: impl Fn(usize, f64) -> Option<f64>) -> Result<
         .into_iter()
         .map(|c| Column {
             labels: c.labels.nameless(),
-            values: c
-                .values
-                .into_iter()
-                .enumerate()
-                .map(|(i, v)| v.and_then(|v| of(i, v)))
-                .collect(),
+            values: c.values.into_iter().enumerate().map(|(i, v)| v.and_then(|v| of(i, v))).collect(),
         })
         .collect();
     merge(changed).map(Value::Vector)
 }
 
-fn over_windows(
-    ev: &Evaluator,
-    call: &Call,
-    of: WindowFn,
-    keeps_name: bool,
-) -> Result<Value, QueryError> {
+fn over_windows(ev: &Evaluator, call: &Call, of: WindowFn, keeps_name: bool) -> Result<Value, QueryError> {
     let (range, params) = match call.func.name {
         "quantile_over_time" => (arg(call, 1)?, ev.scalar(arg(call, 0)?)?),
         "predict_linear" => (arg(call, 0)?, ev.scalar(arg(call, 1)?)?),
@@ -144,31 +122,19 @@ fn over_windows(
     let dialect = ev.options.dialect;
     let mut columns = Vec::new();
     ev.windows(range, &mut |labels, windows| {
-        let values: Vec<Option<f64>> = windows
-            .iter()
-            .enumerate()
-            .filter(|(_, w)| !w.samples.is_empty())
-            .fold(vec![None; windows.len()], |mut values, (step, w)| {
+        let values: Vec<Option<f64>> = windows.iter().enumerate().filter(|(_, w)| !w.samples.is_empty()).fold(
+            vec![None; windows.len()],
+            |mut values, (step, w)| {
                 let param = params.get(step).copied().unwrap_or(f64::NAN);
-                let window = Window {
-                    samples: w.samples,
-                    start: w.start,
-                    end: w.end,
-                    at: w.at,
-                    param,
-                    dialect,
-                };
+                let window = Window { samples: w.samples, start: w.start, end: w.end, at: w.at, param, dialect };
                 if let Some(value) = values.get_mut(step) {
                     *value = of(window);
                 }
                 values
-            });
+            },
+        );
         if values.iter().any(Option::is_some) {
-            let labels = if keeps_name {
-                labels.clone()
-            } else {
-                labels.nameless()
-            };
+            let labels = if keeps_name { labels.clone() } else { labels.nameless() };
             columns.push(Column { labels, values });
         }
         Ok(())
@@ -211,12 +177,10 @@ fn bare_selector(expr: &Expr) -> Option<&VectorSelector> {
 /// `round`, `clamp`, `clamp_min` and `clamp_max`.
 fn bounded(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
     let columns = ev.vector(arg(call, 0)?)?;
-    let parameter = |i: usize| -> Result<Option<Vec<f64>>, QueryError> {
-        call.args.args.get(i).map(|a| ev.scalar(a)).transpose()
-    };
+    let parameter =
+        |i: usize| -> Result<Option<Vec<f64>>, QueryError> { call.args.args.get(i).map(|a| ev.scalar(a)).transpose() };
     let (first, second) = (parameter(1)?, parameter(2)?);
-    let at =
-        |values: &Option<Vec<f64>>, step: usize| values.as_ref().and_then(|v| v.get(step).copied());
+    let at = |values: &Option<Vec<f64>>, step: usize| values.as_ref().and_then(|v| v.get(step).copied());
     let nan = f64::NAN;
     each(columns, |step, v| {
         let a = at(&first, step);
@@ -230,11 +194,7 @@ fn bounded(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
             _ => {
                 let (min, max) = (a.unwrap_or(nan), at(&second, step).unwrap_or(nan));
                 // With max below min there is no result at all.
-                if max < min {
-                    None
-                } else {
-                    Some(go_max(min, go_min(max, v)))
-                }
+                if max < min { None } else { Some(go_max(min, go_min(max, v))) }
             }
         }
     })
@@ -246,10 +206,7 @@ fn of_time(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
         Some(given) => ev.vector(given)?,
         None => {
             let values = times(ev).into_iter().map(Some).collect();
-            vec![Column {
-                labels: Labels::default(),
-                values,
-            }]
+            vec![Column { labels: Labels::default(), values }]
         }
     };
     let name = call.func.name;
@@ -270,11 +227,7 @@ fn sorted(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
     let down = call.func.name == "sort_desc";
     columns.sort_by(|a, b| {
         let (a, b) = (a.at(0).unwrap_or(f64::NAN), b.at(0).unwrap_or(f64::NAN));
-        let order = if down {
-            b.partial_cmp(&a)
-        } else {
-            a.partial_cmp(&b)
-        };
+        let order = if down { b.partial_cmp(&a) } else { a.partial_cmp(&b) };
         // NaN comes last both ways.
         order.unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
     });
@@ -283,13 +236,8 @@ fn sorted(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
 
 /// One element with value 1 where nothing is present, labelled by the equality matchers.
 fn absent(ev: &Evaluator, expr: &Expr, present: impl Fn(usize) -> bool) -> Value {
-    let values: Vec<Option<f64>> = (0..ev.steps.count())
-        .map(|s| (!present(s)).then_some(1.0))
-        .collect();
-    Value::Vector(vec![Column {
-        labels: absent_labels(expr),
-        values,
-    }])
+    let values: Vec<Option<f64>> = (0..ev.steps.count()).map(|s| (!present(s)).then_some(1.0)).collect();
+    Value::Vector(vec![Column { labels: absent_labels(expr), values }])
 }
 
 fn absent_labels(expr: &Expr) -> Labels {
@@ -298,39 +246,19 @@ fn absent_labels(expr: &Expr) -> Labels {
         Expr::MatrixSelector(matrix) => &matrix.vs,
         _ => return Labels::default(),
     };
-    let named = |name: &str| {
-        selector
-            .matchers
-            .matchers
-            .iter()
-            .filter(|m| m.name == name)
-            .count()
-    };
+    let named = |name: &str| selector.matchers.matchers.iter().filter(|m| m.name == name).count();
     let unique = selector.matchers.matchers.iter().filter(|m| {
-        matches!(m.op, MatchOp::Equal)
-            && m.name != crate::sim::model::labels::METRIC_NAME
-            && named(&m.name) == 1
+        matches!(m.op, MatchOp::Equal) && m.name != crate::sim::model::labels::METRIC_NAME && named(&m.name) == 1
     });
     Labels::new(unique.map(|m| (m.name.as_str(), m.value.as_str())))
 }
 
 fn label_replace(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
     let columns = ev.vector(arg(call, 0)?)?;
-    let (target, replacement, source, pattern) = (
-        text(call, 1)?,
-        text(call, 2)?,
-        text(call, 3)?,
-        text(call, 4)?,
-    );
+    let (target, replacement, source, pattern) = (text(call, 1)?, text(call, 2)?, text(call, 3)?, text(call, 4)?);
     let matcher = Matcher::new_matcher(token::T_EQL_REGEX, source.to_owned(), pattern.to_owned());
-    let Ok(Matcher {
-        op: MatchOp::Re(regex),
-        ..
-    }) = matcher
-    else {
-        return Err(QueryError::Execution(format!(
-            "invalid regular expression in label_replace(): {pattern}"
-        )));
+    let Ok(Matcher { op: MatchOp::Re(regex), .. }) = matcher else {
+        return Err(QueryError::Execution(format!("invalid regular expression in label_replace(): {pattern}")));
     };
     let changed = columns
         .into_iter()
@@ -340,10 +268,7 @@ fn label_replace(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
             };
             let mut value = String::new();
             found.expand(replacement, &mut value);
-            Column {
-                labels: c.labels.with(target, &value),
-                values: c.values,
-            }
+            Column { labels: c.labels.with(target, &value), values: c.values }
         })
         .collect();
     merge(changed).map(Value::Vector)
@@ -352,17 +277,12 @@ fn label_replace(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
 fn label_join(ev: &Evaluator, call: &Call) -> Result<Value, QueryError> {
     let columns = ev.vector(arg(call, 0)?)?;
     let (target, separator) = (text(call, 1)?, text(call, 2)?);
-    let sources: Vec<&str> = (3..call.args.args.len())
-        .map(|i| text(call, i))
-        .collect::<Result<_, _>>()?;
+    let sources: Vec<&str> = (3..call.args.args.len()).map(|i| text(call, i)).collect::<Result<_, _>>()?;
     let changed = columns
         .into_iter()
         .map(|c| {
             let joined: Vec<&str> = sources.iter().map(|s| c.labels.get(s)).collect();
-            Column {
-                labels: c.labels.with(target, &joined.join(separator)),
-                values: c.values,
-            }
+            Column { labels: c.labels.with(target, &joined.join(separator)), values: c.values }
         })
         .collect();
     merge(changed).map(Value::Vector)

@@ -27,35 +27,20 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            lookback_ms: 300_000,
-            default_step_ms: 60_000,
-            dialect: Dialect::V3,
-        }
+        Self { lookback_ms: 300_000, default_step_ms: 60_000, dialect: Dialect::V3 }
     }
 }
 
 /// Parses a query.
 pub fn parse(query: &str) -> Result<Expr, QueryError> {
-    promql_parser::parser::parse(query).map_err(|why| {
-        QueryError::BadData(format!("invalid parameter \"query\": parse error: {why}"))
-    })
+    promql_parser::parser::parse(query)
+        .map_err(|why| QueryError::BadData(format!("invalid parameter \"query\": parse error: {why}")))
 }
 
 /// Evaluates at one time.
-pub fn instant(
-    storage: &dyn Storage,
-    options: Options,
-    expr: &Expr,
-    at: i64,
-) -> Result<Answer, QueryError> {
+pub fn instant(storage: &dyn Storage, options: Options, expr: &Expr, at: i64) -> Result<Answer, QueryError> {
     let steps = Steps::instant(at);
-    let evaluator = Evaluator {
-        storage,
-        options,
-        steps: steps.clone(),
-        outer: steps,
-    };
+    let evaluator = Evaluator { storage, options, steps: steps.clone(), outer: steps };
     if expr.value_type() == ValueType::Matrix {
         let mut series = Vec::new();
         evaluator.windows(expr, &mut |labels, windows| {
@@ -70,49 +55,26 @@ pub fn instant(
         return Ok(Answer::Matrix(series));
     }
     Ok(match evaluator.eval(expr)? {
-        Value::Scalar(values) => Answer::Scalar(Sample {
-            t: at,
-            v: values.first().copied().unwrap_or(f64::NAN),
-        }),
+        Value::Scalar(values) => Answer::Scalar(Sample { t: at, v: values.first().copied().unwrap_or(f64::NAN) }),
         Value::Text(text) => Answer::Text(at, text),
         Value::Vector(columns) => Answer::Vector(
-            columns
-                .into_iter()
-                .filter_map(|c| c.at(0).map(|v| (c.labels, Sample { t: at, v })))
-                .collect(),
+            columns.into_iter().filter_map(|c| c.at(0).map(|v| (c.labels, Sample { t: at, v }))).collect(),
         ),
     })
 }
 
 /// Evaluates at every step of a range.
-pub fn range(
-    storage: &dyn Storage,
-    options: Options,
-    expr: &Expr,
-    steps: &Steps,
-) -> Result<Answer, QueryError> {
+pub fn range(storage: &dyn Storage, options: Options, expr: &Expr, steps: &Steps) -> Result<Answer, QueryError> {
     if let kind @ (ValueType::Matrix | ValueType::String) = expr.value_type() {
-        let kind = if kind == ValueType::Matrix {
-            "range vector"
-        } else {
-            "string"
-        };
+        let kind = if kind == ValueType::Matrix { "range vector" } else { "string" };
         return Err(QueryError::BadData(format!(
             "invalid parameter \"query\": invalid expression type \"{kind}\" for range query, must be Scalar or instant Vector"
         )));
     }
-    let evaluator = Evaluator {
-        storage,
-        options,
-        steps: steps.clone(),
-        outer: steps.clone(),
-    };
+    let evaluator = Evaluator { storage, options, steps: steps.clone(), outer: steps.clone() };
     let columns = match evaluator.eval(expr)? {
         Value::Scalar(values) => {
-            vec![Column {
-                labels: Labels::default(),
-                values: values.into_iter().map(Some).collect(),
-            }]
+            vec![Column { labels: Labels::default(), values: values.into_iter().map(Some).collect() }]
         }
         Value::Vector(columns) => columns,
         Value::Text(_) => return Err(QueryError::unsupported("strings in range queries")),
@@ -122,9 +84,7 @@ pub fn range(
         .into_iter()
         .map(|c| {
             let points = times.iter().zip(&c.values);
-            let samples = points
-                .filter_map(|(&t, v)| v.map(|v| Sample { t, v }))
-                .collect();
+            let samples = points.filter_map(|(&t, v)| v.map(|v| Sample { t, v })).collect();
             (c.labels, samples)
         })
         .filter(|(_, samples): &(Labels, Vec<Sample>)| !samples.is_empty())
@@ -168,15 +128,13 @@ impl Evaluator<'_> {
             Expr::StringLiteral(text) => Ok(Value::Text(text.val.clone())),
             Expr::Paren(inner) => self.eval(&inner.expr),
             Expr::Unary(inner) => self.negated(&inner.expr),
-            Expr::VectorSelector(selector) => {
-                Ok(Value::Vector(self.newest(selector, |_, sample| sample.v)?))
-            }
+            Expr::VectorSelector(selector) => Ok(Value::Vector(self.newest(selector, |_, sample| sample.v)?)),
             Expr::Call(call) => call::eval(self, call),
             Expr::Aggregate(aggregate) => aggregate::eval(self, aggregate),
             Expr::Binary(binary) => binary::eval(self, binary),
-            Expr::MatrixSelector(_) | Expr::Subquery(_) => Err(QueryError::BadData(
-                "invalid parameter \"query\": a range vector is not allowed here".to_owned(),
-            )),
+            Expr::MatrixSelector(_) | Expr::Subquery(_) => {
+                Err(QueryError::BadData("invalid parameter \"query\": a range vector is not allowed here".to_owned()))
+            }
             Expr::Extension(_) => Err(QueryError::unsupported("extensions of PromQL")),
         }
     }
@@ -185,9 +143,7 @@ impl Evaluator<'_> {
     pub fn vector(&self, expr: &Expr) -> Result<Vec<Column>, QueryError> {
         match self.eval(expr)? {
             Value::Vector(columns) => Ok(columns),
-            _ => Err(QueryError::BadData(
-                "invalid parameter \"query\": expected an instant vector".to_owned(),
-            )),
+            _ => Err(QueryError::BadData("invalid parameter \"query\": expected an instant vector".to_owned())),
         }
     }
 
@@ -195,9 +151,7 @@ impl Evaluator<'_> {
     pub fn scalar(&self, expr: &Expr) -> Result<Vec<f64>, QueryError> {
         match self.eval(expr)? {
             Value::Scalar(values) => Ok(values),
-            _ => Err(QueryError::BadData(
-                "invalid parameter \"query\": expected a scalar".to_owned(),
-            )),
+            _ => Err(QueryError::BadData("invalid parameter \"query\": expected a scalar".to_owned())),
         }
     }
 
@@ -226,37 +180,26 @@ impl Evaluator<'_> {
     ) -> Result<Vec<Column>, QueryError> {
         let matchers = matchers(selector)?;
         let ends = self.reference_times(selector.at.as_ref(), selector.offset.as_ref());
-        let first = |end: i64| {
-            self.options
-                .dialect
-                .first_inside(end - self.options.lookback_ms)
-        };
-        let (Some(from), Some(to)) = (
-            ends.iter().map(|&e| first(e)).min(),
-            ends.iter().copied().max(),
-        ) else {
+        let first = |end: i64| self.options.dialect.first_inside(end - self.options.lookback_ms);
+        let (Some(from), Some(to)) = (ends.iter().map(|&e| first(e)).min(), ends.iter().copied().max()) else {
             return Ok(Vec::new());
         };
         let mut columns = Vec::new();
-        self.storage
-            .select(&matchers, from, to, &mut |labels, samples| {
-                let values: Vec<Option<f64>> = ends
-                    .iter()
-                    .map(|&end| {
-                        let after = samples.partition_point(|s| s.t <= end);
-                        let sample = *samples.get(after.checked_sub(1)?)?;
-                        let good = sample.t >= first(end) && !is_stale(sample.v);
-                        good.then(|| of(end, sample))
-                    })
-                    .collect();
-                if values.iter().any(Option::is_some) {
-                    columns.push(Column {
-                        labels: labels.clone(),
-                        values,
-                    });
-                }
-                Ok(())
-            })?;
+        self.storage.select(&matchers, from, to, &mut |labels, samples| {
+            let values: Vec<Option<f64>> = ends
+                .iter()
+                .map(|&end| {
+                    let after = samples.partition_point(|s| s.t <= end);
+                    let sample = *samples.get(after.checked_sub(1)?)?;
+                    let good = sample.t >= first(end) && !is_stale(sample.v);
+                    good.then(|| of(end, sample))
+                })
+                .collect();
+            if values.iter().any(Option::is_some) {
+                columns.push(Column { labels: labels.clone(), values });
+            }
+            Ok(())
+        })?;
         Ok(columns)
     }
 
@@ -267,81 +210,45 @@ impl Evaluator<'_> {
             Expr::MatrixSelector(matrix) => {
                 let matchers = matchers(&matrix.vs)?;
                 let ends = self.reference_times(matrix.vs.at.as_ref(), matrix.vs.offset.as_ref());
-                let cut = Cut {
-                    ends,
-                    range: millis(matrix.range)?,
-                    at: self.steps.clone(),
-                    dialect: self.options.dialect,
-                };
+                let cut =
+                    Cut { ends, range: millis(matrix.range)?, at: self.steps.clone(), dialect: self.options.dialect };
                 let (from, to) = cut.bounds();
                 let mut kept = Vec::new();
-                self.storage
-                    .select(&matchers, from, to, &mut |labels, samples| {
-                        kept.clear();
-                        kept.extend(samples.iter().copied().filter(|s| !is_stale(s.v)));
-                        visit(labels, &cut.slices(&kept))
-                    })
+                self.storage.select(&matchers, from, to, &mut |labels, samples| {
+                    kept.clear();
+                    kept.extend(samples.iter().copied().filter(|s| !is_stale(s.v)));
+                    visit(labels, &cut.slices(&kept))
+                })
             }
             Expr::Subquery(subquery) => self.subquery(subquery, visit),
-            _ => Err(QueryError::BadData(
-                "invalid parameter \"query\": expected a range vector".to_owned(),
-            )),
+            _ => Err(QueryError::BadData("invalid parameter \"query\": expected a range vector".to_owned())),
         }
     }
 
-    fn subquery(
-        &self,
-        subquery: &SubqueryExpr,
-        visit: &mut VisitWindows,
-    ) -> Result<(), QueryError> {
+    fn subquery(&self, subquery: &SubqueryExpr, visit: &mut VisitWindows) -> Result<(), QueryError> {
         let ends = self.reference_times(subquery.at.as_ref(), subquery.offset.as_ref());
         let range = millis(subquery.range)?;
-        let step = subquery
-            .step
-            .map_or(Ok(self.options.default_step_ms), millis)?
-            .max(1);
-        let cut = Cut {
-            ends,
-            range,
-            at: self.steps.clone(),
-            dialect: self.options.dialect,
-        };
+        let step = subquery.step.map_or(Ok(self.options.default_step_ms), millis)?.max(1);
+        let cut = Cut { ends, range, at: self.steps.clone(), dialect: self.options.dialect };
         let (from, to) = cut.bounds();
         if (to - from) / step > MAX_POINTS {
-            return Err(QueryError::unsupported(
-                "subqueries of more than 11,000 steps",
-            ));
+            return Err(QueryError::unsupported("subqueries of more than 11,000 steps"));
         }
         // Steps of a subquery lie on multiples of its step, whatever the query's time.
-        let start =
-            from.div_euclid(step) * step + if from.rem_euclid(step) == 0 { 0 } else { step };
-        let steps = Steps {
-            start,
-            end: to.max(start),
-            step,
-        };
+        let start = from.div_euclid(step) * step + if from.rem_euclid(step) == 0 { 0 } else { step };
+        let steps = Steps { start, end: to.max(start), step };
         let times: Vec<i64> = steps.times().collect();
-        let inner = Evaluator {
-            storage: self.storage,
-            options: self.options,
-            steps,
-            outer: self.outer.clone(),
-        };
+        let inner = Evaluator { storage: self.storage, options: self.options, steps, outer: self.outer.clone() };
         let columns = match inner.eval(&subquery.expr)? {
             Value::Vector(columns) => columns,
             Value::Scalar(values) => {
-                vec![Column {
-                    labels: Labels::default(),
-                    values: values.into_iter().map(Some).collect(),
-                }]
+                vec![Column { labels: Labels::default(), values: values.into_iter().map(Some).collect() }]
             }
             Value::Text(_) => return Err(QueryError::unsupported("subqueries over strings")),
         };
         for column in columns {
             let points = times.iter().zip(&column.values);
-            let samples: Vec<Sample> = points
-                .filter_map(|(&t, v)| v.map(|v| Sample { t, v }))
-                .collect();
+            let samples: Vec<Sample> = points.filter_map(|(&t, v)| v.map(|v| Sample { t, v })).collect();
             visit(&column.labels, &cut.slices(&samples))?;
         }
         Ok(())
@@ -359,10 +266,7 @@ impl Evaluator<'_> {
             AtModifier::End => self.outer.end,
             AtModifier::At(time) => unix_millis(*time),
         });
-        self.steps
-            .times()
-            .map(|t| fixed.unwrap_or(t) - back)
-            .collect()
+        self.steps.times().map(|t| fixed.unwrap_or(t) - back).collect()
     }
 }
 
@@ -378,10 +282,7 @@ impl Cut {
     /// First and last time that any window needs.
     fn bounds(&self) -> (i64, i64) {
         let from = self.ends.iter().copied().min().unwrap_or(0) - self.range;
-        (
-            self.dialect.first_inside(from),
-            self.ends.iter().copied().max().unwrap_or(0),
-        )
+        (self.dialect.first_inside(from), self.ends.iter().copied().max().unwrap_or(0))
     }
 
     fn slices<'s>(&self, samples: &'s [Sample]) -> Vec<Slice<'s>> {
@@ -393,12 +294,7 @@ impl Cut {
                 let first = self.dialect.first_inside(start);
                 let from = samples.partition_point(|s| s.t < first);
                 let to = samples.partition_point(|s| s.t <= end).max(from);
-                Slice {
-                    samples: samples.get(from..to).unwrap_or_default(),
-                    start,
-                    end,
-                    at,
-                }
+                Slice { samples: samples.get(from..to).unwrap_or_default(), start, end, at }
             })
             .collect()
     }
@@ -418,8 +314,7 @@ pub fn matchers(selector: &VectorSelector) -> Result<Vec<Matcher>, QueryError> {
 }
 
 fn millis(duration: std::time::Duration) -> Result<i64, QueryError> {
-    i64::try_from(duration.as_millis())
-        .map_err(|_| QueryError::BadData("duration out of range".to_owned()))
+    i64::try_from(duration.as_millis()).map_err(|_| QueryError::BadData("duration out of range".to_owned()))
 }
 
 fn unix_millis(time: std::time::SystemTime) -> i64 {

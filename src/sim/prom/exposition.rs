@@ -19,17 +19,10 @@ pub fn text(scrapes: &Scrapes) -> String {
             return;
         }
         let name = series.labels.get(METRIC_NAME);
-        let family = FAMILIES
-            .iter()
-            .position(|(family, kind, _)| is_of(name, family, kind));
+        let family = FAMILIES.iter().position(|(family, kind, _)| is_of(name, family, kind));
         if let Some(body) = family.and_then(|i| bodies.get_mut(i)) {
             let _ = write!(body, "{name}{{");
-            for (i, (label, text)) in series
-                .labels
-                .iter()
-                .filter(|(n, _)| &**n != METRIC_NAME)
-                .enumerate()
-            {
+            for (i, (label, text)) in series.labels.iter().filter(|(n, _)| &**n != METRIC_NAME).enumerate() {
                 let comma = if i > 0 { "," } else { "" };
                 let _ = write!(body, "{comma}{label}=\"{}\"", escape(text));
             }
@@ -37,15 +30,8 @@ pub fn text(scrapes: &Scrapes) -> String {
         }
     });
     let mut out = String::new();
-    for ((family, kind, help), body) in FAMILIES
-        .iter()
-        .zip(bodies)
-        .filter(|(_, body)| !body.is_empty())
-    {
-        let _ = write!(
-            out,
-            "# HELP {family} {help}\n# TYPE {family} {kind}\n{body}"
-        );
+    for ((family, kind, help), body) in FAMILIES.iter().zip(bodies).filter(|(_, body)| !body.is_empty()) {
+        let _ = write!(out, "# HELP {family} {help}\n# TYPE {family} {kind}\n{body}");
     }
     out
 }
@@ -59,7 +45,5 @@ fn is_of(name: &str, family: &str, kind: &str) -> bool {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -54,10 +54,7 @@ impl Faults {
 
     /// The faults now.
     pub fn now(&self) -> Vec<Fault> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// True while connections must be refused; the listener asks this.

@@ -31,10 +31,8 @@ pub fn histogram_quantile(q: &[f64], buckets: Vec<Column>, steps: usize) -> Vec<
             group.sort_by(|a, b| a.0.total_cmp(&b.0));
             let values = (0..steps)
                 .map(|step| {
-                    let present: Vec<(f64, f64)> = group
-                        .iter()
-                        .filter_map(|(le, c)| Some((*le, c.at(step)?)))
-                        .collect();
+                    let present: Vec<(f64, f64)> =
+                        group.iter().filter_map(|(le, c)| Some((*le, c.at(step)?))).collect();
                     let q = q.get(step).copied().unwrap_or(f64::NAN);
                     (!present.is_empty()).then(|| bucket_quantile(q, present))
                 })
@@ -80,11 +78,7 @@ pub fn bucket_quantile(q: f64, buckets: Vec<(f64, f64)>) -> f64 {
         return highest;
     };
     let Some(&(start, below)) = place.checked_sub(1).and_then(|i| lower.get(i)) else {
-        return if end <= 0.0 {
-            end
-        } else {
-            end * (rank / cumulative)
-        };
+        return if end <= 0.0 { end } else { end * (rank / cumulative) };
     };
     start + (end - start) * ((rank - below) / (cumulative - below))
 }
@@ -132,39 +126,19 @@ mod tests {
 
     #[test]
     fn in_the_highest_bucket_the_answer_is_the_bound_below() {
-        assert_eq!(
-            bucket_quantile(0.99, vec![(0.1, 50.0), (10.0, 60.0), (INF, 100.0)]),
-            10.0
-        );
+        assert_eq!(bucket_quantile(0.99, vec![(0.1, 50.0), (10.0, 60.0), (INF, 100.0)]), 10.0);
     }
 
     #[test]
     fn odd_input_has_its_fixed_answers() {
         let good = || vec![(0.1, 5.0), (INF, 10.0)];
-        assert!(
-            bucket_quantile(0.5, vec![(0.1, 0.0), (INF, 0.0)]).is_nan(),
-            "no observations"
-        );
-        assert!(
-            bucket_quantile(0.5, vec![(INF, 10.0)]).is_nan(),
-            "one bucket"
-        );
-        assert!(
-            bucket_quantile(0.5, vec![(0.1, 5.0), (0.2, 10.0)]).is_nan(),
-            "no +Inf"
-        );
+        assert!(bucket_quantile(0.5, vec![(0.1, 0.0), (INF, 0.0)]).is_nan(), "no observations");
+        assert!(bucket_quantile(0.5, vec![(INF, 10.0)]).is_nan(), "one bucket");
+        assert!(bucket_quantile(0.5, vec![(0.1, 5.0), (0.2, 10.0)]).is_nan(), "no +Inf");
         assert!(bucket_quantile(f64::NAN, good()).is_nan());
         assert_eq!(bucket_quantile(-0.1, good()), f64::NEG_INFINITY);
         assert_eq!(bucket_quantile(1.1, good()), INF);
-        assert_eq!(
-            bucket_quantile(0.1, vec![(-1.0, 5.0), (INF, 10.0)]),
-            -1.0,
-            "lowest bound is not above zero"
-        );
-        assert!(
-            (bucket_quantile(0.9, vec![(1.0, 8.0), (2.0, 6.0), (3.0, 10.0), (INF, 10.0)]) - 2.5)
-                .abs()
-                < 1e-12
-        );
+        assert_eq!(bucket_quantile(0.1, vec![(-1.0, 5.0), (INF, 10.0)]), -1.0, "lowest bound is not above zero");
+        assert!((bucket_quantile(0.9, vec![(1.0, 8.0), (2.0, 6.0), (3.0, 10.0), (INF, 10.0)]) - 2.5).abs() < 1e-12);
     }
 }

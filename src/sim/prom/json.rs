@@ -32,11 +32,7 @@ pub fn number(value: f64) -> String {
 pub fn seconds(ms: i64) -> String {
     let sign = if ms < 0 { "-" } else { "" };
     let (whole, part) = (ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000);
-    if part == 0 {
-        format!("{sign}{whole}")
-    } else {
-        format!("{sign}{whole}.{part:03}")
-    }
+    if part == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part:03}") }
 }
 
 /// A JSON string literal.
@@ -118,10 +114,7 @@ pub fn success(data: &str, warnings: &[String]) -> String {
 /// The envelope of an error.
 pub fn failure(error: &QueryError) -> String {
     let text = string(&error.to_string());
-    format!(
-        "{{\"status\":\"error\",\"errorType\":\"{}\",\"error\":{text}}}",
-        error.kind()
-    )
+    format!("{{\"status\":\"error\",\"errorType\":\"{}\",\"error\":{text}}}", error.kind())
 }
 
 #[cfg(test)]

@@ -26,18 +26,12 @@ impl Params {
 
     /// The first value of a parameter; empty when absent, as Prometheus takes it.
     pub fn first(&self, name: &str) -> &str {
-        self.0
-            .iter()
-            .find(|(n, _)| n == name)
-            .map_or("", |(_, v)| v)
+        self.0.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v)
     }
 
     /// All values of a parameter.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     /// A time, or the default when absent.
@@ -53,32 +47,18 @@ impl Params {
     /// A time that must be there.
     pub fn time(&self, name: &str) -> Result<i64, QueryError> {
         let text = self.first(name);
-        parse_time(text).ok_or_else(|| {
-            invalid(
-                name,
-                &format!("cannot parse \"{text}\" to a valid timestamp"),
-            )
-        })
+        parse_time(text).ok_or_else(|| invalid(name, &format!("cannot parse \"{text}\" to a valid timestamp")))
     }
 
     /// A duration in ms that must be there.
     pub fn duration(&self, name: &str) -> Result<i64, QueryError> {
         let text = self.first(name);
-        parse_duration(text).ok_or_else(|| {
-            invalid(
-                name,
-                &format!("cannot parse \"{text}\" to a valid duration"),
-            )
-        })
+        parse_duration(text).ok_or_else(|| invalid(name, &format!("cannot parse \"{text}\" to a valid duration")))
     }
 
     /// A duration in ms, where it is given.
     pub fn optional_duration(&self, name: &str) -> Result<Option<i64>, QueryError> {
-        if self.first(name).is_empty() {
-            Ok(None)
-        } else {
-            self.duration(name).map(Some)
-        }
+        if self.first(name).is_empty() { Ok(None) } else { self.duration(name).map(Some) }
     }
 }
 
@@ -92,9 +72,7 @@ fn parse_time(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<f64>() {
         return to_millis(seconds);
     }
-    text.parse::<Timestamp>()
-        .ok()
-        .map(Timestamp::as_millisecond)
+    text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
 }
 
 /// Seconds (a float) or Prometheus's notation (`1h30m`), in ms.
@@ -137,9 +115,7 @@ fn unescape(text: &str) -> String {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|d| u8::try_from(d).ok())
+    char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok())
 }
 
 #[cfg(test)]
@@ -148,23 +124,16 @@ mod tests {
 
     #[test]
     fn forms_are_decoded() {
-        let params =
-            Params::decode("query=sum(up%7Ba%3D%22b%22%7D)+%2B+1&match[]=a&match%5B%5D=b&x=%zz&y");
+        let params = Params::decode("query=sum(up%7Ba%3D%22b%22%7D)+%2B+1&match[]=a&match%5B%5D=b&x=%zz&y");
         assert_eq!(params.first("query"), "sum(up{a=\"b\"}) + 1");
         assert_eq!(params.all("match[]").collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(
-            (params.first("x"), params.first("y"), params.first("z")),
-            ("%zz", "", "")
-        );
+        assert_eq!((params.first("x"), params.first("y"), params.first("z")), ("%zz", "", ""));
     }
 
     #[test]
     fn times_and_durations_are_read_in_both_notations() {
         assert_eq!(parse_time("1780315200.25"), Some(1_780_315_200_250));
-        assert_eq!(
-            parse_time("2026-06-01T12:00:00.25Z"),
-            Some(1_780_315_200_250)
-        );
+        assert_eq!(parse_time("2026-06-01T12:00:00.25Z"), Some(1_780_315_200_250));
         assert_eq!(parse_time("yesterday"), None);
         assert_eq!(parse_time("NaN"), None);
         assert_eq!(parse_duration("1h30m"), Some(5_400_000));

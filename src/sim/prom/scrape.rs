@@ -40,10 +40,7 @@ pub struct Scrapes {
 
 impl fmt::Debug for Scrapes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scrapes")
-            .field("regions", &self.regions)
-            .field("faults", &self.faults)
-            .finish_non_exhaustive()
+        f.debug_struct("Scrapes").field("regions", &self.regions).field("faults", &self.faults).finish_non_exhaustive()
     }
 }
 
@@ -51,13 +48,10 @@ impl Scrapes {
     /// The last time that can have been scraped by now.
     fn newest_ms(&self) -> i64 {
         let now = (self.now)();
-        self.faults
-            .now()
-            .iter()
-            .fold(now, |newest, fault| match fault {
-                Fault::StaleSince(at) => newest.min(*at),
-                _ => newest,
-            })
+        self.faults.now().iter().fold(now, |newest, fault| match fault {
+            Fault::StaleSince(at) => newest.min(*at),
+            _ => newest,
+        })
     }
 
     /// The views that can hold series for these matchers.
@@ -74,9 +68,7 @@ impl Scrapes {
             })
         };
         self.model.views(|key| {
-            self.regions
-                .as_ref()
-                .is_none_or(|known| known.contains(&*key.region))
+            self.regions.as_ref().is_none_or(|known| known.contains(&*key.region))
                 && !hidden(key)
                 && matchers.iter().all(|m| match m.name.as_str() {
                     "region" | "cluster" => m.is_match(&key.region),
@@ -92,11 +84,7 @@ impl Scrapes {
         for view in self.views(&[]) {
             let mut reader = Reader::new(&view, at, at, 1);
             for series in &view.series {
-                let sample = reader
-                    .read(series)
-                    .iter()
-                    .find(|s| s.t == at && !super::value::is_stale(s.v))
-                    .copied();
+                let sample = reader.read(series).iter().find(|s| s.t == at && !super::value::is_stale(s.v)).copied();
                 if let Some(sample) = sample {
                     visit(series, sample.v);
                 }
@@ -106,13 +94,7 @@ impl Scrapes {
 }
 
 impl Storage for Scrapes {
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        from_ms: i64,
-        to_ms: i64,
-        visit: &mut Visit,
-    ) -> Result<(), QueryError> {
+    fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64, visit: &mut Visit) -> Result<(), QueryError> {
         let to_ms = to_ms.min(self.newest_ms());
         let not_a_number = self.faults.now().contains(&Fault::NotANumber);
         for view in self.views(matchers) {
@@ -130,18 +112,11 @@ impl Storage for Scrapes {
         Ok(())
     }
 
-    fn series(
-        &self,
-        matchers: &[Matcher],
-        from_ms: i64,
-        to_ms: i64,
-    ) -> Result<Vec<Labels>, QueryError> {
+    fn series(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Vec<Labels>, QueryError> {
         let to_ms = to_ms.min(self.newest_ms());
         let mut all = Vec::new();
         for view in self.views(matchers) {
-            let there = |s: &&Series| {
-                s.from_ms <= to_ms && s.to_ms > from_ms && passes(&s.labels, matchers)
-            };
+            let there = |s: &&Series| s.from_ms <= to_ms && s.to_ms > from_ms && passes(&s.labels, matchers);
             all.extend(view.series.iter().filter(there).map(|s| s.labels.clone()));
         }
         Ok(all)
@@ -189,19 +164,13 @@ impl<'v> Reader<'v> {
                     present = true;
                     self.samples.push(Sample { t, v });
                 }
-                None if std::mem::take(&mut present) => self.samples.push(Sample {
-                    t,
-                    v: stale_marker(),
-                }),
+                None if std::mem::take(&mut present) => self.samples.push(Sample { t, v: stale_marker() }),
                 None => {}
             }
         }
         let end = on_grid(series.to_ms, self.interval);
         if series.to_ms != i64::MAX && end >= self.first && end <= self.last {
-            self.samples.push(Sample {
-                t: end,
-                v: stale_marker(),
-            });
+            self.samples.push(Sample { t: end, v: stale_marker() });
         }
         &mut self.samples
     }
@@ -219,8 +188,7 @@ impl<'v> Reader<'v> {
         self.totals.clear();
         if let Some(life) = self.view.lives.get(index) {
             let times = (from..=last).step_by(step);
-            self.totals
-                .extend(times.map(|t| self.view.totals(life, t, needs)));
+            self.totals.extend(times.map(|t| self.view.totals(life, t, needs)));
         }
     }
 }
@@ -228,9 +196,5 @@ impl<'v> Reader<'v> {
 /// The first grid time at or after a time.
 fn on_grid(at: i64, interval: i64) -> i64 {
     let past = at.rem_euclid(interval);
-    if past == 0 {
-        at
-    } else {
-        at.saturating_add(interval - past)
-    }
+    if past == 0 { at } else { at.saturating_add(interval - past) }
 }

@@ -36,22 +36,14 @@ pub struct PromServer {
 
 impl fmt::Debug for PromServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PromServer")
-            .field("scrapes", &self.scrapes)
-            .finish_non_exhaustive()
+        f.debug_struct("PromServer").field("scrapes", &self.scrapes).finish_non_exhaustive()
     }
 }
 
 impl PromServer {
     /// A Prometheus that scrapes every region.
     pub fn of_all(model: Arc<Model>, now: Now) -> Self {
-        Self::new(Scrapes {
-            model,
-            regions: None,
-            interval_ms: SCRAPE_INTERVAL_MS,
-            now,
-            faults: Faults::default(),
-        })
+        Self::new(Scrapes { model, regions: None, interval_ms: SCRAPE_INTERVAL_MS, now, faults: Faults::default() })
     }
 
     /// A Prometheus that scrapes one region only.
@@ -67,10 +59,7 @@ impl PromServer {
 
     /// A Prometheus that scrapes what is said.
     pub fn new(scrapes: Scrapes) -> Self {
-        Self {
-            scrapes: Arc::new(scrapes),
-            options: Options::default(),
-        }
+        Self { scrapes: Arc::new(scrapes), options: Options::default() }
     }
 
     /// What is wrong with it; scenarios and tests set it.
@@ -106,9 +95,9 @@ impl PromServer {
         let body = Limited::new(body, MAX_BODY).collect().await;
         let reply = match (broken(&faults), body) {
             (Some(reply), _) => reply,
-            (None, Err(_)) => Reply::from(Err(QueryError::BadData(
-                "error parsing form values: body too large or cut off".to_owned(),
-            ))),
+            (None, Err(_)) => {
+                Reply::from(Err(QueryError::BadData("error parsing form values: body too large or cut off".to_owned())))
+            }
             (None, Ok(body)) => {
                 let form = Params::decode(head.uri.query().unwrap_or_default());
                 let form = if head.method == Method::POST {
@@ -116,11 +105,7 @@ impl PromServer {
                 } else {
                     form
                 };
-                let asked = api::Asked {
-                    method: &head.method,
-                    path: head.uri.path(),
-                    form: &form,
-                };
+                let asked = api::Asked { method: &head.method, path: head.uri.path(), form: &form };
                 api::reply(&self.scrapes, self.options, &warnings(&faults), asked)
             }
         };
@@ -142,11 +127,7 @@ impl PromServer {
         }
         // The simulation's time, or the socket side would add the real one.
         let now = Timestamp::from_millisecond((self.scrapes.now)()).ok();
-        let date = now.and_then(|now| {
-            DateTimePrinter::new()
-                .timestamp_to_rfc9110_string(&now)
-                .ok()
-        });
+        let date = now.and_then(|now| DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok());
         if let Some(date) = date.and_then(|text| HeaderValue::from_str(&text).ok()) {
             headers.insert(DATE, date);
         }

@@ -1,11 +1,5 @@
 //! The HTTP API: envelopes, codes, faults, speed.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -25,23 +19,11 @@ use crate::sim::world::history::{Baseline, Segment, Track, TrackKey, VersionPods
 const NOON: i64 = 1_780_315_200;
 
 fn track(qps: f64, p99_ms: f64, hours: i64) -> Track {
-    let baseline = Baseline {
-        qps,
-        error_rate: 0.002,
-        p99_ms,
-        cpu: 0.4,
-        memory: 0.65,
-        replicas: 12,
-    };
+    let baseline = Baseline { qps, error_rate: 0.002, p99_ms, cpu: 0.4, memory: 0.65, replicas: 12 };
     let mut track = Track::new("webapp", "webapp", "web", baseline);
     let segment = |hours_ago: i64, version: &str| Segment {
         from: Timestamp::from_second(NOON - hours_ago * 3600).unwrap(),
-        versions: vec![VersionPods {
-            version: version.into(),
-            template_hash: version.into(),
-            ready: 12,
-            running: 12,
-        }],
+        versions: vec![VersionPods { version: version.into(), template_hash: version.into(), ready: 12, running: 12 }],
         desired: 12,
         offered_qps: qps,
     };
@@ -52,31 +34,17 @@ fn track(qps: f64, p99_ms: f64, hours: i64) -> Track {
 
 fn server() -> PromServer {
     let mut history = WorldHistory::new(1);
-    history.insert(
-        TrackKey::new("ap-south-1", "webapp"),
-        track(12_400.0, 145.0, 240),
-    );
-    history.insert(
-        TrackKey::new("eu-west-1", "webapp"),
-        track(45_200.0, 120.0, 240),
-    );
-    history.insert(
-        TrackKey::new("us-east-1", "webapp"),
-        track(52_100.0, 130.0, 240),
-    );
+    history.insert(TrackKey::new("ap-south-1", "webapp"), track(12_400.0, 145.0, 240));
+    history.insert(TrackKey::new("eu-west-1", "webapp"), track(45_200.0, 120.0, 240));
+    history.insert(TrackKey::new("us-east-1", "webapp"), track(52_100.0, 130.0, 240));
     history.insert(TrackKey::new("staging", "webapp"), track(40.0, 120.0, 240));
-    let model = Arc::new(Model::new(
-        Arc::new(RwLock::new(history)),
-        Some(NOON * 1000),
-    ));
+    let model = Arc::new(Model::new(Arc::new(RwLock::new(history)), Some(NOON * 1000)));
     PromServer::of_all(model, Arc::new(|| NOON * 1000))
 }
 
 async fn send(server: &PromServer, request: Request<Full<Bytes>>) -> (StatusCode, String) {
     let mut server = server.clone();
-    let service = ServiceExt::<Request<Full<Bytes>>>::ready(&mut server)
-        .await
-        .unwrap();
+    let service = ServiceExt::<Request<Full<Bytes>>>::ready(&mut server).await.unwrap();
     let response = service.call(request).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -93,44 +61,27 @@ async fn post(server: &PromServer, path: &str, form: &str) -> (StatusCode, Value
         .body(Full::from(form.to_owned()))
         .unwrap();
     let (status, body) = send(server, request).await;
-    (
-        status,
-        serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}")),
-    )
+    (status, serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}")))
 }
 
 #[tokio::test]
 async fn the_envelope_is_prometheuss() {
     let server = server();
-    let (status, body) = get(
-        &server,
-        "/api/v1/query?query=vector(1.5)&time=1780315200.250",
-    )
-    .await;
+    let (status, body) = get(&server, "/api/v1/query?query=vector(1.5)&time=1780315200.250").await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         body,
         r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1780315200.250,"1.5"]}]}}"#
     );
     let (_, body) = get(&server, "/api/v1/query?query=1%2F0&time=10").await;
-    assert_eq!(
-        body,
-        r#"{"status":"success","data":{"resultType":"scalar","result":[10,"+Inf"]}}"#
-    );
-    let (_, body) = get(
-        &server,
-        "/api/v1/query_range?query=time()&start=10&end=20&step=5",
-    )
-    .await;
+    assert_eq!(body, r#"{"status":"success","data":{"resultType":"scalar","result":[10,"+Inf"]}}"#);
+    let (_, body) = get(&server, "/api/v1/query_range?query=time()&start=10&end=20&step=5").await;
     assert_eq!(
         body,
         r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[10,"10"],[15,"15"],[20,"20"]]}]}}"#
     );
     let (_, body) = get(&server, "/api/v1/query?query=nothing_here").await;
-    assert_eq!(
-        body,
-        r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#
-    );
+    assert_eq!(body, r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#);
 }
 
 #[tokio::test]
@@ -143,24 +94,9 @@ async fn errors_have_prometheuss_codes_and_words() {
             "bad_data",
             "invalid parameter \"time\": invalid time value for 'time': cannot parse \"noon\" to a valid timestamp",
         ),
-        (
-            "query=up{",
-            400,
-            "bad_data",
-            "invalid parameter \"query\": parse error: ",
-        ),
-        (
-            "",
-            400,
-            "bad_data",
-            "invalid parameter \"query\": parse error: ",
-        ),
-        (
-            "query=sin(up)",
-            422,
-            "execution",
-            "the simulated Prometheus does not evaluate the function sin()",
-        ),
+        ("query=up{", 400, "bad_data", "invalid parameter \"query\": parse error: "),
+        ("", 400, "bad_data", "invalid parameter \"query\": parse error: "),
+        ("query=sin(up)", 422, "execution", "the simulated Prometheus does not evaluate the function sin()"),
         (
             "query=up&timeout=soon",
             400,
@@ -170,25 +106,12 @@ async fn errors_have_prometheuss_codes_and_words() {
     ] {
         let (code, body) = post(&server, "/api/v1/query", form).await;
         assert_eq!(code.as_u16(), status, "{form}: {body}");
-        assert_eq!(
-            (&body["status"], &body["errorType"]),
-            (&json!("error"), &json!(kind)),
-            "{form}"
-        );
-        assert!(
-            body["error"].as_str().unwrap().starts_with(text),
-            "{form}: {body}"
-        );
+        assert_eq!((&body["status"], &body["errorType"]), (&json!("error"), &json!(kind)), "{form}");
+        assert!(body["error"].as_str().unwrap().starts_with(text), "{form}: {body}");
     }
     for (form, text) in [
-        (
-            "query=up&start=&end=2&step=1",
-            "invalid parameter \"start\": cannot parse \"\" to a valid timestamp",
-        ),
-        (
-            "query=up&start=2&end=1&step=1",
-            "invalid parameter \"end\": end timestamp must not be before start time",
-        ),
+        ("query=up&start=&end=2&step=1", "invalid parameter \"start\": cannot parse \"\" to a valid timestamp"),
+        ("query=up&start=2&end=1&step=1", "invalid parameter \"end\": end timestamp must not be before start time"),
         (
             "query=up&start=1&end=2&step=0",
             "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer",
@@ -203,18 +126,9 @@ async fn errors_have_prometheuss_codes_and_words() {
         ),
     ] {
         let (code, body) = post(&server, "/api/v1/query_range", form).await;
-        assert_eq!(
-            (code.as_u16(), body["error"].as_str().unwrap()),
-            (400, text),
-            "{form}"
-        );
+        assert_eq!((code.as_u16(), body["error"].as_str().unwrap()), (400, text), "{form}");
     }
-    let (code, _) = post(
-        &server,
-        "/api/v1/query_range",
-        "query=up&start=0&end=11000&step=1",
-    )
-    .await;
+    let (code, _) = post(&server, "/api/v1/query_range", "query=up&start=0&end=11000&step=1").await;
     assert_eq!(code, StatusCode::OK, "11,000 steps are allowed");
 }
 
@@ -225,47 +139,18 @@ async fn get_post_and_paths() {
     let (_, by_get) = get(&server, "/api/v1/query?query=sum(up)").await;
     assert_eq!(by_post, serde_json::from_str::<Value>(&by_get).unwrap());
     assert_eq!(by_post["data"]["result"][0]["value"][1], "4");
-    assert_eq!(
-        get(&server, "/-/healthy").await,
-        (StatusCode::OK, "Prometheus Server is Healthy.\n".to_owned())
-    );
+    assert_eq!(get(&server, "/-/healthy").await, (StatusCode::OK, "Prometheus Server is Healthy.\n".to_owned()));
     assert_eq!(get(&server, "/-/ready").await.0, StatusCode::OK);
-    assert!(
-        get(&server, "/api/v1/status/buildinfo")
-            .await
-            .1
-            .contains("\"version\":\"3.")
-    );
-    assert_eq!(
-        get(&server, "/api/v1/nowhere").await.0,
-        StatusCode::NOT_FOUND
-    );
+    assert!(get(&server, "/api/v1/status/buildinfo").await.1.contains("\"version\":\"3."));
+    assert_eq!(get(&server, "/api/v1/nowhere").await.0, StatusCode::NOT_FOUND);
     let put = Request::put("/api/v1/query").body(Full::default()).unwrap();
     assert_eq!(send(&server, put).await.0, StatusCode::METHOD_NOT_ALLOWED);
     let (_, regions) = get(&server, "/api/v1/label/region/values").await;
-    assert_eq!(
-        regions,
-        r#"{"status":"success","data":["ap-south-1","eu-west-1","staging","us-east-1"]}"#
-    );
-    let (_, series) = get(
-        &server,
-        "/api/v1/series?match[]=up%7Bregion%3D%22staging%22%7D",
-    )
-    .await;
-    assert!(
-        series.contains("\"__name__\":\"up\"") && !series.contains("eu-west-1"),
-        "{series}"
-    );
-    assert_eq!(
-        get(&server, "/api/v1/series").await.0,
-        StatusCode::BAD_REQUEST
-    );
-    assert!(
-        get(&server, "/api/v1/labels")
-            .await
-            .1
-            .contains("\"template_hash\"")
-    );
+    assert_eq!(regions, r#"{"status":"success","data":["ap-south-1","eu-west-1","staging","us-east-1"]}"#);
+    let (_, series) = get(&server, "/api/v1/series?match[]=up%7Bregion%3D%22staging%22%7D").await;
+    assert!(series.contains("\"__name__\":\"up\"") && !series.contains("eu-west-1"), "{series}");
+    assert_eq!(get(&server, "/api/v1/series").await.0, StatusCode::BAD_REQUEST);
+    assert!(get(&server, "/api/v1/labels").await.1.contains("\"template_hash\""));
 }
 
 #[tokio::test]
@@ -274,34 +159,17 @@ async fn nothing_later_than_now_is_known_and_history_reaches_back() {
     let ask = |query: &str, at: i64| {
         let path = format!("/api/v1/query?query={query}&time={at}");
         let server = server.clone();
-        async move {
-            serde_json::from_str::<Value>(&get(&server, &path).await.1).unwrap()["data"]["result"]
-                .clone()
-        }
+        async move { serde_json::from_str::<Value>(&get(&server, &path).await.1).unwrap()["data"]["result"].clone() }
     };
     assert_eq!(ask("sum(http_requests_total)", NOON + 301).await, json!([]));
-    assert_eq!(
-        ask("max(timestamp(up))", NOON + 100).await[0]["value"][1],
-        json!(NOON.to_string())
-    );
+    assert_eq!(ask("max(timestamp(up))", NOON + 100).await[0]["value"][1], json!(NOON.to_string()));
     let week_ago = ask("sum(rate(http_requests_total[5m]))", NOON - 7 * 86_400).await;
     let qps: f64 = week_ago[0]["value"][1].as_str().unwrap().parse().unwrap();
     assert!((90_000.0..130_000.0).contains(&qps), "{qps}");
-    let versions = ask(
-        "count(sum%20by%20(version)(http_requests_total))",
-        NOON - 26 * 3600 - 1,
-    )
-    .await;
+    let versions = ask("count(sum%20by%20(version)(http_requests_total))", NOON - 26 * 3600 - 1).await;
+    assert_eq!(versions[0]["value"][1], "1", "the new version is not there yet");
     assert_eq!(
-        versions[0]["value"][1], "1",
-        "the new version is not there yet"
-    );
-    assert_eq!(
-        ask(
-            "http_requests_total%7Bversion=%22v2.0.0%22%7D",
-            NOON - 26 * 3600
-        )
-        .await,
+        ask("http_requests_total%7Bversion=%22v2.0.0%22%7D", NOON - 26 * 3600).await,
         json!([]),
         "the old one ended at once"
     );
@@ -310,17 +178,8 @@ async fn nothing_later_than_now_is_known_and_history_reaches_back() {
 #[tokio::test]
 async fn a_prometheus_of_one_region_knows_only_that() {
     let all = server();
-    let one = PromServer::of_region(
-        Arc::clone(&all.scrapes().model),
-        "eu-west-1",
-        Arc::new(|| NOON * 1000),
-    );
-    assert!(
-        get(&one, "/api/v1/label/region/values")
-            .await
-            .1
-            .ends_with(r#"["eu-west-1"]}"#)
-    );
+    let one = PromServer::of_region(Arc::clone(&all.scrapes().model), "eu-west-1", Arc::new(|| NOON * 1000));
+    assert!(get(&one, "/api/v1/label/region/values").await.1.ends_with(r#"["eu-west-1"]}"#));
 }
 
 #[tokio::test]
@@ -330,41 +189,22 @@ async fn faults_show_as_they_do_in_the_field() {
     let set = |fault: Fault| server.faults().set([fault]);
     set(Fault::HtmlBody);
     let (status, body) = get(&server, query).await;
-    assert!(
-        status == StatusCode::BAD_GATEWAY && body.starts_with("<html>"),
-        "{body}"
-    );
+    assert!(status == StatusCode::BAD_GATEWAY && body.starts_with("<html>"), "{body}");
     set(Fault::Status(StatusCode::SERVICE_UNAVAILABLE));
     let (status, body) = get(&server, query).await;
-    assert!(
-        status == StatusCode::SERVICE_UNAVAILABLE && body.contains("\"errorType\":\"unavailable\""),
-        "{body}"
-    );
+    assert!(status == StatusCode::SERVICE_UNAVAILABLE && body.contains("\"errorType\":\"unavailable\""), "{body}");
     set(Fault::TruncatedJson);
     assert!(serde_json::from_str::<Value>(&get(&server, query).await.1).is_err());
     set(Fault::Empty);
     assert!(get(&server, query).await.1.contains("\"result\":[]"));
-    set(Fault::Without {
-        service: Some("webapp".to_owned()),
-        region: None,
-    });
+    set(Fault::Without { service: Some("webapp".to_owned()), region: None });
     assert!(get(&server, query).await.1.contains("\"result\":[]"));
     set(Fault::NotANumber);
     assert!(get(&server, query).await.1.contains("\"NaN\""));
     set(Fault::Warnings(vec!["a store is away".to_owned()]));
-    assert!(
-        get(&server, query)
-            .await
-            .1
-            .ends_with(r#","warnings":["a store is away"]}"#)
-    );
+    assert!(get(&server, query).await.1.ends_with(r#","warnings":["a store is away"]}"#));
     set(Fault::StaleSince((NOON - 200) * 1000));
-    assert!(
-        get(&server, "/api/v1/query?query=max(timestamp(up))")
-            .await
-            .1
-            .contains(&format!("\"{}\"", NOON - 210))
-    );
+    assert!(get(&server, "/api/v1/query?query=max(timestamp(up))").await.1.contains(&format!("\"{}\"", NOON - 210)));
     set(Fault::StaleSince((NOON - 400) * 1000));
     assert!(get(&server, query).await.1.contains("\"result\":[]"));
     set(Fault::Down);
@@ -393,40 +233,27 @@ async fn the_documented_columns_show_the_dashboard() {
     let by_region = |query: &'static str| {
         let server = server.clone();
         async move {
-            let form = query
-                .bytes()
-                .map(|b| format!("%{b:02X}"))
-                .collect::<String>();
+            let form = query.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
             let (_, body) = post(&server, "/api/v1/query", &format!("query={form}")).await;
             let result = body["data"]["result"].as_array().unwrap().clone();
             ["ap-south-1", "eu-west-1", "us-east-1"].map(|region| {
                 let found = result.iter().find(|r| r["metric"]["region"] == region);
-                found.unwrap_or_else(|| panic!("{query}: {body}"))["value"][1]
-                    .as_str()
-                    .unwrap()
-                    .parse::<f64>()
-                    .unwrap()
+                found.unwrap_or_else(|| panic!("{query}: {body}"))["value"][1].as_str().unwrap().parse::<f64>().unwrap()
             })
         }
     };
     let near = |what: &str, got: [f64; 3], wished: [f64; 3], tolerance: f64| {
         for (got, wished) in got.into_iter().zip(wished) {
-            assert!(
-                (got / wished - 1.0).abs() < tolerance,
-                "{what}: {got}, not {wished}"
-            );
+            assert!((got / wished - 1.0).abs() < tolerance, "{what}: {got}, not {wished}");
         }
     };
-    let qps =
-        by_region("sum by (region) (rate(http_requests_total{service=\"webapp\"}[5m]))").await;
+    let qps = by_region("sum by (region) (rate(http_requests_total{service=\"webapp\"}[5m]))").await;
     near("QPS", qps, [12_400.0, 45_200.0, 52_100.0], 0.06);
     let errors = by_region("(sum by (region) (rate(http_requests_total{service=\"webapp\",code=~\"5..\"}[5m])) or sum by (region) (rate(http_requests_total{service=\"webapp\"}[5m])) * 0) / sum by (region) (rate(http_requests_total{service=\"webapp\"}[5m]))").await;
     near("errors", errors, [0.002; 3], 0.2);
-    for (q, wished) in [
-        ("0.50", [0.041, 0.038, 0.039]),
-        ("0.95", [0.096, 0.088, 0.090]),
-        ("0.99", [0.145, 0.120, 0.130]),
-    ] {
+    for (q, wished) in
+        [("0.50", [0.041, 0.038, 0.039]), ("0.95", [0.096, 0.088, 0.090]), ("0.99", [0.145, 0.120, 0.130])]
+    {
         let query: &'static str = format!("histogram_quantile({q}, sum by (region, le) (rate(http_request_duration_seconds_bucket{{service=\"webapp\"}}[5m])))").leak();
         near(q, by_region(query).await, wished, 0.04);
     }

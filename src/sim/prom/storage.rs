@@ -13,22 +13,11 @@ pub type Visit<'a> = dyn FnMut(&Labels, &[Sample]) -> Result<(), QueryError> + '
 pub trait Storage: Send + Sync {
     /// Calls `visit` for every series that passes all matchers, with its samples from
     /// `from_ms` to `to_ms`, both inclusive. Series without samples there may be left out.
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        from_ms: i64,
-        to_ms: i64,
-        visit: &mut Visit,
-    ) -> Result<(), QueryError>;
+    fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64, visit: &mut Visit) -> Result<(), QueryError>;
 
     /// Labels of the series with samples in the range, without reading their values
     /// where that is cheaper.
-    fn series(
-        &self,
-        matchers: &[Matcher],
-        from_ms: i64,
-        to_ms: i64,
-    ) -> Result<Vec<Labels>, QueryError> {
+    fn series(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Vec<Labels>, QueryError> {
         let mut all = Vec::new();
         self.select(matchers, from_ms, to_ms, &mut |labels, samples| {
             if !samples.is_empty() {
@@ -59,20 +48,12 @@ impl SampleList {
 
     /// All series.
     pub fn iter(&self) -> impl Iterator<Item = (&Labels, &[Sample])> {
-        self.series
-            .iter()
-            .map(|(labels, samples)| (labels, samples.as_slice()))
+        self.series.iter().map(|(labels, samples)| (labels, samples.as_slice()))
     }
 }
 
 impl Storage for SampleList {
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        from_ms: i64,
-        to_ms: i64,
-        visit: &mut Visit,
-    ) -> Result<(), QueryError> {
+    fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64, visit: &mut Visit) -> Result<(), QueryError> {
         for (labels, samples) in self.series.iter().filter(|(l, _)| passes(l, matchers)) {
             let from = samples.partition_point(|s| s.t < from_ms);
             let to = samples.partition_point(|s| s.t <= to_ms);

@@ -1,12 +1,6 @@
 //! Answers computed by hand, under the rules of Prometheus 3 (the comparison with a real
 //! one is in `tests/prometheus.rs`).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use super::error::QueryError;
 use super::eval::{self, Options};
@@ -20,13 +14,7 @@ fn list(series: &[(&str, &[(i64, f64)])]) -> SampleList {
     for (name, samples) in series {
         let (name, label) = name.split_once(' ').unwrap_or((name, ""));
         let labels = Labels::new([("__name__", name), ("case", label)]);
-        list.push(
-            labels,
-            samples
-                .iter()
-                .map(|&(s, v)| Sample { t: s * 1000, v })
-                .collect(),
-        );
+        list.push(labels, samples.iter().map(|&(s, v)| Sample { t: s * 1000, v }).collect());
     }
     list
 }
@@ -56,14 +44,9 @@ const COUNTER: &[(i64, f64)] = &[(0, 0.0), (15, 30.0), (30, 60.0), (45, 90.0), (
 fn windows_exclude_their_left_end_in_release_three_and_include_it_in_two() {
     let list = list(&[("c", COUNTER)]);
     assert_eq!(one(&list, "count_over_time(c[1m])", 60), 4.0);
-    let two = Options {
-        dialect: Dialect::V2,
-        ..Options::default()
-    };
+    let two = Options { dialect: Dialect::V2, ..Options::default() };
     let expr = eval::parse("count_over_time(c[1m])").unwrap();
-    let Answer::Vector(got) = eval::instant(&list, two, &expr, 60_000).unwrap() else {
-        panic!()
-    };
+    let Answer::Vector(got) = eval::instant(&list, two, &expr, 60_000).unwrap() else { panic!() };
     assert_eq!(got[0].1.v, 5.0);
 }
 
@@ -137,16 +120,9 @@ fn nan_is_counted_but_loses_against_numbers() {
 #[test]
 fn a_range_query_has_a_point_per_step_where_there_is_data() {
     let list = list(&[("c", COUNTER)]);
-    let steps = Steps {
-        start: 0,
-        end: 400_000,
-        step: 100_000,
-    };
+    let steps = Steps { start: 0, end: 400_000, step: 100_000 };
     let expr = eval::parse("c").unwrap();
-    let Answer::Matrix(series) = eval::range(&list, Options::default(), &expr, &steps).unwrap()
-    else {
-        panic!()
-    };
+    let Answer::Matrix(series) = eval::range(&list, Options::default(), &expr, &steps).unwrap() else { panic!() };
     let points: Vec<(i64, f64)> = series[0].1.iter().map(|s| (s.t / 1000, s.v)).collect();
     assert_eq!(points, [(0, 0.0), (100, 120.0), (200, 120.0), (300, 120.0)]);
 }
@@ -155,10 +131,7 @@ fn a_range_query_has_a_point_per_step_where_there_is_data() {
 fn what_is_not_evaluated_is_refused_by_its_name() {
     let list = list(&[("g", &[(0, 1.0)])]);
     for (query, name) in [
-        (
-            "double_exponential_smoothing(g[5m], 0.5, 0.5)",
-            "double_exponential_smoothing",
-        ),
+        ("double_exponential_smoothing(g[5m], 0.5, 0.5)", "double_exponential_smoothing"),
         ("count_values(\"v\", g)", "count_values"),
         ("days_in_month()", "days_in_month"),
         ("g atan2 g", "atan2"),
@@ -170,20 +143,12 @@ fn what_is_not_evaluated_is_refused_by_its_name() {
             other => panic!("{query}: {other:?}"),
         }
     }
-    assert!(matches!(
-        ask(&list, "no_such_function(g)", 1),
-        Err(QueryError::BadData(_))
-    ));
+    assert!(matches!(ask(&list, "no_such_function(g)", 1), Err(QueryError::BadData(_))));
 }
 
 #[test]
 fn two_values_with_the_same_labels_are_an_error_not_a_choice() {
     let list = list(&[("a", &[(0, 1.0)]), ("b", &[(0, 2.0)])]);
     let got = ask(&list, "abs({__name__=~\"a|b\"})", 1);
-    assert_eq!(
-        got,
-        Err(QueryError::Execution(
-            "vector cannot contain metrics with the same labelset".to_owned()
-        ))
-    );
+    assert_eq!(got, Err(QueryError::Execution("vector cannot contain metrics with the same labelset".to_owned())));
 }

@@ -69,11 +69,7 @@ pub struct Steps {
 impl Steps {
     /// One time.
     pub fn instant(at: i64) -> Self {
-        Self {
-            start: at,
-            end: at,
-            step: 1,
-        }
+        Self { start: at, end: at, step: 1 }
     }
 
     /// All times in order.
@@ -129,18 +125,10 @@ pub fn merge(columns: Vec<Column>) -> Result<Vec<Column>, QueryError> {
 
 /// Go's `math.Max`: NaN wins.
 pub fn go_max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() {
-        f64::NAN
-    } else {
-        a.max(b)
-    }
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
 /// Go's `math.Min`: NaN wins.
 pub fn go_min(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() {
-        f64::NAN
-    } else {
-        a.min(b)
-    }
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
 }

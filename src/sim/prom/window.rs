@@ -61,9 +61,7 @@ pub fn window_fn(name: &str) -> Option<(WindowFn, bool)> {
         "present_over_time" => plain(|_| Some(1.0)),
         "stddev_over_time" => plain(|w| Some(variance(w).sqrt())),
         "stdvar_over_time" => plain(|w| Some(variance(w))),
-        "quantile_over_time" => {
-            plain(|w| Some(quantile(w.param, &mut w.values().collect::<Vec<_>>())))
-        }
+        "quantile_over_time" => plain(|w| Some(quantile(w.param, &mut w.values().collect::<Vec<_>>()))),
         "changes" => plain(|w| Some(pairs(w, |a, b| a != b && !(a.is_nan() && b.is_nan())))),
         "resets" => plain(|w| Some(pairs(w, |a, b| b < a))),
         "deriv" => plain(|w| regression(w, w.samples.first()?.t).map(|(slope, _)| slope)),
@@ -96,28 +94,16 @@ fn extrapolated(w: Window, is_counter: bool, is_rate: bool) -> Option<f64> {
     };
     let mut result = last.v - first.v;
     if is_counter {
-        result += w
-            .samples
-            .iter()
-            .zip(w.samples.iter().skip(1))
-            .filter(|(a, b)| b.v < a.v)
-            .map(|(a, _)| a.v)
-            .sum::<f64>();
+        result +=
+            w.samples.iter().zip(w.samples.iter().skip(1)).filter(|(a, b)| b.v < a.v).map(|(a, _)| a.v).sum::<f64>();
     }
     let sampled = seconds(first.t, last.t);
     let average = sampled / count(w.samples.len() - 1);
     let threshold = average * 1.1;
-    let to_zero = if is_counter && result > 0.0 && first.v >= 0.0 {
-        sampled * (first.v / result)
-    } else {
-        f64::INFINITY
-    };
+    let to_zero =
+        if is_counter && result > 0.0 && first.v >= 0.0 { sampled * (first.v / result) } else { f64::INFINITY };
     let close = |distance: f64| {
-        if distance < threshold {
-            distance
-        } else {
-            average / 2.0
-        }
+        if distance < threshold { distance } else { average / 2.0 }
     };
     let before = seconds(w.start, first.t);
     let before = match w.dialect {
@@ -150,13 +136,7 @@ fn mean(w: Window) -> f64 {
 
 /// The smallest or largest value; a number beats NaN.
 fn extreme(w: Window, better: fn(f64, f64) -> bool) -> Option<f64> {
-    w.values().reduce(|best, v| {
-        if better(v, best) || best.is_nan() {
-            v
-        } else {
-            best
-        }
-    })
+    w.values().reduce(|best, v| if better(v, best) || best.is_nan() { v } else { best })
 }
 
 fn variance(w: Window) -> f64 {
@@ -208,11 +188,7 @@ pub fn quantile(q: f64, values: &mut [f64]) -> f64 {
     let lower = go_max(0.0, rank.floor());
     let upper = (lower + 1.0).min(top);
     let weight = rank - rank.floor();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 ..= len - 1"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 ..= len - 1")]
     let at = |i: f64| values.get(i as usize).copied().unwrap_or(f64::NAN);
     at(lower) * (1.0 - weight) + at(upper) * weight
 }

@@ -1,0 +1,96 @@
+//! A run without a screen: the engine, its inbox, and somebody who does what it asks for.
+
+use std::time::Duration;
+
+use super::inbox::{Inbox, Incoming};
+use super::performer::Performer;
+use crate::domain::id::ServiceIx;
+use crate::domain::stamp::Stamped;
+use crate::engine::Engine;
+use crate::engine::effect::{Effect, Msg};
+use crate::engine::view::Heard;
+use crate::io::Clock;
+
+/// A signal that ends a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signal(pub i32);
+
+/// The engine at work, without a screen.
+pub struct Session {
+    /// The engine.
+    pub engine: Engine,
+    inbox: Inbox<Signal>,
+    performer: Performer<Signal>,
+    clock: Clock,
+    ticked: Duration,
+    /// The signal that came in, if one did.
+    pub signal: Option<Signal>,
+}
+
+/// Time passes in these steps while something is waited for.
+const TICK: Duration = Duration::from_millis(200);
+
+impl Session {
+    /// A session around an engine.
+    pub fn new(engine: Engine, inbox: Inbox<Signal>, performer: Performer<Signal>, clock: Clock) -> Self {
+        Self { engine, inbox, performer, clock, ticked: Duration::ZERO, signal: None }
+    }
+
+    /// Does what the engine asks for.
+    pub fn perform(&mut self, effects: Vec<Effect>) {
+        self.performer.know(&self.engine);
+        for effect in effects {
+            self.performer.perform(effect);
+        }
+    }
+
+    /// Lets the world come in until the question is answered, or the time is over, or a signal came.
+    pub fn pump<T>(&mut self, most: Duration, mut done: impl FnMut(&mut Engine) -> Option<T>) -> Option<T> {
+        let deadline = self.clock.now().mono.saturating_add(most);
+        loop {
+            if let Some(answer) = done(&mut self.engine) {
+                return Some(answer);
+            }
+            let now = self.clock.now().mono;
+            if now >= deadline || self.signal.is_some() {
+                return None;
+            }
+            for incoming in self.inbox.take(TICK.min(deadline - now)) {
+                match incoming {
+                    Incoming::Key(signal) => self.signal = Some(signal),
+                    Incoming::Engine(message) => self.feed(message),
+                }
+            }
+            if self.clock.now().mono.saturating_sub(self.ticked) >= TICK {
+                self.ticked = self.clock.now().mono;
+                self.feed(Msg::Tick);
+            }
+        }
+    }
+
+    fn feed(&mut self, value: Msg) {
+        let effects = self.engine.update(Stamped { stamp: self.clock.now(), value });
+        self.perform(effects);
+    }
+
+    /// Waits for first data of a service, or of all: every cluster heard or lost, and every
+    /// reading of the shown service's columns and windows answered one way or the other.
+    pub fn first_data(&mut self, only: Option<ServiceIx>, most: Duration) {
+        self.feed(Msg::Tick);
+        self.pump(most, |engine| is_there(engine, only).then_some(()));
+    }
+}
+
+fn is_there(engine: &Engine, only: Option<ServiceIx>) -> bool {
+    engine.services.iter().enumerate().filter(|(i, _)| only.is_none_or(|o| o.at() == *i)).all(|(i, state)| {
+        let connecting = state.view.regions.iter().any(|r| r.heard == Heard::Connecting);
+        let unseen = state
+            .view
+            .regions
+            .iter()
+            .zip(&state.regions)
+            .any(|(view, region)| view.heard == Heard::Live && region.workload.is_none() && !region.absent);
+        let asked = Some(ServiceIx::from(i)) != engine.shown || engine.fully_sampled(ServiceIx::from(i));
+        !state.view.regions.is_empty() && !connecting && !unseen && asked
+    })
+}

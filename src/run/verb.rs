@@ -1,0 +1,228 @@
+//! One-shot verbs: the same plans, checks and journal as the console, without a screen.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::failure::Exit;
+use super::output::{VERSION, plan as show};
+use super::session::Session;
+use crate::cli::{TextOutput, VerbArgs};
+use crate::domain::finding::Severity;
+use crate::domain::fleet::Service;
+use crate::domain::id::{RegionIx, ServiceIx};
+use crate::domain::intent::{Direction, Intent, Target, Verb};
+use crate::domain::plan::{Plan, PlanId, Refusal};
+use crate::domain::text::did_you_mean;
+use crate::engine::operation::ProposalState;
+
+/// How long first data may take.
+const FIRST_DATA: Duration = Duration::from_secs(10);
+/// How long reads and dry-runs may take.
+const REVIEW: Duration = Duration::from_secs(20);
+/// Beyond the plan's own limits.
+const SLACK: Duration = Duration::from_secs(15);
+
+/// What a verb prints, and how it ends.
+pub struct Said {
+    /// On standard output.
+    pub out: String,
+    /// On standard error.
+    pub err: String,
+    /// The exit code.
+    pub exit: Exit,
+}
+
+impl Said {
+    fn refused(args: &VerbArgs, refusal: &Refusal, exit: Exit) -> Self {
+        match args.output {
+            TextOutput::Json => Self { out: format!("{:#}\n", show::refusal_json(refusal)), err: String::new(), exit },
+            TextOutput::Text => Self { out: String::new(), err: show::refusal_text(refusal), exit },
+        }
+    }
+    fn usage(args: &VerbArgs, code: &'static str, text: String, hint: String) -> Self {
+        Self::refused(args, &Refusal::new(code, text, hint), Exit::Usage)
+    }
+}
+
+/// The verb that the arguments mean.
+pub fn verb(word: &str, args: &VerbArgs) -> Result<Verb, Refusal> {
+    let to = args.to.as_deref().map(Into::into);
+    Ok(match word {
+        "promote" => Verb::Promote { to, without_wait: args.without_wait },
+        "hold" => Verb::Hold,
+        "resume" => Verb::Resume { hold: None },
+        "rollback" => {
+            let number = |t: &str| t.trim_start_matches("revision").trim().parse().ok();
+            let to_revision = match &args.to {
+                None => None,
+                Some(text) => Some(number(text).ok_or_else(|| {
+                    Refusal::new("usage", format!("--to {text} is not a revision number"), "e.g. --to 14")
+                })?),
+            };
+            Verb::RollBack { to_revision }
+        }
+        "abort" => Verb::Abort,
+        "drain" => Verb::Drain,
+        _ => Verb::Restore,
+    })
+}
+
+/// The ring or regions that are named. Nothing named never means everything.
+pub fn target(service: &Service, names: &[String]) -> Result<Target, Refusal> {
+    if let [one] = names
+        && let Some((ring, _)) = service.find_ring(one)
+    {
+        return Ok(Target::Ring(ring));
+    }
+    let mut regions: Vec<RegionIx> = Vec::new();
+    for name in names {
+        match (service.find_region(name), service.find_ring(name)) {
+            (Some((region, _)), _) => regions.push(region),
+            (None, Some((_, ring))) => regions.extend(&ring.regions),
+            (None, None) => {
+                let rings = service.rings.iter().map(|r| r.name.as_str());
+                let known: Vec<&str> = rings.chain(service.regions.iter().map(|r| r.name.as_str())).collect();
+                let hint = match did_you_mean(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("there are {}", known.join(", ")),
+                };
+                let text = format!("{} has no ring or region {name}", service.name);
+                return Err(Refusal::new("unknown", text, hint));
+            }
+        }
+    }
+    if regions.is_empty() {
+        return Err(Refusal::new("nothing", "no ring or region is named", "name a ring, or regions"));
+    }
+    Ok(Target::Regions(regions))
+}
+
+/// Does a verb from beginning to end.
+pub fn run(session: &mut Session, word: &str, args: &VerbArgs) -> Said {
+    let fleet = session.engine.fleet.clone();
+    let Some((at, service)) = fleet.find_service(&args.service) else {
+        let names: Vec<&str> = fleet.services.iter().map(|s| s.name.as_str()).collect();
+        let hint = did_you_mean(&args.service, names.iter().copied())
+            .map_or_else(|| format!("services are {}", names.join(", ")), |n| format!("did you mean {n}?"));
+        return Said::usage(args, "unknown", format!("there is no service {}", args.service), hint);
+    };
+    let (verb, target) = match verb(word, args).and_then(|v| Ok((v, target(service, &args.targets)?))) {
+        Ok(both) => both,
+        Err(refusal) => return Said::refused(args, &refusal, Exit::Usage),
+    };
+    let effects = session.engine.show(at);
+    session.perform(effects);
+    session.first_data(Some(at), FIRST_DATA);
+    match review(session, at, verb, target, args) {
+        Ok(plan) if args.dry_run => dry_run(session, args, &plan),
+        Ok(plan) => carry_out(session, args, plan),
+        Err(refusal) => {
+            let exit = if refusal.code == "unreachable" { Exit::Unreachable } else { Exit::Refused };
+            Said::refused(args, &refusal, exit)
+        }
+    }
+}
+
+fn review(
+    session: &mut Session,
+    service: ServiceIx,
+    verb: Verb,
+    target: Target,
+    args: &VerbArgs,
+) -> Result<Plan, Refusal> {
+    let id: PlanId = session.engine.next_plan_id();
+    let reason = args.reason.as_deref().filter(|r| !r.trim().is_empty()).map(Into::into);
+    let lowering = verb.direction() == Direction::Lowering;
+    let effects = session.engine.propose(id, Intent { service, verb, target, reason });
+    session.perform(effects);
+    let answer = session.pump(REVIEW, |engine| match &engine.proposal.as_ref()?.state {
+        ProposalState::Refused(refusal) => Some(Err(refusal.clone())),
+        // Lowering does not wait for rehearsals, unless that is what was asked for.
+        ProposalState::Ready { plan, checking, .. } if *checking == 0 || (lowering && !args.dry_run) => {
+            Some(Ok((**plan).clone()))
+        }
+        _ => None,
+    });
+    let plan = answer.unwrap_or_else(|| {
+        let text = "what the plan rests on could not be read in time";
+        Err(Refusal::new("unreachable", text, "`gonogo status` shows which cluster does not answer"))
+    })?;
+    match &args.plan {
+        Some(hash) if *hash != plan.hash() => Err(Refusal::new(
+            "changed",
+            format!("the plan is now {}, not {hash}: something changed since it was shown", plan.hash()),
+            "look at it again with --dry-run",
+        )),
+        _ => Ok(plan),
+    }
+}
+
+fn dry_run(session: &Session, args: &VerbArgs, plan: &Plan) -> Said {
+    let fleet = &session.engine.fleet;
+    let out = match args.output {
+        TextOutput::Json => format!("{:#}\n", show::plan_json(fleet, plan)),
+        TextOutput::Text => format!("{}nothing was written (--dry-run)\n", show::plan_text(fleet, plan)),
+    };
+    let exit = if plan.worst() >= Some(Severity::Warning) { Exit::Refused } else { Exit::Done };
+    Said { out, err: String::new(), exit }
+}
+
+fn carry_out(session: &mut Session, args: &VerbArgs, plan: Plan) -> Said {
+    let id = plan.id;
+    let limit = plan.steps.iter().map(|s| s.limit).max().unwrap_or_default();
+    let rounds = plan.steps.len().div_ceil(plan.parallelism.max(1)).max(1);
+    let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+    let most = args.wait.unwrap_or_else(|| limit.saturating_mul(rounds).saturating_add(SLACK));
+    let reason = args.reason.as_deref().filter(|r| !r.trim().is_empty()).map(Into::into);
+    let by = session.engine.operator().clone();
+    let challenge = crate::domain::challenge::challenge(&plan);
+    let approved = match challenge.flags(plan, args.confirm.as_deref(), reason, by) {
+        Ok(approved) => approved,
+        Err((plan, rejected)) => {
+            let text = format!("{}: {}", plan.title, rejected.text());
+            let asked = match &challenge.answer {
+                crate::domain::challenge::Asked::Typed(text) => text.clone(),
+                crate::domain::challenge::Asked::Key => plan.name.clone(),
+            };
+            let hint = format!("this needs --reason TEXT and --confirm \"{asked}\"; --dry-run shows the plan");
+            return Said::refused(args, &Refusal::new("not-confirmed", text, hint), Exit::Refused);
+        }
+    };
+    let effects = session.engine.carry_out(approved);
+    session.perform(effects);
+    if most.is_zero() {
+        // Not waiting for the outcome: only until everything was sent.
+        wait_sent(session, id);
+    } else {
+        session.pump(most, |engine| engine.operations.iter().find(|o| o.plan.id == id)?.ended.as_ref().map(drop));
+    }
+    said(session, args, id)
+}
+
+fn wait_sent(session: &mut Session, id: PlanId) {
+    use crate::engine::operation::StepState;
+    session.pump(REVIEW, |engine| {
+        let operation = engine.operations.iter().find(|o| o.plan.id == id)?;
+        let over = |s: &StepState| matches!(s, StepState::Verifying { .. } | StepState::Ended(..));
+        operation.steps.iter().all(over).then_some(())
+    });
+}
+
+fn said(session: &mut Session, args: &VerbArgs, id: PlanId) -> Said {
+    let fleet = session.engine.fleet.clone();
+    let Some(operation) = session.engine.operations.iter().find(|o| o.plan.id == id) else {
+        let text = json!({"version": VERSION, "kind": "operation", "outcome": null}).to_string();
+        return Said { out: text, err: String::new(), exit: Exit::Unexpected };
+    };
+    let exit = match (&operation.ended, args.wait) {
+        (Some((_, outcome, _)), _) => Exit::of(*outcome),
+        (None, Some(wait)) if wait.is_zero() => Exit::Done,
+        (None, _) => Exit::Diverged,
+    };
+    let out = match args.output {
+        TextOutput::Json => format!("{:#}\n", show::operation_json(&fleet, operation)),
+        TextOutput::Text => show::operation_text(&fleet, operation),
+    };
+    Said { out, err: String::new(), exit }
+}
