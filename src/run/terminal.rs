@@ -147,6 +147,14 @@ impl Screen {
         self.terminal.clear()
     }
 
+    /// Puts text on the terminal's clipboard (OSC 52), if the terminal allows that.
+    pub fn copy(&mut self, text: &str) {
+        use base64::Engine as _;
+        let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+        // Not counted as a frame: it is written between two.
+        let _ = self.to_writer.send(format!("\x1b]52;c;{encoded}\x07").into_bytes());
+    }
+
     /// Draws a frame and hands what changed to the writer. Nothing changed: nothing is written.
     pub fn draw(&mut self, frame: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
         self.terminal.draw(frame)?;
@@ -191,4 +199,25 @@ fn write_frames(frames: &Receiver<Vec<u8>>, busy: &AtomicBool, gone: &AtomicBool
             return;
         }
     }
+}
+
+/// The next event of the terminal; an error when it is gone.
+///
+/// Waits with a time limit, so that a terminal that hung up without a word is noticed.
+pub fn next_event() -> io::Result<Option<crossterm::event::Event>> {
+    if crossterm::event::poll(std::time::Duration::from_secs(1))? {
+        return crossterm::event::read().map(Some);
+    }
+    hung_up()
+}
+
+/// Asks the kernel whether the terminal has hung up: some event sources never say.
+fn hung_up() -> io::Result<Option<crossterm::event::Event>> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let stdin = io::stdin();
+    let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+    let no_wait = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&no_wait))?;
+    let gone = fds.iter().any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL));
+    if gone { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(None) }
 }

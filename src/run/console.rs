@@ -1,0 +1,263 @@
+//! The console and the watch screen: one loop between inbox, app, performer and terminal.
+//!
+//! ```text
+//! terminal-reader ─ events ─┐
+//! signals ──────────────────┤
+//! watches, answers ─────────┴▶ inbox ─ stamp ─▶ App::update ─▶ effects ─▶ performer
+//!                                                   └▶ frame ─▶ terminal-writer
+//! ```
+//! A change after a quiet spell is drawn at once, then at most 60 frames a second; while
+//! the terminal has not taken a frame, none is made.
+
+use std::io;
+use std::time::Duration;
+
+use color_eyre::eyre::{Result, WrapErr};
+
+use super::inbox::{Inbox, Incoming};
+use super::performer::Performer;
+use super::terminal::{self, Screen};
+use crate::app::{App, AppEffect, AppMsg, Mode};
+use crate::domain::stamp::Stamped;
+use crate::engine::effect::Msg;
+use crate::io::Clock;
+use crate::look::Theme;
+
+/// From the terminal and from signals.
+#[derive(Debug)]
+pub enum Event {
+    /// Something for the app.
+    App(AppMsg),
+    /// A signal that ends the run.
+    Signal(i32),
+    /// The terminal took the last frame.
+    Written,
+    /// The terminal is gone.
+    Gone,
+}
+
+/// Least time between two frames.
+const FRAME: Duration = Duration::from_micros(16_600);
+/// Time passes at least this often for the app.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What a run of the console ended by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The operator left.
+    Quit,
+    /// A signal.
+    Signal(i32),
+    /// The terminal is gone.
+    Gone,
+}
+
+/// Turns the reads and writes of a run into those of a watch screen.
+pub type IntoWatch = Box<dyn FnMut(&Inbox<Event>) -> Performer<Event>>;
+
+/// Everything a console needs.
+pub struct Console {
+    /// The app.
+    pub app: App,
+    /// Its theme; the next on demand.
+    pub themes: Vec<Theme>,
+    /// Its inbox.
+    pub inbox: Inbox<Event>,
+    /// Who does what it asks for.
+    pub performer: Performer<Event>,
+    /// Its clock.
+    pub clock: Clock,
+    /// For `W`.
+    pub into_watch: IntoWatch,
+    /// Where `S` writes.
+    pub screens: std::path::PathBuf,
+}
+
+struct Frames {
+    last: Duration,
+    wanted: bool,
+}
+
+impl Console {
+    /// Runs until the operator leaves, a signal comes, or the terminal is gone.
+    pub fn run(mut self) -> Result<Ended> {
+        terminal::enter().wrap_err("there is no screen to draw on")?;
+        let inbox = self.inbox.clone();
+        let screen = Screen::new(move || inbox.key(Event::Written));
+        let mut screen = match screen {
+            Ok(screen) => screen,
+            Err(error) => {
+                terminal::restore();
+                return Err(error.into());
+            }
+        };
+        read_terminal(self.inbox.clone())?;
+        listen_to_signals(self.inbox.clone())?;
+        let ended = self.turn(&mut screen);
+        terminal::restore();
+        ended
+    }
+
+    fn turn(&mut self, screen: &mut Screen) -> Result<Ended> {
+        let (columns, rows) = screen.size();
+        self.feed(AppMsg::Resize { columns, rows }, screen)?;
+        let effects = self.app.start();
+        if let Some(ended) = self.perform(effects, screen)? {
+            return Ok(ended);
+        }
+        let mut frames = Frames { last: Duration::ZERO, wanted: true };
+        let mut ticked = Duration::ZERO;
+        self.draw(screen, &mut frames)?;
+        loop {
+            for incoming in self.inbox.take(self.wait(screen, &frames, ticked)) {
+                let ended = match incoming {
+                    Incoming::Key(Event::App(message)) => self.feed(message, screen)?,
+                    Incoming::Key(Event::Signal(signal)) => Some(Ended::Signal(signal)),
+                    Incoming::Key(Event::Gone) => Some(Ended::Gone),
+                    Incoming::Key(Event::Written) => None,
+                    Incoming::Engine(message) => self.feed(AppMsg::Engine(message), screen)?,
+                };
+                if let Some(ended) = ended {
+                    return Ok(ended);
+                }
+            }
+            if screen.gone() {
+                return Ok(Ended::Gone);
+            }
+            let now = self.clock.now().mono;
+            if now.saturating_sub(ticked) >= TICK {
+                ticked = now;
+                if let Some(ended) = self.feed(AppMsg::Engine(Msg::Tick), screen)? {
+                    return Ok(ended);
+                }
+            }
+            self.draw(screen, &mut frames)?;
+        }
+    }
+
+    /// Until the next tick, or the next frame if one is wanted and may be made.
+    fn wait(&self, screen: &Screen, frames: &Frames, ticked: Duration) -> Duration {
+        let now = self.clock.now().mono;
+        let tick = (ticked + TICK).saturating_sub(now);
+        if frames.wanted && !screen.busy() { tick.min((frames.last + FRAME).saturating_sub(now)) } else { tick }
+    }
+
+    fn draw(&mut self, screen: &mut Screen, frames: &mut Frames) -> Result<()> {
+        frames.wanted |= self.app.take_dirty();
+        let now = self.clock.now().mono;
+        if frames.wanted && !screen.busy() && now.saturating_sub(frames.last) >= FRAME {
+            frames.wanted = false;
+            frames.last = now;
+            if let Some(theme) = self.themes.first() {
+                screen.draw(|frame| crate::screen::draw(&self.app, theme, frame)).wrap_err("a frame could not be made")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn feed(&mut self, message: AppMsg, screen: &mut Screen) -> Result<Option<Ended>> {
+        if let AppMsg::Resize { columns, rows } = message {
+            screen.resize((columns, rows)).wrap_err("the new size could not be taken")?;
+        }
+        let effects = self.app.update(Stamped { stamp: self.clock.now(), value: message });
+        self.perform(effects, screen)
+    }
+
+    fn perform(&mut self, effects: Vec<AppEffect>, screen: &mut Screen) -> Result<Option<Ended>> {
+        for effect in effects {
+            match effect {
+                AppEffect::Engine(effect) => {
+                    if matches!(effect, crate::engine::effect::Effect::Journal(_)) {
+                        self.performer.know(&self.app.engine);
+                    }
+                    self.performer.perform(effect);
+                }
+                AppEffect::Quit => return Ok(Some(Ended::Quit)),
+                AppEffect::Suspend => self.suspend(screen)?,
+                AppEffect::Redraw => screen.forget().wrap_err("the screen could not be cleared")?,
+                AppEffect::Copy(text) => screen.copy(&text),
+                AppEffect::SaveScreen => self.save(screen),
+                AppEffect::BecomeWatch => {
+                    // What could write is dropped before the next message is taken.
+                    self.performer = (self.into_watch)(&self.inbox);
+                }
+                AppEffect::NextTheme => {
+                    if !self.themes.is_empty() {
+                        self.themes.rotate_left(1);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ctrl-Z: the terminal is given back until `fg`.
+    fn suspend(&mut self, screen: &mut Screen) -> Result<()> {
+        terminal::restore();
+        // Stops this process group as the terminal's own Ctrl-Z would.
+        signal_hook::low_level::raise(signal_hook::consts::SIGSTOP).wrap_err("cannot be suspended")?;
+        terminal::enter()?;
+        screen.resize(crossterm::terminal::size()?)?;
+        screen.forget()?;
+        Ok(())
+    }
+
+    fn save(&mut self, screen: &Screen) {
+        let theme = self.themes.first();
+        let (columns, rows) = screen.size();
+        let saved = theme
+            .ok_or_else(|| io::Error::other("there is no theme"))
+            .and_then(|theme| super::board::text(&self.app, theme, (columns, rows), false))
+            .and_then(|text| super::board::save(&self.screens, self.clock.wall(), &text));
+        let (text, bad) = match saved {
+            Ok(path) => (format!("screen saved to {}", path.display()), false),
+            Err(error) => (format!("the screen could not be saved to {}: {error}", self.screens.display()), true),
+        };
+        self.app.say(text, bad);
+    }
+
+    /// Whether this screen may write.
+    pub fn is_watch(&self) -> bool {
+        matches!(self.app.setup.mode, Mode::Watch { .. })
+    }
+}
+
+/// Reads the terminal's events for as long as there is one.
+fn read_terminal(inbox: Inbox<Event>) -> Result<()> {
+    std::thread::Builder::new()
+        .name("terminal-reader".into())
+        .spawn(move || {
+            loop {
+                match terminal::next_event() {
+                    Ok(Some(event)) => {
+                        if let Some(message) = AppMsg::from_terminal(event) {
+                            inbox.key(Event::App(message));
+                        }
+                    }
+                    Ok(None) => {}
+                    Err(_) => {
+                        inbox.key(Event::Gone);
+                        return;
+                    }
+                }
+            }
+        })
+        .wrap_err("the terminal cannot be read")?;
+    Ok(())
+}
+
+/// SIGTERM, SIGHUP, SIGINT and SIGQUIT end the run, after the terminal was restored.
+fn listen_to_signals(inbox: Inbox<Event>) -> Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP, SIGINT, SIGQUIT])
+        .wrap_err("signals cannot be listened to")?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for signal in signals.forever() {
+                inbox.key(Event::Signal(signal));
+            }
+        })
+        .wrap_err("signals cannot be listened to")?;
+    Ok(())
+}

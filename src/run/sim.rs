@@ -1,0 +1,60 @@
+//! `gonogo sim`: the simulated fleet on loopback, without a screen, until a signal.
+
+use std::path::{Path, PathBuf};
+
+use color_eyre::eyre::{Context, Result};
+
+use crate::cli::SimArgs;
+use crate::sim::world::{SimFleet, SimOptions};
+
+/// What the arguments ask for.
+pub fn options(args: &SimArgs) -> SimOptions {
+    SimOptions {
+        scenario: args.scenario.clone(),
+        speed: args.speed,
+        seed: args.seed,
+        regions: args.regions as usize,
+        services: args.services as usize,
+        events_per_second: args.events_per_second,
+        start: None,
+    }
+}
+
+/// Serves until SIGTERM, SIGINT or SIGHUP; gives the number of the signal.
+pub async fn serve(args: &SimArgs, dir: Option<PathBuf>, say: impl FnOnce(&str)) -> Result<i32> {
+    let mut signals = signals().wrap_err("signals cannot be listened to")?;
+    let dir = match dir {
+        Some(dir) => dir,
+        None => temporary_folder()?,
+    };
+    let mut fleet = SimFleet::start(&options(args))?;
+    let line = fleet.serve(&dir).await?.json_line();
+    say(&line);
+    let signal = signals.recv().await.unwrap_or(0);
+    fleet.stop().await;
+    Ok(signal)
+}
+
+/// A folder of its own for the kubeconfig and the configuration.
+fn temporary_folder() -> Result<PathBuf> {
+    let base = std::env::temp_dir();
+    let name = format!("gonogo-sim-{}", std::process::id());
+    let dir: PathBuf = Path::new(&base).join(name);
+    std::fs::create_dir_all(&dir).wrap_err_with(|| format!("{} cannot be made", dir.display()))?;
+    Ok(dir)
+}
+
+/// Numbers of signals that end a run.
+fn signals() -> std::io::Result<tokio::sync::mpsc::Receiver<i32>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (to, from) = tokio::sync::mpsc::channel(1);
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        let mut stream = signal(kind)?;
+        let to = to.clone();
+        tokio::spawn(async move {
+            stream.recv().await;
+            let _ = to.send(kind.as_raw_value()).await;
+        });
+    }
+    Ok(from)
+}
