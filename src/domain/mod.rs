@@ -20,6 +20,7 @@ pub mod question;
 pub mod record;
 pub mod stamp;
 pub mod text;
+pub mod timeline;
 pub mod verdict;
 pub mod verify;
 pub mod version;

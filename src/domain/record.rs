@@ -12,6 +12,7 @@ use ulid::Ulid;
 use super::id::{Operator, RegionIx, Text, Uid};
 use super::stamp::{SignedDuration, Timestamp};
 use super::version::TemplateDigest;
+use super::workload::Workload;
 
 /// Identity of a fact: sortable by time of writing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -185,6 +186,8 @@ pub struct Settled {
     pub at: Timestamp,
     /// The workload it was seen on: a recreated object is another object.
     pub uid: Uid,
+    /// The rollout's revision: a template that was left and came back has another.
+    pub revision: Option<u64>,
 }
 
 impl Fact {
@@ -289,6 +292,9 @@ impl Settled {
     pub fn entry(&self, template: TemplateDigest) -> (String, String) {
         let mut lines = Lines::start(&self.by, self.at);
         lines.put("uid", self.uid.as_str());
+        if let Some(revision) = self.revision {
+            lines.put("revision", &revision.to_string());
+        }
         (format!("{SETTLED}{}", template.hex()), lines.0)
     }
     fn parse(value: &str) -> Option<Self> {
@@ -297,7 +303,18 @@ impl Settled {
             by: Operator::new(fields.get("by")?),
             at: fields.get("at")?.parse().ok()?,
             uid: Uid::new(fields.get("uid")?),
+            revision: fields.get("revision").and_then(|r| r.parse().ok()),
         })
+    }
+
+    fn order(&self) -> (Timestamp, Option<u64>, &Uid, &Operator) {
+        (self.at, self.revision, &self.uid, &self.by)
+    }
+
+    /// Whether it speaks of what this workload runs now: the same object, on the same rollout.
+    pub fn speaks_of(&self, workload: &Workload) -> bool {
+        let same = |(a, b): (u64, u64)| a == b;
+        self.uid == workload.uid && self.revision.zip(workload.revision).is_none_or(same)
     }
 }
 
@@ -443,14 +460,17 @@ impl RegionRecord {
         record
     }
 
-    /// Union by key with another reading of the same region; settled: the earliest wins.
+    /// Union by key with another reading of the same region.
+    ///
+    /// A settled fact is only ever replaced when its stay has ended (the first writer wins
+    /// otherwise), so of two with one key the later is the one that stands.
     pub fn merge(&mut self, other: &RegionRecord) {
         for (id, fact) in &other.facts {
             self.facts.entry(*id).or_insert_with(|| fact.clone());
         }
         for (digest, settled) in &other.settled {
             let mine = self.settled.entry(*digest).or_insert_with(|| settled.clone());
-            if (settled.at, &settled.by) < (mine.at, &mine.by) {
+            if settled.order() > mine.order() {
                 *mine = settled.clone();
             }
         }

@@ -133,18 +133,19 @@ impl Engine {
         let workload = region.workload.as_ref().filter(|w| w.settled() && !w.paused)?;
         let start = region.settled?;
         let known = record.settled.get(&workload.template);
-        if start.source == BakeSource::Record || known.is_some_and(|s| s.uid == workload.uid) {
+        if start.source == BakeSource::Record || known.is_some_and(|s| s.speaks_of(workload)) {
             return None;
         }
         let spec = self.fleet.service(place.0)?.region(place.1)?;
         let by = self.clusters.get(spec.cluster.at()).and_then(|c| c.facts.user.clone());
         let by = by.unwrap_or_else(|| self.operator.clone());
-        let (key, value) = Settled { by, at: start.at, uid: workload.uid.clone() }.entry(workload.template);
+        let (key, value) = Settled { by, at: start.at, uid: workload.uid.clone(), revision: workload.revision }
+            .entry(workload.template);
         let data: serde_json::Map<String, Value> =
             std::iter::once((key.clone(), Value::String(value.clone()))).collect();
         let path = format!("/data/{}", pointer_key(&key));
         let body = match known {
-            // Another object of the same name had this template: its fact says nothing of this one.
+            // Another object, or an earlier stay on this template: its fact says nothing of this one.
             Some(_) => json!([{"op": "replace", "path": path, "value": value}]),
             None => json!([test(path.clone(), Value::Null), add(path, Value::String(value))]),
         };

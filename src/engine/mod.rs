@@ -11,14 +11,21 @@ use crate::domain::plan::PlanId;
 use crate::domain::record::Record;
 use crate::domain::stamp::{Stamp, Stamped};
 
+pub mod bake;
+pub mod derive;
 pub mod draft;
 pub mod effect;
 mod execute;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod ids;
+pub mod judge;
 mod keep;
 mod observe;
 pub mod operation;
 mod review;
+pub mod sampling;
+pub mod scene;
 pub mod state;
 mod tend;
 pub mod view;

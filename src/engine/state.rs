@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::gate::BakeStart;
-use crate::domain::id::{ColumnName, RegionIx, Text};
+use crate::domain::id::{ColumnName, RegionIx};
 use crate::domain::link::{Freshness, Link, LostReason};
 use crate::domain::metric::{Reading, Windows};
 use crate::domain::observation::{ClusterFacts, EventLine};
@@ -12,7 +12,10 @@ use crate::domain::stamp::{SignedDuration, Stamp, Timestamp};
 use crate::domain::version::TemplateDigest;
 use crate::domain::workload::{Pod, Revision, Route, Workload};
 
+use super::bake::Stay;
 use super::view::ServiceView;
+
+pub use crate::domain::timeline::{Happened, Happening};
 
 /// One cluster.
 #[derive(Clone, Debug, Default)]
@@ -82,45 +85,12 @@ pub struct RegionState {
     pub week: Vec<(Timestamp, f64)>,
     /// When it settled on what it runs.
     pub settled: Option<BakeStart>,
+    /// What `settled` is about: it ends with that stay, and with nothing else.
+    pub settled_for: Option<Stay>,
     /// Things seen happen by this console, oldest first; bounded.
     pub happenings: Vec<Happening>,
     /// Last change that a person would want to notice.
     pub changed: Option<Stamp>,
-}
-
-/// Something seen happen.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Happening {
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub what: Happened,
-}
-
-/// What was seen.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Happened {
-    /// Another template.
-    Template {
-        /// Its version.
-        version: Text,
-        /// Its digest.
-        template: TemplateDigest,
-    },
-    /// The rollout completed.
-    Settled,
-    /// The progress deadline passed.
-    Failed,
-    /// `spec.paused` was set.
-    Paused,
-    /// `spec.paused` was cleared.
-    Unpaused,
-    /// The weight of its backend changed.
-    Weight(u32),
-    /// Changes may have been missed before this.
-    Gap,
-    /// The workload is gone.
-    Deleted,
 }
 
 /// Most happenings kept per region.

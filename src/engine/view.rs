@@ -9,6 +9,8 @@ use crate::domain::stamp::Timestamp;
 use crate::domain::verdict::{RingVerdict, Verdict};
 use crate::domain::version::{TemplateDigest, Version};
 
+pub use crate::domain::timeline::{Segment, SegmentKind};
+
 /// A service as it is shown.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceView {
@@ -223,46 +225,6 @@ pub struct QuestionRow {
     pub region: Option<RegionIx>,
     /// One cell per heading; none where the gate does not apply.
     pub cells: Vec<Option<crate::domain::verdict::Judgement>>,
-}
-
-/// A piece of the timeline.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Segment {
-    /// Which region.
-    pub region: RegionIx,
-    /// What it is.
-    pub kind: SegmentKind,
-    /// Start.
-    pub from: Timestamp,
-    /// End; none: goes on.
-    pub to: Option<Timestamp>,
-    /// Version it is about.
-    pub version: Option<Version>,
-    /// Not yet happened.
-    pub projected: bool,
-}
-
-/// What a piece of the timeline shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SegmentKind {
-    /// Pods are being replaced.
-    Deploy,
-    /// Bakes.
-    Bake,
-    /// Baked, and waiting for the next ring or a person.
-    Wait,
-    /// Paused.
-    Paused,
-    /// A rollout failed.
-    Failed,
-    /// Out of traffic.
-    Drained,
-    /// Rolled back at this moment.
-    RolledBack,
-    /// A promotion was written at this moment.
-    Promoted,
-    /// Changes may have been missed.
-    Gap,
 }
 
 /// Who raised last.

@@ -1,0 +1,1 @@
+//! Small fleets and states for tests.

@@ -1,0 +1,425 @@
+//! Judges rings by their gates, and answers the board's question: may ring k have v?
+
+use std::time::Duration;
+
+use super::scene::{CLOCK_LIMIT, Scene, same_release};
+use super::view::{Question, QuestionRow, RingRuns};
+use crate::domain::fleet::{Fleet, GateSpec, Ring, Service};
+use crate::domain::gate::{Evidence, Gate, GateType, Need};
+use crate::domain::id::{RegionIx, RingIx, ServiceIx, Text};
+use crate::domain::link::Freshness;
+use crate::domain::record::Body;
+use crate::domain::stamp::{SignedDuration, short};
+use crate::domain::verdict::{Judgement, RingVerdict, Verdict};
+use crate::domain::version::Version;
+
+/// Heading of what earlier rings run.
+pub const RUNS: &str = "runs";
+/// Heading of holds.
+pub const HOLD: &str = "hold";
+/// Heading of how much of the shared record is fresh.
+pub const RECORD: &str = "record";
+/// Heading of this host's clock.
+pub const CLOCK: &str = "clock";
+/// Heading of the policy that others promoted by.
+pub const POLICY: &str = "policy";
+/// Heading of what was rolled back or quarantined before.
+pub const PAST: &str = "past";
+
+/// How many causes a sentence names.
+const CAUSES: usize = 3;
+
+/// The gates of a fleet, built once.
+#[derive(Default)]
+pub struct Gates {
+    services: Vec<Vec<RingGates>>,
+}
+
+/// The gates of one ring.
+#[derive(Default)]
+pub struct RingGates {
+    exit: Vec<BuiltGate>,
+    entry: Vec<BuiltGate>,
+}
+
+struct BuiltGate {
+    label: Text,
+    gate: Box<dyn Gate>,
+}
+
+/// A gate that could not be built: it never lets anything through.
+struct Broken(Text);
+
+impl Gate for Broken {
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+    fn judge(&self, evidence: &Evidence<'_>) -> Judgement {
+        Judgement::new(Verdict::NoData, "broken", format!("{}: {}", evidence.region.name, self.0))
+    }
+}
+
+impl Gates {
+    /// Builds every gate of a fleet from the table that `find` looks in.
+    pub fn build(fleet: &Fleet, find: &dyn Fn(&str) -> Option<&'static dyn GateType>) -> Self {
+        let built = |service: &Service, specs: &[GateSpec]| -> Vec<BuiltGate> {
+            specs.iter().map(|spec| build_gate(service, spec, find)).collect()
+        };
+        let services = fleet.services.iter().map(|service| {
+            let ring =
+                |r: &Ring| RingGates { exit: built(service, &r.exit_gates), entry: built(service, &r.entry_gates) };
+            service.rings.iter().map(ring).collect()
+        });
+        Self { services: services.collect() }
+    }
+
+    fn ring(&self, service: ServiceIx, ring: RingIx) -> Option<&RingGates> {
+        self.services.get(service.at())?.get(ring.at())
+    }
+
+    /// The longest minimum among a ring's exit gates.
+    pub fn minimum(&self, service: ServiceIx, ring: RingIx) -> Duration {
+        let gates = self.ring(service, ring).map(|g| g.exit.as_slice()).unwrap_or_default();
+        gates.iter().map(|g| g.gate.minimum()).max().unwrap_or_default()
+    }
+
+    /// What a ring's exit gates want kept fresh.
+    pub fn exit_needs(&self, service: ServiceIx, ring: RingIx) -> Vec<Need> {
+        let gates = self.ring(service, ring).map(|g| g.exit.as_slice()).unwrap_or_default();
+        let mut needs: Vec<Need> = gates.iter().flat_map(|g| g.gate.needs()).collect();
+        needs.sort();
+        needs.dedup();
+        needs
+    }
+}
+
+fn build_gate(service: &Service, spec: &GateSpec, find: &dyn Fn(&str) -> Option<&'static dyn GateType>) -> BuiltGate {
+    let gate = match find(&spec.gate) {
+        None => Box::new(Broken(format!("there is no gate of type {}", spec.gate).into())) as Box<dyn Gate>,
+        Some(kind) => match kind.build(&spec.params, service) {
+            Ok(gate) => gate,
+            Err(e) => Box::new(Broken(format!("gate {}: {}: {}", spec.gate, e.name, e.message).into())),
+        },
+    };
+    BuiltGate { label: spec.label.clone(), gate }
+}
+
+/// Whether a draft judges this on what it has just read, and need not take it from the board.
+pub fn drafts_see_to(heading: &str) -> bool {
+    matches!(heading, HOLD | RECORD | CLOCK | POLICY)
+}
+
+/// A ring's exit gates, on what it runs now.
+pub fn exit(scene: &Scene<'_>, ring: RingIx) -> RingVerdict {
+    run(scene, ring, |g| &g.exit)
+}
+
+/// A ring's entry gates.
+pub fn entry(scene: &Scene<'_>, ring: RingIx) -> RingVerdict {
+    run(scene, ring, |g| &g.entry)
+}
+
+fn run(scene: &Scene<'_>, at: RingIx, which: fn(&RingGates) -> &[BuiltGate]) -> RingVerdict {
+    let (Some(ring), Some(gates)) = (scene.service.ring(at), scene.world.gates.ring(scene.at, at)) else {
+        return RingVerdict::default();
+    };
+    let gates = which(gates);
+    let row =
+        |at: &RegionIx| Some((*at, gates.iter().map(|g| judge(scene, ring, *at, g)).collect::<Option<Vec<_>>>()?));
+    RingVerdict {
+        gates: gates.iter().map(|g| g.label.clone()).collect(),
+        rows: if gates.is_empty() { Vec::new() } else { ring.regions.iter().filter_map(row).collect() },
+    }
+}
+
+fn judge(scene: &Scene<'_>, ring: &Ring, at: RegionIx, gate: &BuiltGate) -> Option<Judgement> {
+    let region = scene.service.region(at)?;
+    let state = scene.region(at)?;
+    let freshness = scene.freshness(region);
+    let evidence = Evidence {
+        service: scene.service,
+        ring,
+        region,
+        at,
+        workload: state.workload.as_ref(),
+        wanted: None,
+        freshness: freshness.clone(),
+        bake_start: scene.start(region.ring),
+        windows: &state.windows,
+        current: &state.current,
+        now: scene.world.now,
+    };
+    let judgement = gate.gate.judge(&evidence);
+    let unseen = if state.absent {
+        Some(("absent", "the workload does not exist".to_owned()))
+    } else if let Some(why) = unheard(&freshness) {
+        Some(("stale", why))
+    } else if state.workload.is_none() {
+        Some(("unseen", "the workload was not seen yet".to_owned()))
+    } else {
+        None
+    };
+    // Whatever a gate makes of it: what rests on a region that cannot be read is unknown.
+    Some(match unseen {
+        Some((cell, why)) if judgement.verdict < Verdict::NoData => {
+            Judgement::new(Verdict::NoData, cell, format!("{}: {why}", region.name))
+        }
+        _ => judgement,
+    })
+}
+
+/// Why evidence from a cluster does not count, if it does not.
+fn unheard(freshness: &Freshness<'_>) -> Option<String> {
+    let age = |d: &Duration| short(SignedDuration::try_from(*d).unwrap_or_default());
+    match freshness {
+        Freshness::Live => None,
+        Freshness::Never => Some("its cluster was not heard yet".to_owned()),
+        Freshness::Late(since) => Some(format!("its cluster was last heard {} ago", age(since))),
+        Freshness::Lost(since, reason) => {
+            let (word, text) = reason.text();
+            let since = since.as_ref().map(|s| format!(" for {}", age(s))).unwrap_or_default();
+            Some(format!("{word}{since}: {text}"))
+        }
+    }
+}
+
+/// May this ring have this version? Every exit gate of every ring before it, on that version,
+/// and every entry gate of its own must say go; no hold may cover it.
+pub fn may(scene: &Scene<'_>, ring: RingIx, version: &Version) -> Question {
+    let exits: Vec<RingVerdict> = (0..ring.at()).map(|j| exit(scene, j.into())).collect();
+    question(scene, &exits, ring, version)
+}
+
+/// The same, from exit gates that were judged already.
+pub fn question(scene: &Scene<'_>, exits: &[RingVerdict], ring: RingIx, version: &Version) -> Question {
+    let mut board = Board::default();
+    for (j, verdict) in exits.iter().enumerate().take(ring.at()) {
+        board.add_ring(j.into(), verdict);
+        if let Some(problem) = runs_another(scene, j.into(), verdict, version) {
+            board.add(j.into(), None, RUNS, 0, problem);
+        }
+    }
+    if let Some(problem) = different_images(scene, ring) {
+        board.add(ring, None, RUNS, 0, problem);
+    }
+    board.add_ring(ring, &entry(scene, ring));
+    board.add(ring, None, HOLD, 0, held(scene, ring));
+    board.add(ring, None, RECORD, 0, record(scene, ring));
+    for (heading, judgement) in [(CLOCK, clock(scene)), (POLICY, policy(scene)), (PAST, past(scene, ring, version))] {
+        if let Some(judgement) = judgement {
+            board.add(ring, None, heading, 0, judgement);
+        }
+    }
+    board.finish(scene, ring, version)
+}
+
+/// The board while it is filled: headings grow as cells come.
+#[derive(Default)]
+struct Board {
+    /// Heading, and which of several with that name.
+    gates: Vec<(Text, usize)>,
+    rows: Vec<QuestionRow>,
+}
+
+impl Board {
+    fn add_ring(&mut self, ring: RingIx, verdict: &RingVerdict) {
+        for (region, row) in &verdict.rows {
+            for (n, (label, judgement)) in verdict.gates.iter().zip(row).enumerate() {
+                let nth = verdict.gates.iter().take(n).filter(|l| *l == label).count();
+                self.add(ring, Some(*region), label, nth, judgement.clone());
+            }
+        }
+    }
+
+    fn add(&mut self, ring: RingIx, region: Option<RegionIx>, heading: &str, nth: usize, judgement: Judgement) {
+        let known = self.gates.iter().position(|(g, n)| &**g == heading && *n == nth);
+        let column = known.unwrap_or_else(|| {
+            self.gates.push((heading.into(), nth));
+            self.gates.len() - 1
+        });
+        let row = match self.rows.iter().position(|r| r.ring == ring && r.region == region) {
+            Some(at) => self.rows.get_mut(at),
+            None => {
+                self.rows.push(QuestionRow { ring, region, cells: Vec::new() });
+                self.rows.last_mut()
+            }
+        };
+        if let Some(row) = row {
+            row.cells.resize(row.cells.len().max(column + 1), None);
+            if let Some(cell) = row.cells.get_mut(column) {
+                *cell = Some(judgement);
+            }
+        }
+    }
+
+    fn finish(mut self, scene: &Scene<'_>, ring: RingIx, version: &Version) -> Question {
+        let columns = self.gates.len();
+        self.rows.iter_mut().for_each(|r| r.cells.resize(columns, None));
+        let cells = self.rows.iter().flat_map(|r| r.cells.iter().flatten());
+        let verdict = cells.clone().map(|j| j.verdict).max().unwrap_or(Verdict::NoData);
+        let causes: Vec<&Judgement> = cells.filter(|j| j.verdict > Verdict::Go).collect();
+        let sentence = sentence(scene, ring, verdict, causes);
+        Question {
+            ring,
+            version: version.clone(),
+            verdict,
+            sentence: sentence.into(),
+            gates: self.gates.into_iter().map(|(g, _)| g).collect(),
+            rows: self.rows,
+        }
+    }
+}
+
+/// The answer in one line, worst first.
+fn sentence(scene: &Scene<'_>, ring: RingIx, verdict: Verdict, mut causes: Vec<&Judgement>) -> String {
+    causes.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(b.until.cmp(&a.until)));
+    let mut told: Vec<&str> = Vec::new();
+    for cause in causes {
+        if !told.contains(&&*cause.sentence) {
+            told.push(&cause.sentence);
+        }
+    }
+    if told.is_empty() {
+        let before: Vec<Text> = (0..ring.at()).map(|j| scene.ring_name(j.into())).collect();
+        let name = scene.ring_name(ring);
+        return match before.as_slice() {
+            [] => format!("{verdict} — nothing stands before {name}"),
+            [one] => format!("{verdict} — every gate of {one} says go"),
+            [first, .., last] => format!("{verdict} — every gate of {first} to {last} says go"),
+        };
+    }
+    let more = told.len().saturating_sub(CAUSES);
+    let named = told.iter().take(CAUSES).copied().collect::<Vec<_>>().join("; ");
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!("{verdict} — {named}{more}")
+}
+
+/// Why an earlier ring cannot vouch for the version.
+fn runs_another(scene: &Scene<'_>, ring: RingIx, verdict: &RingVerdict, version: &Version) -> Option<Judgement> {
+    let name = scene.ring_name(ring);
+    match scene.runs(ring) {
+        RingRuns::Unknown => Some(Judgement::new(Verdict::NoData, "unknown", format!("what {name} runs is not known"))),
+        RingRuns::Mixed(versions) => {
+            let list = versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+            Some(Judgement::new(Verdict::NoGo, "mixed", format!("{name} is mixed: {list}")))
+        }
+        RingRuns::One(runs) if runs != version => {
+            let sentence = format!("{name} runs {runs}, not {version}");
+            Some(Judgement::new(Verdict::NoGo, runs.0.clone(), sentence))
+        }
+        RingRuns::One(_) if verdict.gates.is_empty() => {
+            let sentence = format!("{name} has no exit gate: nothing can be promoted from it");
+            Some(Judgement::new(Verdict::NoData, "no gate", sentence))
+        }
+        RingRuns::One(_) => None,
+    }
+}
+
+/// Two rings may call different images by one tag: then one does not vouch for the other.
+fn different_images(scene: &Scene<'_>, ring: RingIx) -> Option<Judgement> {
+    let first = |j: usize| {
+        let ring = scene.service.rings.get(j)?;
+        Some((ring.name.as_str(), scene.workload(*ring.regions.first()?)?))
+    };
+    let (source, promoted) = first(ring.at().checked_sub(1)?)?;
+    let other = (0..ring.at())
+        .filter_map(first)
+        .find(|(_, w)| w.version == promoted.version && !same_release(scene.service, w, promoted));
+    let (other, _) = other?;
+    let sentence = format!("{other} and {source} run different images of {}", promoted.version);
+    Some(Judgement::new(Verdict::NoGo, "images", sentence))
+}
+
+fn held(scene: &Scene<'_>, ring: RingIx) -> Judgement {
+    let Some(hold) = scene.hold_on(ring) else {
+        return Judgement::new(Verdict::Go, "none", format!("no hold covers {}", scene.ring_name(ring)));
+    };
+    let reason = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };
+    let spread = if hold.complete() { String::new() } else { format!(", seen in {} of {}", hold.seen_in, hold.of) };
+    let sentence = format!("{} is held by {} ({}{spread}){reason}", scene.ring_name(ring), hold.by, hold.scope);
+    Judgement::new(Verdict::NoGo, "held", sentence)
+}
+
+/// Raising needs fresh records of a majority of the regions, and of every region up to the target ring.
+fn record(scene: &Scene<'_>, ring: RingIx) -> Judgement {
+    let regions = &scene.service.regions;
+    let fresh = |at: usize| {
+        let listed = scene.state.regions.get(at).is_some_and(|r| r.record_listed);
+        listed && regions.get(at).is_some_and(|r| scene.freshness(r).is_live())
+    };
+    if let Some(at) = scene.state.regions.iter().position(|r| r.record_lost) {
+        let name = scene.region_name(at.into());
+        let sentence = format!("{name}: the shared record has disappeared; a hold may have gone with it");
+        return Judgement::new(Verdict::NoGo, "lost", sentence);
+    }
+    let missing: Vec<usize> = (0..regions.len()).filter(|at| !fresh(*at)).collect();
+    let needed = missing.iter().filter(|at| regions.get(**at).is_some_and(|r| r.ring <= ring)).count();
+    let (have, of) = (regions.len() - missing.len(), regions.len());
+    let cell = format!("{have} of {of}");
+    if have * 2 > of && needed == 0 {
+        return Judgement::new(Verdict::Go, cell, format!("the shared record is fresh in {have} of {of} regions"));
+    }
+    let mut names: Vec<Text> = missing.iter().take(CAUSES).map(|at| scene.region_name((*at).into())).collect();
+    if missing.len() > CAUSES {
+        names.push(format!("{} more", missing.len() - CAUSES).into());
+    }
+    let names = names.join(", ");
+    Judgement::new(
+        Verdict::NoData,
+        cell,
+        format!("the shared record is not fresh in {names}: a hold there would not be seen"),
+    )
+}
+
+fn clock(scene: &Scene<'_>) -> Option<Judgement> {
+    let skew = scene.skew().filter(|s| s.abs() > CLOCK_LIMIT)?;
+    Some(Judgement::new(Verdict::NoData, short(skew.abs()), clock_sentence(skew)))
+}
+
+/// What to say of a clock that is off.
+pub(super) fn clock_sentence(skew: SignedDuration) -> String {
+    let word = if skew.is_negative() { "ahead of" } else { "behind" };
+    format!("this host's clock is {} {word} the clusters: it may lower risk only", short(skew.abs()))
+}
+
+fn policy(scene: &Scene<'_>) -> Option<Judgement> {
+    other_policy(scene).map(|sentence| Judgement::new(Verdict::NoGo, "differs", sentence))
+}
+
+/// The newest promotion was judged by another policy than this console's.
+pub(super) fn other_policy(scene: &Scene<'_>) -> Option<String> {
+    let promotions = scene.state.record.regions.iter().flatten().filter_map(|r| r.newest_promotion());
+    let (fact, moved) = promotions.max_by_key(|(f, _)| f.id)?;
+    let ours = &scene.service.policy_hash;
+    (!moved.policy.is_empty() && moved.policy != *ours)
+        .then(|| format!("this console's policy {ours} is not the one {} promoted by ({})", fact.by, moved.policy))
+}
+
+/// What speaks against the version from before: a quarantine, or a rollback in this ring.
+fn past(scene: &Scene<'_>, ring: RingIx, version: &Version) -> Option<Judgement> {
+    let source = ring.at().checked_sub(1).and_then(|j| scene.service.rings.get(j)).and_then(|r| r.regions.first());
+    if let Some(workload) = source.and_then(|at| scene.workload(*at)) {
+        let template = workload.template.hex();
+        let image = workload.image.as_ref().and_then(|i| i.digest.as_deref());
+        let hit = |digest: &str| digest == template || Some(digest) == image;
+        let quarantines = scene.state.record.quarantines();
+        if let Some((_, fact)) = quarantines.iter().find(|(digest, _)| hit(digest)) {
+            let reason = match &fact.body {
+                Body::Quarantine { reason, .. } if !reason.is_empty() => format!(": {reason}"),
+                _ => String::new(),
+            };
+            let sentence = format!("{version} is quarantined by {}{reason}", fact.by);
+            return Some(Judgement::new(Verdict::NoGo, "quarantine", sentence));
+        }
+    }
+    let regions = &scene.service.ring(ring)?.regions;
+    let newest = |at: &RegionIx| Some((*at, scene.state.record.region(*at)?.newest_move()?));
+    let rolled = regions.iter().filter_map(newest).find_map(|(at, (fact, moved))| match &fact.body {
+        Body::RolledBack(_) if moved.from_version == version.0 => Some((at, fact, moved)),
+        _ => None,
+    });
+    let (at, fact, moved) = rolled?;
+    let reason = if moved.reason.is_empty() { String::new() } else { format!(": {}", moved.reason) };
+    let sentence = format!("{} was rolled back from {version} by {}{reason}", scene.region_name(at), fact.by);
+    Some(Judgement::new(Verdict::Findings, "rolled back", sentence))
+}

@@ -1,0 +1,166 @@
+//! One service as it stands at one moment: what derivations and judgements look at.
+
+use super::bake;
+use super::judge::Gates;
+use super::state::{ClusterState, RegionState, ServiceState};
+use super::view::RingRuns;
+use crate::domain::fleet::{Fleet, Region, Ring, Service, VersionFrom};
+use crate::domain::gate::BakeStart;
+use crate::domain::id::{RegionIx, RingIx, ServiceIx, Text};
+use crate::domain::link::Freshness;
+use crate::domain::record::HoldInForce;
+use crate::domain::stamp::{SignedDuration, Stamp, Timestamp};
+use crate::domain::version::Version;
+use crate::domain::workload::Workload;
+
+/// A host whose clock is off by more than this may lower risk only.
+pub const CLOCK_LIMIT: SignedDuration = SignedDuration::from_secs(30);
+
+/// What surrounds every service: the same for all of them at one moment.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// The fleet.
+    pub fleet: &'a Fleet,
+    /// Clusters, by position.
+    pub clusters: &'a [ClusterState],
+    /// Gates of all services.
+    pub gates: &'a Gates,
+    /// Server time.
+    pub now: Timestamp,
+    /// Stamp of the moment.
+    pub stamp: Stamp,
+}
+
+/// A service with everything that is read of it more than once.
+pub struct Scene<'a> {
+    /// What surrounds it.
+    pub world: World<'a>,
+    /// Position of the service.
+    pub at: ServiceIx,
+    /// The service.
+    pub service: &'a Service,
+    /// What is believed of it.
+    pub state: &'a ServiceState,
+    /// Holds in force, oldest first.
+    pub holds: Vec<HoldInForce>,
+    /// Per ring: what it runs.
+    pub runs: Vec<RingRuns>,
+    /// Per ring: since when it bakes; none for a ring that is mixed.
+    pub starts: Vec<Option<BakeStart>>,
+}
+
+impl<'a> Scene<'a> {
+    /// The scene of a service; none when there is no such service.
+    pub fn new(world: World<'a>, at: ServiceIx, state: &'a ServiceState) -> Option<Self> {
+        let service = world.fleet.service(at)?;
+        let runs: Vec<RingRuns> = service.rings.iter().map(|r| ring_runs(service, r, state)).collect();
+        let starts = service.rings.iter().zip(&runs).map(|(ring, runs)| match runs {
+            RingRuns::One(_) => bake::ring_start(ring, state),
+            RingRuns::Unknown | RingRuns::Mixed(_) => None,
+        });
+        let starts = starts.collect();
+        Some(Self { world, at, service, state, holds: state.record.holds(), runs, starts })
+    }
+
+    /// What is believed of a region.
+    pub fn region(&self, at: RegionIx) -> Option<&'a RegionState> {
+        self.state.region(at)
+    }
+
+    /// A region's workload, if it was seen.
+    pub fn workload(&self, at: RegionIx) -> Option<&'a Workload> {
+        self.region(at)?.workload.as_ref()
+    }
+
+    /// A region's name.
+    pub fn region_name(&self, at: RegionIx) -> Text {
+        self.service.region(at).map_or_else(|| "?".into(), |r| r.name.as_str().into())
+    }
+
+    /// A ring's name.
+    pub fn ring_name(&self, at: RingIx) -> Text {
+        self.service.ring(at).map_or_else(|| "?".into(), |r| r.name.as_str().into())
+    }
+
+    /// How well a region's cluster is heard.
+    pub fn freshness(&self, region: &Region) -> Freshness<'a> {
+        let cluster = self.world.clusters.get(region.cluster.at());
+        cluster.map_or(Freshness::Never, |c| c.freshness(self.world.stamp))
+    }
+
+    /// What a ring runs.
+    pub fn runs(&self, ring: RingIx) -> &RingRuns {
+        self.runs.get(ring.at()).unwrap_or(&RingRuns::Unknown)
+    }
+
+    /// Since when a ring bakes.
+    pub fn start(&self, ring: RingIx) -> Option<BakeStart> {
+        self.starts.get(ring.at()).copied().flatten()
+    }
+
+    /// The first hold that covers any region of a ring.
+    pub fn hold_on(&self, ring: RingIx) -> Option<&HoldInForce> {
+        let spec = self.service.ring(ring)?;
+        let covers = |h: &HoldInForce| spec.regions.iter().any(|at| self.covers(h, *at));
+        self.holds.iter().find(|h| covers(h))
+    }
+
+    /// Whether a hold covers a region.
+    pub fn covers(&self, hold: &HoldInForce, at: RegionIx) -> bool {
+        let Some(region) = self.service.region(at) else { return false };
+        let ring = self.service.ring(region.ring).map_or("", |r| r.name.as_str());
+        hold.scope.covers(ring, region.name.as_str())
+    }
+
+    /// How far this host's clock is off: the median over clusters that are heard; positive when behind.
+    pub fn skew(&self) -> Option<SignedDuration> {
+        median_skew(self.world.clusters)
+    }
+}
+
+/// Server clocks minus ours, the median of the clusters that answered.
+pub fn median_skew(clusters: &[ClusterState]) -> Option<SignedDuration> {
+    let mut skews: Vec<SignedDuration> = clusters.iter().filter_map(|c| c.skew).collect();
+    skews.sort();
+    skews.get(skews.len() / 2).copied()
+}
+
+/// Whether two workloads run the same release: by image digest or tag, or by the version
+/// where the configuration reads it elsewhere.
+pub fn same_release(service: &Service, a: &Workload, b: &Workload) -> bool {
+    match (&service.version_from, &a.image, &b.image) {
+        (VersionFrom::Image, Some(a), Some(b)) => a.same_release(b),
+        _ => a.version == b.version,
+    }
+}
+
+fn ring_runs(service: &Service, ring: &Ring, state: &ServiceState) -> RingRuns {
+    let workloads: Option<Vec<&Workload>> =
+        ring.regions.iter().map(|at| state.region(*at).and_then(|r| r.workload.as_ref())).collect();
+    // One region that is not seen may run anything.
+    let Some(workloads) = workloads else { return RingRuns::Unknown };
+    let mut kinds: Vec<&Workload> = Vec::new();
+    for workload in workloads {
+        if !kinds.iter().any(|k| same_release(service, k, workload)) {
+            kinds.push(workload);
+        }
+    }
+    match kinds.as_slice() {
+        [] => RingRuns::Unknown,
+        [one] => RingRuns::One(one.version.clone()),
+        several => RingRuns::Mixed(distinct_names(several)),
+    }
+}
+
+/// Names of several releases; equal tags are told apart by their digests.
+fn distinct_names(workloads: &[&Workload]) -> Vec<Version> {
+    let name = |w: &&Workload| {
+        let twice = workloads.iter().filter(|o| o.version == w.version).count() > 1;
+        let digest = w.image.as_ref().and_then(|i| i.digest.as_deref()).filter(|_| twice);
+        match digest {
+            Some(digest) => Version(format!("{}@{}", w.version, digest.chars().take(15).collect::<String>()).into()),
+            None => w.version.clone(),
+        }
+    };
+    workloads.iter().map(name).collect()
+}
