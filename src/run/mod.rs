@@ -2,6 +2,7 @@
 
 pub mod failure;
 pub mod inbox;
+mod journal;
 pub mod output;
 mod performer;
 mod session;

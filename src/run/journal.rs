@@ -1,0 +1,178 @@
+//! `gonogo journal`: reads every file of the audit log as one.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use color_eyre::eyre::{Result, WrapErr};
+use serde_json::{Value, json};
+
+use super::failure::Exit;
+use super::output::{VERSION, table};
+use super::verb::Said;
+use crate::cli::{JournalCommand, TextOutput};
+use crate::domain::text::visible;
+use crate::io::journal::{History, Operation, Process, read_all, verify};
+
+/// Does one of the journal's commands.
+pub fn run(command: &JournalCommand, folder: &Path, host: &str) -> Result<Said> {
+    let history =
+        read_all(folder, host).wrap_err_with(|| format!("the journal in {} cannot be read", folder.display()))?;
+    Ok(match command {
+        JournalCommand::List { output } => list(&history, *output, folder),
+        JournalCommand::Show { plan, output } => show(&history, plan, *output),
+        JournalCommand::Verify => verified(&history, folder),
+        JournalCommand::Export => export(&history)?,
+    })
+}
+
+fn said(out: String, err: String, exit: Exit) -> Said {
+    Said { out, err, exit }
+}
+
+/// How an operation ended, in a word.
+fn outcome(operation: &Operation) -> String {
+    match (&operation.closed, operation.process) {
+        (Some((outcome, _, _)), _) => outcome.clone(),
+        (None, Process::Alive) => "under way".to_owned(),
+        (None, Process::Dead) => "LEFT OPEN".to_owned(),
+        (None, Process::Unknown) => "not closed".to_owned(),
+    }
+}
+
+fn regions(operation: &Operation) -> String {
+    operation.opened.regions.iter().map(|r| r.region.as_str()).collect::<Vec<_>>().join(",")
+}
+
+fn list(history: &History, output: TextOutput, folder: &Path) -> Said {
+    let operations = history.operations();
+    if output == TextOutput::Json {
+        let all: Vec<Value> = operations.iter().map(operation_json).collect();
+        let document = json!({"version": VERSION, "kind": "journal", "operations": all});
+        return said(format!("{document:#}\n"), String::new(), Exit::Done);
+    }
+    if operations.is_empty() {
+        let text = format!("no operations in {}\n", folder.display());
+        return said(String::new(), text, Exit::Done);
+    }
+    let mut rows = vec![["AT", "PLAN", "WHAT", "SERVICE", "REGIONS", "BY", "OUTCOME"].map(str::to_owned).to_vec()];
+    for operation in &operations {
+        rows.push(vec![
+            operation.at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            operation.opened.plan.clone(),
+            visible(&operation.opened.title).into_owned(),
+            visible(&operation.opened.service).into_owned(),
+            visible(&regions(operation)).into_owned(),
+            visible(&operation.opened.operator).into_owned(),
+            outcome(operation),
+        ]);
+    }
+    said(table(&rows, &[]), unreadable(history), Exit::Done)
+}
+
+fn unreadable(history: &History) -> String {
+    let line = |(file, why): &(String, String)| format!("{}: cannot be read: {why}\n", visible(file));
+    history.unreadable.iter().map(line).collect()
+}
+
+fn operation_json(operation: &Operation) -> Value {
+    json!({
+        "at": operation.at.to_string(),
+        "file": operation.file,
+        "opened": operation.opened,
+        "outcome": outcome(operation),
+        "why": operation.closed.as_ref().map(|(_, why, _)| why),
+        "closed_at": operation.closed.as_ref().map(|(_, _, at)| at.to_string()),
+        "steps": operation.opened.steps.iter().zip(&operation.steps).map(|(step, state)| json!({
+            "region": step.region,
+            "started": state.started,
+            "answers": state.answers,
+            "outcome": state.ended.as_ref().map(|(o, _)| o),
+            "why": state.ended.as_ref().map(|(_, w)| w),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn show(history: &History, plan: &str, output: TextOutput) -> Said {
+    let Some(operation) = history.operation(plan) else {
+        let text = format!("no single operation begins with {}; `gonogo journal list` names them\n", visible(plan));
+        return said(String::new(), text, Exit::Refused);
+    };
+    if output == TextOutput::Json {
+        let mut document = operation_json(&operation);
+        if let Some(map) = document.as_object_mut() {
+            map.insert("version".to_owned(), json!(VERSION));
+            map.insert("kind".to_owned(), json!("journal-operation"));
+        }
+        return said(format!("{document:#}\n"), String::new(), Exit::Done);
+    }
+    let opened = &operation.opened;
+    let mut out = format!(
+        "{}\n  plan {} (hash {})\n  by {} ({}) at {}\n",
+        visible(&opened.title),
+        opened.plan,
+        opened.hash,
+        visible(&opened.operator),
+        opened.how,
+        operation.at
+    );
+    if let Some(reason) = &opened.reason {
+        let _ = writeln!(out, "  reason: {}", visible(reason));
+    }
+    for region in &opened.regions {
+        let uid = region.cluster_uid.as_deref().unwrap_or("unknown");
+        let _ = writeln!(out, "  {} on cluster {} (uid {uid})", visible(&region.region), visible(&region.cluster));
+    }
+    for finding in &opened.findings {
+        let _ = writeln!(out, "  ! {}", visible(finding));
+    }
+    for (step, state) in opened.steps.iter().zip(&operation.steps) {
+        let how = match (&state.ended, state.started) {
+            (Some((outcome, why)), _) => format!("{outcome}: {}", visible(why)),
+            (None, true) => "started, and no outcome was noted".to_owned(),
+            (None, false) => "not started".to_owned(),
+        };
+        let _ = writeln!(out, "  step {}: {} — {how}", visible(&step.region), visible(&step.label));
+        for (at, write) in step.writes.iter().enumerate() {
+            let _ = writeln!(out, "    {} {} on {} sha256 {}", write.method, write.path, write.cluster, write.sha256);
+            if let Some(answer) = state.answers.get(&at) {
+                let _ = writeln!(out, "      {}", visible(answer));
+            }
+        }
+    }
+    let _ = writeln!(out, "  outcome: {}", outcome(&operation));
+    if let Some((_, why, at)) = &operation.closed {
+        let _ = writeln!(out, "  {} at {at}", visible(why));
+    }
+    said(out, String::new(), Exit::Done)
+}
+
+fn verified(history: &History, folder: &Path) -> Said {
+    let result = verify(history);
+    let mut out = format!("{}: {} files, {} entries\n", folder.display(), result.files, result.entries);
+    for (file, line) in &result.torn {
+        let _ = writeln!(out, "{}:{line}: torn: its process died while writing; nothing whole is lost", visible(file));
+    }
+    match result.bad {
+        Some(bad) => {
+            let err = format!("BAD {}:{}: {}\n", visible(&bad.file), bad.line, visible(&bad.why));
+            said(out, err, Exit::Refused)
+        }
+        None => {
+            out.push_str("every entry is as it was written\n");
+            said(out, String::new(), Exit::Done)
+        }
+    }
+}
+
+fn export(history: &History) -> Result<Said> {
+    let mut out = String::new();
+    for recorded in history.entries() {
+        let line = json!({
+            "version": VERSION, "file": recorded.file, "seq": recorded.line.seq,
+            "at": recorded.line.at.to_string(), "entry": recorded.line.entry, "hash": recorded.line.hash,
+        });
+        out.push_str(&serde_json::to_string(&line)?);
+        out.push('\n');
+    }
+    Ok(said(out, unreadable(history), Exit::Done))
+}
