@@ -37,7 +37,8 @@ impl Run {
 pub struct Cluster {
     pub server: ApiServer,
     pub store: Store,
-    served: Served,
+    /// kubectl sends no credentials over plain HTTP, so each user has a door of their own.
+    doors: Vec<Served>,
     runtime: tokio::runtime::Runtime,
     dir: tempfile::TempDir,
 }
@@ -60,19 +61,23 @@ impl Cluster {
         let entered = runtime.enter();
         let store = Store::seeded(SimClock::new("2026-03-02T10:00:00Z".parse().unwrap(), 1.0), 1);
         let server = ApiServer::new("ring-1", store.clone());
-        let served = runtime.block_on(socket::serve(server.clone())).unwrap();
+        let users = [("ring-1", "oncall"), ("viewer", "viewer"), ("deployer", "deployer")];
+        let (mut doors, mut contexts) = (Vec::new(), Vec::new());
+        for (name, user) in users {
+            let door = runtime.block_on(socket::serve(server.trusting(user))).unwrap();
+            contexts.push(Context {
+                name: name.to_owned(),
+                server: door.url(),
+                user: user.to_owned(),
+                token: format!("{user}-token"),
+                namespace: "shop".to_owned(),
+            });
+            doors.push(door);
+        }
         drop(entered);
         let dir = tempfile::tempdir().unwrap();
-        let context = |name: &str, user: &str| Context {
-            name: name.to_owned(),
-            server: served.url(),
-            user: user.to_owned(),
-            token: format!("{user}-token"),
-            namespace: "shop".to_owned(),
-        };
-        let contexts = [context("ring-1", "oncall"), context("viewer", "viewer"), context("stranger", "stranger")];
         std::fs::write(dir.path().join("config"), to_yaml(&contexts)).unwrap();
-        let cluster = Self { server, store, served, runtime, dir };
+        let cluster = Self { server, store, doors, runtime, dir };
         cluster.seed();
         cluster
     }
@@ -130,6 +135,9 @@ impl Cluster {
                 "spec": {"replicas": replicas, "template": template,
                     "selector": {"matchLabels": {"app": "web", "pod-template-hash": hash}}}}),
             );
+            let mut filled = set.clone();
+            filled["status"] = json!({"replicas": replicas, "readyReplicas": replicas});
+            self.store.update_status(&REPLICASETS, filled, &Writer::controller()).unwrap();
             for p in 0..replicas {
                 self.make(
                     &PODS,
@@ -185,6 +193,8 @@ impl Cluster {
 
     /// Stops the server.
     pub fn stop(self) {
-        self.runtime.block_on(self.served.stop());
+        for door in self.doors {
+            self.runtime.block_on(door.stop());
+        }
     }
 }

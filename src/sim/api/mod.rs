@@ -13,6 +13,7 @@ pub mod faults;
 pub mod hooks;
 mod openapi;
 mod path;
+mod protobuf;
 mod query;
 mod read;
 mod represent;

@@ -13,6 +13,7 @@ use super::super::store::{DeleteOptions, Part, Propagation, Stored, Writer, even
 use super::ApiServer;
 use super::admission::{self, Review};
 use super::path::ObjectPath;
+use super::protobuf;
 use super::represent;
 use super::selector::Selector;
 use super::serve::{Call, Reply};
@@ -76,7 +77,8 @@ pub(super) fn read_object(call: &Call) -> Result<Value, ApiError> {
             ApiError::bad_request(format!("the object provided is unrecognized: {why}"))
         }),
         "application/yaml" | "application/x-yaml" => read_yaml(&call.body),
-        other => Err(unsupported_media(other)),
+        protobuf::MEDIA_TYPE => protobuf::decode(&call.body).ok_or_else(unsupported_media),
+        _ => Err(unsupported_media()),
     }
 }
 
@@ -86,7 +88,7 @@ pub(super) fn read_yaml(body: &[u8]) -> Result<Value, ApiError> {
         .map_err(|error| ApiError::bad_request(format!("error converting YAML to JSON: {error}")))
 }
 
-fn unsupported_media(_: &str) -> ApiError {
+fn unsupported_media() -> ApiError {
     let message = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
     let mut error = ApiError::bare(415, "UnsupportedMediaType", message);
     error.details = Some(Box::default());
