@@ -202,7 +202,7 @@ fn reorder(items: &mut Vec<Value>, order: &[Value], merge: &Merge) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use serde_json::json;
 
     use super::*;

@@ -1,1 +1,0 @@
-//! The API server over the wire, in process, under paused time.
