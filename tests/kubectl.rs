@@ -188,7 +188,9 @@ fn configmaps_and_dry_runs() {
     let dry = cluster.kubectl(&["create", "configmap", "c", "--from-literal=a=b", "--dry-run=server"]).good();
     assert!(dry.contains("configmap/c created (server dry run)"), "{dry}");
     assert_eq!(cluster.store.revision(), before);
+    assert!(cluster.server.requests().writes().is_empty());
     cluster.kubectl(&["create", "configmap", "c", "--from-literal=a=b"]).good();
+    assert_eq!(cluster.server.requests().writes().len(), 1);
     let taken = cluster.kubectl(&["create", "configmap", "c"]).bad();
     assert!(taken.contains("configmaps \"c\" already exists"), "{taken}");
     let table = cluster.kubectl(&["get", "cm", "c"]).good();

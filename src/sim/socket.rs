@@ -224,3 +224,84 @@ impl AsyncWrite for Linked {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::timeout;
+
+    use super::super::clock::SimClock;
+    use super::super::store::Store;
+    use super::*;
+
+    async fn served() -> (ApiServer, Served) {
+        let clock = SimClock::new("2026-03-02T10:00:00Z".parse().unwrap(), 1.0);
+        let server = ApiServer::new("a", Store::new(clock));
+        let served = serve(server.clone()).await.unwrap();
+        (server, served)
+    }
+
+    /// Asks for the version and waits for the first bytes of the reply.
+    async fn ask(stream: &mut TcpStream) -> io::Result<String> {
+        stream.write_all(b"GET /version HTTP/1.1\r\nHost: sim\r\n\r\n").await?;
+        hear(stream).await
+    }
+
+    async fn hear(stream: &mut TcpStream) -> io::Result<String> {
+        let mut buffer = [0_u8; 4096];
+        match stream.read(&mut buffer).await? {
+            0 => Err(io::ErrorKind::ConnectionReset.into()),
+            read => Ok(String::from_utf8_lossy(buffer.get(..read).unwrap_or(&[])).into_owned()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hung_link_freezes_old_and_new_connections_until_it_is_up() {
+        let (server, served) = served().await;
+        let mut old = TcpStream::connect(served.address()).await.unwrap();
+        assert!(ask(&mut old).await.unwrap().starts_with("HTTP/1.1 200"));
+        server.faults().set_link(Link::Hung);
+        let mut new = TcpStream::connect(served.address()).await.unwrap();
+        let wait = Duration::from_millis(150);
+        assert!(timeout(wait, ask(&mut old)).await.is_err());
+        assert!(timeout(wait, ask(&mut new)).await.is_err());
+        server.faults().set_link(Link::Up);
+        assert!(hear(&mut old).await.unwrap().starts_with("HTTP/1.1 200"));
+        assert!(hear(&mut new).await.unwrap().starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn a_refused_link_ends_connections_and_takes_no_new_ones() {
+        let (server, served) = served().await;
+        let mut old = TcpStream::connect(served.address()).await.unwrap();
+        assert!(ask(&mut old).await.is_ok());
+        server.faults().set_link(Link::Refused);
+        assert!(hear(&mut old).await.is_err());
+        assert!(TcpStream::connect(served.address()).await.is_err());
+        server.faults().set_link(Link::Up);
+        let back = async {
+            // The listener comes back in its own time.
+            loop {
+                if let Ok(mut stream) = TcpStream::connect(served.address()).await {
+                    return ask(&mut stream).await;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(timeout(Duration::from_secs(5), back).await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn stopping_ends_everything() {
+        let (_, served) = served().await;
+        let address = served.address();
+        let mut open = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&mut open).await.is_ok());
+        served.stop().await;
+        assert!(hear(&mut open).await.is_err());
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}

@@ -1,11 +1,5 @@
 //! The API server over the wire, in process, under paused time.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod broken;
 mod reading;
@@ -46,9 +40,7 @@ fn cluster() -> ApiServer {
     let clock = SimClock::new("2026-03-02T10:00:00Z".parse().unwrap(), 1.0);
     let store = Store::seeded(clock, 3);
     for name in ["kube-system", "shop"] {
-        store
-            .create(&NAMESPACES, json!({"metadata": {"name": name}}), &setup())
-            .unwrap();
+        store.create(&NAMESPACES, json!({"metadata": {"name": name}}), &setup()).unwrap();
     }
     ApiServer::new("ring-1", store).trusting("oncall")
 }
@@ -70,12 +62,7 @@ fn seed_map(server: &ApiServer, name: &str, labels: Value) {
     server.store().create(&CONFIGMAPS, map, &setup()).unwrap();
 }
 
-fn request(
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: impl Into<Bytes>,
-) -> Request<Full<Bytes>> {
+fn request(method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     let mut builder = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         builder = builder.header(*name, *value);
@@ -87,23 +74,11 @@ async fn open(server: &ApiServer, request: Request<Full<Bytes>>) -> Response<Api
     server.clone().oneshot(request).await.unwrap()
 }
 
-async fn send(
-    server: &ApiServer,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: impl Into<Bytes>,
-) -> Got {
-    let (parts, body) = open(server, request(method, path, headers, body))
-        .await
-        .into_parts();
+async fn send(server: &ApiServer, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Got {
+    let (parts, body) = open(server, request(method, path, headers, body)).await.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    Got {
-        code: parts.status.as_u16(),
-        headers: parts.headers,
-        text,
-    }
+    Got { code: parts.status.as_u16(), headers: parts.headers, text }
 }
 
 async fn get(server: &ApiServer, path: &str) -> Got {
@@ -118,14 +93,7 @@ async fn patch(server: &ApiServer, path: &str, kind: &str, body: Value) -> Got {
         "strategic" => "application/strategic-merge-patch+json",
         other => other,
     };
-    send(
-        server,
-        "PATCH",
-        path,
-        &[("content-type", kind), ("user-agent", "gonogo/1")],
-        body.to_string(),
-    )
-    .await
+    send(server, "PATCH", path, &[("content-type", kind), ("user-agent", "gonogo/1")], body.to_string()).await
 }
 
 const WEB: &str = "/apis/apps/v1/namespaces/shop/deployments/web";

@@ -18,37 +18,20 @@ async fn as_token(server: &ApiServer, token: &str, method: &str, path: &str, bod
 async fn tokens_name_users_and_rights_follow() {
     let server = cluster();
     seed_web(&server);
-    assert_eq!(
-        as_token(&server, "viewer-token", "GET", WEB, "").await.code,
-        200
-    );
+    assert_eq!(as_token(&server, "viewer-token", "GET", WEB, "").await.code, 200);
     let refused = as_token(&server, "viewer-token", "DELETE", WEB, "").await;
     assert_eq!(
         refused.json()["message"],
         "deployments.apps \"web\" is forbidden: User \"viewer\" cannot delete resource \"deployments\" in API group \"apps\" in the namespace \"shop\""
     );
-    assert_eq!(
-        as_token(&server, "deployer-token", "POST", MAPS, "{}")
-            .await
-            .code,
-        403
-    );
+    assert_eq!(as_token(&server, "deployer-token", "POST", MAPS, "{}").await.code, 403);
     let unknown = as_token(&server, "nonsense", "GET", WEB, "").await;
-    assert_eq!(
-        (unknown.code, unknown.json()["reason"].as_str()),
-        (401, Some("Unauthorized"))
-    );
-    let anonymous = ApiServer {
-        trusted: None,
-        ..server.clone()
-    };
+    assert_eq!((unknown.code, unknown.json()["reason"].as_str()), (401, Some("Unauthorized")));
+    let anonymous = ApiServer { trusted: None, ..server.clone() };
     assert_eq!(get(&anonymous, WEB).await.code, 403);
     assert_eq!(get(&anonymous, "/version").await.code, 200);
     server.faults().expire_tokens(true);
-    assert_eq!(
-        as_token(&server, "viewer-token", "GET", WEB, "").await.code,
-        401
-    );
+    assert_eq!(as_token(&server, "viewer-token", "GET", WEB, "").await.code, 401);
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,53 +48,18 @@ async fn cluster_wide_lists_need_cluster_wide_rights() {
             ..Default::default()
         });
     });
-    let local = as_token(
-        &server,
-        "t",
-        "GET",
-        "/apis/apps/v1/namespaces/shop/deployments",
-        "",
-    )
-    .await;
+    let local = as_token(&server, "t", "GET", "/apis/apps/v1/namespaces/shop/deployments", "").await;
     assert_eq!(local.code, 200);
     let wide = as_token(&server, "t", "GET", "/apis/apps/v1/deployments", "").await;
-    assert!(
-        wide.json()["message"]
-            .as_str()
-            .unwrap()
-            .ends_with("at the cluster scope")
-    );
+    assert!(wide.json()["message"].as_str().unwrap().ends_with("at the cluster scope"));
     let asked = |ns: &str| {
         json!({"spec": {"resourceAttributes": {"verb": "list", "group": "apps", "resource": "deployments", "namespace": ns}}}).to_string()
     };
     let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-    assert_eq!(
-        as_token(&server, "t", "POST", path, &asked("shop"))
-            .await
-            .json()["status"]["allowed"],
-        true
-    );
-    assert_eq!(
-        as_token(&server, "t", "POST", path, &asked(""))
-            .await
-            .json()["status"]["allowed"],
-        false
-    );
-    let me = as_token(
-        &server,
-        "t",
-        "POST",
-        "/apis/authentication.k8s.io/v1/selfsubjectreviews",
-        "{}",
-    )
-    .await;
-    assert_eq!(
-        (
-            me.code,
-            me.json()["status"]["userInfo"]["username"].as_str()
-        ),
-        (201, Some("local"))
-    );
+    assert_eq!(as_token(&server, "t", "POST", path, &asked("shop")).await.json()["status"]["allowed"], true);
+    assert_eq!(as_token(&server, "t", "POST", path, &asked("")).await.json()["status"]["allowed"], false);
+    let me = as_token(&server, "t", "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}").await;
+    assert_eq!((me.code, me.json()["status"]["userInfo"]["username"].as_str()), (201, Some("local")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,18 +70,7 @@ async fn impersonation_needs_its_own_right() {
     let me = send(&server, "POST", path, &headers, "{}").await.json();
     assert_eq!(me["status"]["userInfo"]["username"], "viewer");
     let viewer = server.trusting("viewer");
-    assert_eq!(
-        send(
-            &viewer,
-            "POST",
-            path,
-            &[("impersonate-user", "oncall")],
-            "{}"
-        )
-        .await
-        .code,
-        403
-    );
+    assert_eq!(send(&viewer, "POST", path, &[("impersonate-user", "oncall")], "{}").await.code, 403);
 }
 
 fn rules(text: &str) -> Vec<AdmissionRule> {
@@ -182,45 +119,26 @@ async fn admission_rules_are_data_and_refuse_as_the_real_ones_do() {
     ));
     let frozen = patch(&server, WEB, "merge", json!({"spec": {"paused": true}})).await;
     assert_eq!(frozen.code, 403);
-    assert_eq!(
-        frozen.json()["message"],
-        "admission webhook \"freeze.example.com\" denied the request: change freeze"
-    );
+    assert_eq!(frozen.json()["message"], "admission webhook \"freeze.example.com\" denied the request: change freeze");
     let image = json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "web:latest"}]);
     let policy = patch(&server, WEB, "json", image).await;
     assert_eq!(policy.code, 422);
-    assert!(policy.json()["message"].as_str().unwrap().contains(
-        "ValidatingAdmissionPolicy 'tags' with binding 'prod' denied request: no latest tags"
-    ));
-    assert_eq!(
-        policy.json()["details"]["causes"].as_array().unwrap().len(),
-        1
+    assert!(
+        policy.json()["message"]
+            .as_str()
+            .unwrap()
+            .contains("ValidatingAdmissionPolicy 'tags' with binding 'prod' denied request: no latest tags")
     );
+    assert_eq!(policy.json()["details"]["causes"].as_array().unwrap().len(), 1);
     let many = patch(&server, WEB, "merge", json!({"spec": {"replicas": 51}})).await;
-    assert_eq!(
-        many.json()["details"]["causes"][0]["field"],
-        "spec.replicas"
-    );
+    assert_eq!(many.json()["details"]["causes"][0]["field"], "spec.replicas");
     let map = json!({"metadata": {"name": "m"}}).to_string();
-    let dry = send(
-        &server,
-        "POST",
-        &format!("{MAPS}?dryRun=All"),
-        &[],
-        map.clone(),
-    )
-    .await;
+    let dry = send(&server, "POST", &format!("{MAPS}?dryRun=All"), &[], map.clone()).await;
     assert_eq!(
         (dry.code, dry.json()["message"].as_str()),
-        (
-            400,
-            Some("admission webhook \"audit.example.com\" does not support dry run")
-        )
+        (400, Some("admission webhook \"audit.example.com\" does not support dry run"))
     );
     assert_eq!(send(&server, "POST", MAPS, &[], map).await.code, 201);
     let warned = patch(&server, WEB, "merge", json!({"spec": {"replicas": 9}})).await;
-    assert_eq!(
-        (warned.code, warned.header("warning")),
-        (200, "299 - \"the autoscaler owns replicas\"")
-    );
+    assert_eq!((warned.code, warned.header("warning")), (200, "299 - \"the autoscaler owns replicas\""));
 }

@@ -16,10 +16,7 @@ impl Lines {
     async fn open(server: &ApiServer, path: &str) -> Self {
         let response = open(server, request("GET", path, &[], "")).await;
         assert_eq!(response.status(), 200);
-        Self {
-            body: response.into_body(),
-            rest: String::new(),
-        }
+        Self { body: response.into_body(), rest: String::new() }
     }
 
     /// The next event; None when the watch has ended.
@@ -31,8 +28,7 @@ impl Lines {
                 return Some(event);
             }
             let frame = self.body.frame().await?.unwrap();
-            self.rest
-                .push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+            self.rest.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
         }
     }
 
@@ -52,19 +48,9 @@ async fn a_watch_starts_with_everything_or_after_a_revision() {
     let mut all = Lines::open(&server, &format!("{MAPS}?watch=1")).await;
     assert_eq!(all.word().await, "ADDED a");
     assert_eq!(all.word().await, "ADDED b");
-    let mut later = Lines::open(
-        &server,
-        &format!("{MAPS}?watch=true&resourceVersion={then}"),
-    )
-    .await;
+    let mut later = Lines::open(&server, &format!("{MAPS}?watch=true&resourceVersion={then}")).await;
     assert_eq!(later.word().await, "ADDED b");
-    patch(
-        &server,
-        &format!("{MAPS}/b"),
-        "merge",
-        json!({"data": {"k": "w"}}),
-    )
-    .await;
+    patch(&server, &format!("{MAPS}/b"), "merge", json!({"data": {"k": "w"}})).await;
     assert_eq!(later.word().await, "MODIFIED b");
     send(&server, "DELETE", &format!("{MAPS}/b"), &[], "").await;
     assert_eq!(later.word().await, "DELETED b");
@@ -78,33 +64,14 @@ async fn a_selector_turns_changes_into_arrivals_and_departures() {
     seed_map(&server, "b", json!({"ring": "2"}));
     let mut ring = Lines::open(&server, &format!("{MAPS}?watch=1&labelSelector=ring%3D1")).await;
     assert_eq!(ring.word().await, "ADDED a");
-    patch(
-        &server,
-        &format!("{MAPS}/b"),
-        "merge",
-        json!({"metadata": {"labels": {"ring": "1"}}}),
-    )
-    .await;
+    patch(&server, &format!("{MAPS}/b"), "merge", json!({"metadata": {"labels": {"ring": "1"}}})).await;
     assert_eq!(ring.word().await, "ADDED b");
-    patch(
-        &server,
-        &format!("{MAPS}/a"),
-        "merge",
-        json!({"metadata": {"labels": {"ring": "9"}}}),
-    )
-    .await;
+    patch(&server, &format!("{MAPS}/a"), "merge", json!({"metadata": {"labels": {"ring": "9"}}})).await;
     let gone = ring.next().await.unwrap();
     assert_eq!(gone["type"], "DELETED");
     assert_eq!(gone["object"]["metadata"]["labels"]["ring"], "1");
-    assert_eq!(
-        gone["object"]["metadata"]["resourceVersion"],
-        server.store().revision().to_string()
-    );
-    let mut named = Lines::open(
-        &server,
-        &format!("{MAPS}?watch=1&fieldSelector=metadata.name%3Db"),
-    )
-    .await;
+    assert_eq!(gone["object"]["metadata"]["resourceVersion"], server.store().revision().to_string());
+    let mut named = Lines::open(&server, &format!("{MAPS}?watch=1&fieldSelector=metadata.name%3Db")).await;
     assert_eq!(named.word().await, "ADDED b");
 }
 
@@ -122,10 +89,7 @@ async fn a_quiet_watch_gets_a_bookmark_and_then_its_end() {
     assert_eq!(bookmark["type"], "BOOKMARK");
     assert_eq!(bookmark["object"]["kind"], "ConfigMap");
     // It carries the revision of changes to other kinds too: that is what it is for.
-    assert_eq!(
-        bookmark["object"]["metadata"]["resourceVersion"],
-        server.store().revision().to_string()
-    );
+    assert_eq!(bookmark["object"]["metadata"]["resourceVersion"], server.store().revision().to_string());
     assert_eq!(began.elapsed().as_secs(), 28);
     assert_eq!(watch.next().await, None);
     assert_eq!(began.elapsed().as_secs(), 30);
@@ -135,22 +99,15 @@ async fn a_quiet_watch_gets_a_bookmark_and_then_its_end() {
 async fn a_streaming_list_says_when_it_was_everything() {
     let server = cluster();
     seed_map(&server, "a", json!({}));
-    let path = format!(
-        "{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
-    );
+    let path =
+        format!("{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
     let mut watch = Lines::open(&server, &path).await;
     assert_eq!(watch.word().await, "ADDED a");
     let mark = watch.next().await.unwrap();
     assert_eq!(mark["type"], "BOOKMARK");
-    assert_eq!(
-        mark["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"],
-        "true"
-    );
+    assert_eq!(mark["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
     let wrong = get(&server, &format!("{MAPS}?watch=1&sendInitialEvents=true")).await;
-    assert_eq!(
-        (wrong.code, wrong.json()["reason"].as_str()),
-        (422, Some("Invalid"))
-    );
+    assert_eq!((wrong.code, wrong.json()["reason"].as_str()), (422, Some("Invalid")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,11 +136,7 @@ async fn a_watch_can_be_cut_and_resumed_without_loss() {
     seed_map(&server, "b", json!({}));
     let mut again = Lines::open(&server, &format!("{MAPS}?watch=1&resourceVersion={last}")).await;
     assert_eq!(again.word().await, "ADDED b");
-    assert!(
-        timeout(Duration::from_secs(20), again.next())
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_secs(20), again.next()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,15 +145,8 @@ async fn a_table_watch_sends_its_columns_once() {
     seed_map(&server, "a", json!({}));
     seed_map(&server, "b", json!({}));
     let accept = [("accept", "application/json;as=Table;v=v1;g=meta.k8s.io")];
-    let response = open(
-        &server,
-        request("GET", &format!("{MAPS}?watch=1"), &accept, ""),
-    )
-    .await;
-    let mut watch = Lines {
-        body: response.into_body(),
-        rest: String::new(),
-    };
+    let response = open(&server, request("GET", &format!("{MAPS}?watch=1"), &accept, "")).await;
+    let mut watch = Lines { body: response.into_body(), rest: String::new() };
     let first = watch.next().await.unwrap();
     assert_eq!(first["object"]["columnDefinitions"][0]["name"], "Name");
     let second = watch.next().await.unwrap();
