@@ -305,3 +305,48 @@ fn describe_events_and_logs() {
     assert!(cluster.kubectl(&["logs", "web-bbb-0", "--tail=5"]).bad().contains("not found"));
     cluster.stop();
 }
+
+#[test]
+fn apply_on_the_server_side() {
+    if !kubectl_is_here() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let apply = ["apply", "--server-side", "-f", "-"];
+    assert!(cluster.kubectl_with(&apply, MANIFEST).good().contains("serverside-applied"));
+    cluster.kubectl(&["set", "image", "deploy/api", "api=other:v1"]).good();
+    let conflict = cluster.kubectl_with(&apply, MANIFEST).bad();
+    assert!(conflict.contains("conflict with \"kubectl-set\""), "{conflict}");
+    cluster.kubectl_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], MANIFEST).good();
+    let api = cluster.json(&["get", "deploy", "api"]);
+    assert_eq!(api["spec"]["template"]["spec"]["containers"][0]["image"], "registry.example/api:v1");
+    cluster.stop();
+}
+
+#[test]
+fn namespaces_labels_annotations_and_waiting() {
+    if !kubectl_is_here() {
+        return;
+    }
+    let cluster = Cluster::start();
+    cluster.seed_web();
+    cluster.kubectl(&["create", "namespace", "other"]).good();
+    assert!(cluster.kubectl(&["get", "ns", "other"]).good().contains("Active"));
+    cluster.kubectl(&["delete", "ns", "other", "--timeout=20s"]).good();
+    // Before the annotation, which counts up the generation that no controller observes here.
+    cluster.kubectl(&["wait", "deploy/web", "--for=condition=Available", "--timeout=20s"]).good();
+    cluster.kubectl(&["label", "deploy", "web", "ring=2"]).good();
+    cluster.kubectl(&["annotate", "deploy", "web", "kubernetes.io/change-cause=by hand"]).good();
+    let labelled = cluster.kubectl(&["get", "deploy", "-L", "ring", "--sort-by=.metadata.name"]).good();
+    assert!(labelled.lines().nth(1).unwrap().trim_end().ends_with('2'), "{labelled}");
+    cluster.kubectl(&["wait", "deploy/web", "--for=jsonpath={.spec.replicas}=2", "--timeout=20s"]).good();
+    cluster.kubectl(&["delete", "deploy", "web", "--timeout=20s"]).good();
+    assert!(cluster.kubectl(&["get", "rs,po"]).good().is_empty());
+    cluster.kubectl(&["create", "deployment", "quick", "--image=web:v1", "--dry-run=client"]).good();
+    let resources = cluster.kubectl(&["api-resources"]).good();
+    assert!(resources.contains("httproutes") && resources.contains("deploy "), "{resources}");
+    assert!(cluster.kubectl(&["version"]).good().contains("Server Version: v1.34"));
+    assert!(cluster.kubectl(&["get", "--raw", "/livez"]).good().contains("ok"));
+    assert!(cluster.kubectl(&["explain", "deployment.spec.paused"]).good().contains("paused"));
+    cluster.stop();
+}

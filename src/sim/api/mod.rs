@@ -4,6 +4,7 @@
 pub mod access;
 /// What a cluster's webhooks and policies refuse.
 pub mod admission;
+mod apply;
 mod body;
 mod columns;
 mod discovery;

@@ -12,6 +12,7 @@ use super::super::status::{ApiError, Cause, Details};
 use super::super::store::{DeleteOptions, Part, Propagation, Stored, Writer, events};
 use super::ApiServer;
 use super::admission::{self, Review};
+use super::apply;
 use super::path::ObjectPath;
 use super::protobuf;
 use super::represent;
@@ -96,7 +97,7 @@ fn unsupported_media() -> ApiError {
 }
 
 /// Checks an object that came in a body against where it was sent.
-fn place(resource: &Resource, path: &ObjectPath, object: &mut Value) -> Result<(), ApiError> {
+pub(super) fn place(resource: &Resource, path: &ObjectPath, object: &mut Value) -> Result<(), ApiError> {
     if !object.is_object() {
         return Err(ApiError::bad_request("the object provided is unrecognized: expected a JSON object"));
     }
@@ -138,7 +139,7 @@ fn place(resource: &Resource, path: &ObjectPath, object: &mut Value) -> Result<(
 }
 
 /// What `fieldValidation` makes of fields the kind does not have.
-fn unknown_fields(call: &mut Call, resource: &Resource, object: &Value) -> Result<(), String> {
+pub(super) fn unknown_fields(call: &mut Call, resource: &Resource, object: &Value) -> Result<(), String> {
     let validation = call.query.get("fieldValidation").to_owned();
     if validation == "Ignore" {
         return Ok(());
@@ -155,7 +156,7 @@ fn unknown_fields(call: &mut Call, resource: &Resource, object: &Value) -> Resul
     Ok(())
 }
 
-fn undecodable(resource: &Resource, why: &str) -> ApiError {
+pub(super) fn undecodable(resource: &Resource, why: &str) -> ApiError {
     let (kind, version) = (resource.kind, resource.version);
     ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
 }
@@ -201,7 +202,7 @@ fn create(
     written(server, call, resource, 201, made)
 }
 
-fn part(path: &ObjectPath) -> Part {
+pub(super) fn part(path: &ObjectPath) -> Part {
     if path.subresource == "status" { Part::Status } else { Part::Main }
 }
 
@@ -313,6 +314,9 @@ fn patch(
     path: &ObjectPath,
     dry_run: bool,
 ) -> Result<Reply, ApiError> {
+    if call.content_type() == apply::MEDIA_TYPE {
+        return apply::answer(server, call, resource, path, dry_run);
+    }
     let patch = read_patch(call, resource.custom)?;
     let by = writer(call, dry_run);
     let done = server.store().modify(resource, &path.namespace, &path.name, part(path), &by, |current| {

@@ -127,7 +127,7 @@ pub(super) fn differences(old: &Value, new: &Value, shape: &Shape, top: bool) ->
     for (key, (value, inner)) in &after {
         match before.iter().find(|(k, _)| k == key) {
             None => {
-                written.insert(key.clone(), Value::Object(tree_of(value, inner, false)));
+                written.insert(key.clone(), Value::Object(branch(shape, key, value, inner)));
             }
             Some((_, (was, _))) if was == value => {}
             Some((_, (was, _))) => {
@@ -148,7 +148,7 @@ pub(super) fn differences(old: &Value, new: &Value, shape: &Shape, top: bool) ->
     }
     for (key, (value, inner)) in &before {
         if !after.iter().any(|(k, _)| k == key) {
-            removed.insert(key.clone(), Value::Object(tree_of(value, inner, false)));
+            removed.insert(key.clone(), Value::Object(branch(shape, key, value, inner)));
         }
     }
     (written, removed)
@@ -156,21 +156,26 @@ pub(super) fn differences(old: &Value, new: &Value, shape: &Shape, top: bool) ->
 
 /// Every field of `value`.
 pub(super) fn tree_of(value: &Value, shape: &Shape, top: bool) -> Tree {
-    let mut tree = Tree::new();
     if !is_granular(value, shape) {
-        return tree;
+        return Tree::new();
     }
-    for (key, (child, inner)) in children(value, shape, top) {
-        tree.insert(key, Value::Object(tree_of(child, &inner, false)));
-    }
-    let list_item_or_map = !top && !matches!(shape, Shape::List(..)) && !tree.is_empty();
-    if list_item_or_map {
+    let branches = children(value, shape, top).into_iter();
+    branches.map(|(key, (child, inner))| (key.clone(), Value::Object(branch(shape, &key, child, &inner)))).collect()
+}
+
+/// The tree below one path element. Whoever makes a map, an element or an optional struct
+/// owns it itself too (`.`); structs that are always there are nobody's.
+fn branch(shape: &Shape, key: &str, child: &Value, inner: &Shape) -> Tree {
+    let mut tree = tree_of(child, inner, false);
+    let name = key.strip_prefix("f:").unwrap_or("");
+    let always = name == "metadata" || field_of(shape, name).is_some_and(|field| field.always);
+    if !tree.is_empty() && !always {
         tree.insert(".".to_owned(), json!({}));
     }
     tree
 }
 
-fn is_granular(value: &Value, shape: &Shape) -> bool {
+pub(super) fn is_granular(value: &Value, shape: &Shape) -> bool {
     match value {
         Value::Object(_) => true,
         Value::Array(_) => matches!(shape, Shape::List(_, Merge::Keys(_) | Merge::Set)),
@@ -197,8 +202,7 @@ pub(super) fn children<'a>(value: &'a Value, shape: &Shape, top: bool) -> Vec<(S
         (Value::Array(list), Shape::List(item, Merge::Keys(keys))) => list
             .iter()
             .map(|element| {
-                let named: Map<String, Value> =
-                    keys.iter().filter_map(|key| Some(((*key).to_owned(), element.get(*key)?.clone()))).collect();
+                let named = key_of(element, keys);
                 (format!("k:{}", Value::Object(named)), (element, Shape::clone(item)))
             })
             .collect(),
@@ -207,6 +211,23 @@ pub(super) fn children<'a>(value: &'a Value, shape: &Shape, top: bool) -> Vec<(S
         }
         _ => Vec::new(),
     }
+}
+
+/// What tells an element of a keyed list apart. Ports without a protocol are TCP.
+pub(super) fn key_of(element: &Value, keys: &[&'static str]) -> Map<String, Value> {
+    let value = |key: &str| match (element.get(key), key) {
+        (Some(value), _) => Some(value.clone()),
+        (None, "protocol") => Some("TCP".into()),
+        (None, _) => None,
+    };
+    keys.iter().filter_map(|key| Some(((*key).to_owned(), value(key)?))).collect()
+}
+
+/// The object without its managedFields.
+pub(super) fn without(object: &Value) -> Value {
+    let mut bare = object.clone();
+    meta::set(&mut bare, "managedFields", None);
+    bare
 }
 
 /// Adds the paths of `more`.

@@ -4,6 +4,7 @@
 //! (patch, defaults, validation) and committed only if the object is still the one it
 //! started from, as the real server does.
 
+mod apply;
 mod defaults;
 /// Events in two API groups.
 pub mod events;
@@ -25,6 +26,7 @@ use super::clock::SimClock;
 use super::resources::{self, Resource};
 use super::status::ApiError;
 
+pub use apply::Applied;
 use history::History;
 pub use history::{Change, Changes, Compacted, Verb};
 pub use load::Author;

@@ -8,7 +8,7 @@ use super::super::clock::rfc3339;
 use super::super::resources::{DEPLOYMENTS, NAMESPACES, RESOURCES, Resource};
 use super::super::schema;
 use super::super::status::ApiError;
-use super::{Change, State, Store, Stored, Verb, defaults, events, managed, meta, no_namespace, validate};
+use super::{Change, State, Store, Stored, Verb, apply, defaults, events, managed, meta, no_namespace, validate};
 
 /// How often a change is tried again when others write the same object meanwhile.
 const TRIES: usize = 5;
@@ -101,9 +101,14 @@ impl Store {
         if resource.namespaced && self.find(&NAMESPACES, "", &ns).is_none() {
             return Err(no_namespace(&ns));
         }
+        let wanted = writer.apply.then(|| object.clone());
         self.stamp_new(resource, &mut object, &ns, &name, revision);
         settle(resource, None, &mut object)?;
-        managed::record(resource, None, &mut object, &self.entry(writer, Part::Main));
+        let by = self.entry(writer, Part::Main);
+        match wanted {
+            Some(wanted) => apply::record_new(resource, &wanted, &mut object, &by),
+            None => managed::record(resource, None, &mut object, &by),
+        }
         let mut state = self.lock();
         if state.find(resource, &ns, &name).is_some() {
             return Err(ApiError::already_exists(resource, &name));
@@ -157,18 +162,39 @@ impl Store {
         writer: &Writer,
         mut change: impl FnMut(&mut Value) -> Result<(), ApiError>,
     ) -> Result<Arc<Value>, ApiError> {
-        let resource = resource.stored();
+        let make = |current: &Value| {
+            let mut next = current.clone();
+            change(&mut next).map(|()| (next, ()))
+        };
+        let own = |old: &Value, new: &mut Value, ()| {
+            if old != new {
+                managed::record(resource.stored(), Some(old), new, &self.entry(writer, part));
+            }
+        };
+        self.change(resource.stored(), (ns, name), part, writer, make, own)
+    }
+
+    /// The loop under `modify` and `apply`: `make` gives the next object, `own` writes its
+    /// managedFields once it is prepared.
+    pub(super) fn change<T>(
+        &self,
+        resource: &'static Resource,
+        (ns, name): (&str, &str),
+        part: Part,
+        writer: &Writer,
+        mut make: impl FnMut(&Value) -> Result<(Value, T), ApiError>,
+        mut own: impl FnMut(&Value, &mut Value, T),
+    ) -> Result<Arc<Value>, ApiError> {
         for _ in 0..TRIES {
             let Some(current) = self.find(resource, ns, name) else {
                 return Err(ApiError::not_found(resource, name));
             };
-            let mut next = Value::clone(&current.value);
-            change(&mut next)?;
+            let (mut next, ownership) = make(&current.value)?;
             self.prepare(resource, part, &current.value, &mut next)?;
+            own(&current.value, &mut next, ownership);
             if next == *current.value {
                 return Ok(Arc::clone(&current.value));
             }
-            managed::record(resource, Some(&current.value), &mut next, &self.entry(writer, part));
             if writer.dry_run {
                 return Ok(Arc::new(next));
             }
@@ -255,6 +281,9 @@ impl Store {
     /// Deletes or orphans what the object with this uid owned.
     fn collect(&self, state: &mut State, uid: &str, propagation: Propagation) {
         for (resource, owned) in state.owned_by(uid) {
+            if state.find(resource, owned.namespace(), owned.name()).is_none() {
+                continue;
+            }
             let others = owned.owners().any(|owner| owner != uid);
             if propagation == Propagation::Orphan || others {
                 let mut left = Value::clone(&owned.value);
@@ -331,7 +360,7 @@ impl Store {
         Ok(())
     }
 
-    fn entry<'a>(&self, writer: &'a Writer, part: Part) -> managed::Entry<'a> {
+    pub(super) fn entry<'a>(&self, writer: &'a Writer, part: Part) -> managed::Entry<'a> {
         managed::Entry {
             manager: &writer.manager,
             operation: if writer.apply { "Apply" } else { "Update" },

@@ -1,6 +1,7 @@
 //! The API server over the wire, in process, under paused time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod applying;
 mod broken;
 mod reading;
 mod rights;
