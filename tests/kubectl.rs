@@ -17,8 +17,8 @@ use std::process::Stdio;
 
 use cluster::{Cluster, kubectl_is_here};
 use gonogo::sim::resources::{DEPLOYMENTS, EVENTS, HTTPROUTES};
-use gonogo::sim::store::Part;
-use gonogo::sim::store::Writer;
+use gonogo::sim::store::{Part, Writer};
+use gonogo::sim::world::{SimFleet, SimOptions};
 use serde_json::json;
 
 /// Columns of a line, whatever their width.
@@ -349,4 +349,48 @@ fn namespaces_labels_annotations_and_waiting() {
     assert!(cluster.kubectl(&["get", "--raw", "/livez"]).good().contains("ok"));
     assert!(cluster.kubectl(&["explain", "deployment.spec.paused"]).good().contains("paused"));
     cluster.stop();
+}
+
+#[test]
+fn a_rollout_in_the_simulated_fleet_is_followed_to_its_end() {
+    if !kubectl_is_here() {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let entered = runtime.enter();
+    let start = "2026-03-02T10:00:00Z".parse().ok();
+    let options = SimOptions { speed: Some(8.0), start, ..SimOptions::default() };
+    let mut fleet = SimFleet::start(&options).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let addresses = runtime.block_on(fleet.serve(dir.path())).unwrap().clone();
+    drop(entered);
+    let kubectl = |args: &[&str]| cluster::run(cluster::command(dir.path(), &addresses.kubeconfig, args));
+    let on = |args: &[&str]| {
+        let mut all = vec!["--context=sim-ap-south-1"];
+        all.extend(args);
+        kubectl(&all)
+    };
+    let image = |version: &str| {
+        let path = "jsonpath={.spec.template.spec.containers[0].name}={.spec.template.spec.containers[0].image}";
+        let now = on(&["get", "deploy", "webapp", "-o", path]).good();
+        format!("{}:{version}", now.rsplit_once(':').unwrap().0)
+    };
+    on(&["set", "image", "deploy/webapp", &image("v3")]).good();
+    let status = on(&["rollout", "status", "deploy/webapp", "--timeout=60s"]).good();
+    assert!(status.contains("Waiting for deployment") && status.contains("successfully rolled out"), "{status}");
+    let pods = on(&["get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}"]).good();
+    assert!(pods.split_whitespace().all(|image| image.ends_with(":v3")), "{pods}");
+    on(&["rollout", "undo", "deploy/webapp"]).good();
+    on(&["rollout", "status", "deploy/webapp", "--timeout=60s"]).good();
+    assert!(!image("x").is_empty() && on(&["rollout", "history", "deploy/webapp"]).ok);
+    let pods = on(&["get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}"]).good();
+    assert!(pods.split_whitespace().all(|image| !image.ends_with(":v3")), "{pods}");
+    on(&["rollout", "restart", "deploy/webapp"]).good();
+    on(&["rollout", "status", "deploy/webapp", "--timeout=60s"]).good();
+    assert!(on(&["describe", "deploy", "webapp"]).good().contains("ScalingReplicaSet"));
+    let pod = on(&["get", "pods", "-o", "name"]).good();
+    assert!(on(&["logs", pod.lines().next().unwrap(), "--tail=3"]).good().lines().count() <= 3);
+    on(&["delete", pod.lines().next().unwrap(), "--timeout=20s"]).good();
+    on(&["rollout", "status", "deploy/webapp", "--timeout=60s"]).good();
+    runtime.block_on(fleet.stop());
 }

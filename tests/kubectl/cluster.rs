@@ -1,5 +1,6 @@
 //! A simulated cluster on a socket, and kubectl pointed at it.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use gonogo::sim::api::ApiServer;
@@ -155,32 +156,21 @@ impl Cluster {
 
     /// The command, not yet run.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new("kubectl");
-        command
-            .args(args)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.dir.path())
-            .env("KUBECONFIG", self.dir.path().join("config"))
-            .stdin(Stdio::null());
-        command
+        command(self.dir.path(), &self.dir.path().join("config"), args)
     }
 
     /// Runs kubectl.
     pub fn kubectl(&self, args: &[&str]) -> Run {
-        let output = self.command(args).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Run { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
+        run(self.command(args))
     }
 
     /// Runs kubectl with a file's text for `-f -`.
     pub fn kubectl_with(&self, args: &[&str], input: &str) -> Run {
         let file = self.dir.path().join("input.yaml");
         std::fs::write(&file, input).unwrap();
-        let stdin = std::fs::File::open(file).unwrap();
-        let output = self.command(args).stdin(stdin).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Run { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
+        let mut command = self.command(args);
+        command.stdin(std::fs::File::open(file).unwrap());
+        run(command)
     }
 
     /// Runs kubectl and reads its JSON.
@@ -197,4 +187,24 @@ impl Cluster {
             self.runtime.block_on(door.stop());
         }
     }
+}
+
+/// A kubectl command that sees nothing of this machine but the PATH.
+pub fn command(home: &Path, kubeconfig: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new("kubectl");
+    command
+        .args(args)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home)
+        .env("KUBECONFIG", kubeconfig)
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end.
+pub fn run(mut command: Command) -> Run {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Run { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
 }
