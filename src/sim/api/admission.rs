@@ -56,6 +56,8 @@ pub enum Is {
     Above(f64),
     /// Its value differs from before (true) or not (false).
     Changed(bool),
+    /// It is the name of the user who asks (true) or not (false).
+    Requester(bool),
 }
 
 /// What a rule does.
@@ -196,6 +198,7 @@ impl Condition {
             Is::Not(value) => now != value,
             Is::Contains(part) => now.as_str().is_some_and(|text| text.contains(part.as_str())),
             Is::Above(bound) => now.as_f64().is_some_and(|number| number > *bound),
+            Is::Requester(wanted) => (now.as_str() == Some(review.user.name.as_str())) == *wanted,
             Is::Changed(wanted) => {
                 let before = review.old.and_then(|old| old.pointer(&self.field)).unwrap_or(&null);
                 (before != now) == *wanted

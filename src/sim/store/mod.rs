@@ -6,6 +6,7 @@
 
 mod apply;
 mod defaults;
+mod delete;
 /// Events in two API groups.
 pub mod events;
 mod history;
@@ -16,9 +17,10 @@ mod stored;
 mod validate;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -27,11 +29,12 @@ use super::resources::{self, Resource};
 use super::status::ApiError;
 
 pub use apply::Applied;
+pub use delete::{DeleteOptions, Propagation};
 use history::History;
 pub use history::{Change, Changes, Compacted, Verb};
 pub use load::Author;
 pub use stored::{Representation, Stored};
-pub use write::{DeleteOptions, Part, Propagation, Writer};
+pub use write::{Part, Writer};
 
 /// Objects of one resource: namespace (empty for cluster scope) → name → object.
 type Shelf = BTreeMap<String, BTreeMap<String, Arc<Stored>>>;
@@ -54,6 +57,8 @@ struct State {
     revision: u64,
     shelves: BTreeMap<(&'static str, &'static str), Shelf>,
     history: History,
+    /// Events by the time of their writes, to be forgotten after an hour.
+    events: VecDeque<(Timestamp, Arc<Stored>)>,
 }
 
 impl Store {
@@ -64,7 +69,8 @@ impl Store {
 
     /// An empty cluster whose uids follow from `seed`: give each cluster of a fleet its own.
     pub fn seeded(clock: SimClock, seed: u64) -> Self {
-        let state = State { revision: 1, shelves: BTreeMap::new(), history: History::default() };
+        let state =
+            State { revision: 1, shelves: BTreeMap::new(), history: History::default(), events: VecDeque::new() };
         let inner = Inner { clock, seed, state: Mutex::new(state), newest: watch::Sender::new(1) };
         Self { inner: Arc::new(inner) }
     }

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::super::resources::{CONFIGMAPS, DEPLOYMENTS, NAMESPACES, PODS, REPLICASETS};
+use super::super::resources::{CONFIGMAPS, DEPLOYMENTS, EVENTS, NAMESPACES, PODS, REPLICASETS};
 use super::*;
 
 fn cluster() -> Store {
@@ -166,4 +166,38 @@ async fn an_earlier_list_can_be_read_again_until_history_forgets_it() {
 async fn the_same_script_gives_the_same_uids() {
     let uid = |store: Store| store.create(&DEPLOYMENTS, deployment("web"), &me()).unwrap()["metadata"]["uid"].clone();
     assert_eq!(uid(cluster()), uid(cluster()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_are_forgotten_an_hour_after_their_last_write() {
+    let store = cluster();
+    let event = |name: &str| json!({"metadata": {"name": name, "namespace": "shop"}, "reason": "R"});
+    for name in ["a", "b"] {
+        store.create(&EVENTS, event(name), &me()).unwrap();
+    }
+    tokio::time::advance(std::time::Duration::from_secs(2_400)).await;
+    let again = |o: &mut Value| {
+        o["count"] = json!(2);
+        Ok(())
+    };
+    store.modify(&EVENTS, "shop", "b", Part::Main, &me(), again).unwrap();
+    tokio::time::advance(std::time::Duration::from_secs(2_400)).await;
+    store.create(&EVENTS, event("c"), &me()).unwrap();
+    let names: Vec<Value> = store.list(&EVENTS, None).iter().map(|e| e["metadata"]["name"].clone()).collect();
+    assert_eq!(names, ["b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn finalizers_hold_an_object_until_they_are_gone() {
+    let store = cluster();
+    let map = json!({"metadata": {"name": "m", "namespace": "shop", "finalizers": ["example.com/wait"]}});
+    store.create(&CONFIGMAPS, map, &me()).unwrap();
+    let held = store.delete(&CONFIGMAPS, "shop", "m", &DeleteOptions::default(), &me()).unwrap();
+    assert_eq!(held["metadata"]["deletionTimestamp"], "2026-03-02T10:00:00Z");
+    let free = |o: &mut Value| {
+        o["metadata"].as_object_mut().unwrap().remove("finalizers");
+        Ok(())
+    };
+    store.modify(&CONFIGMAPS, "shop", "m", Part::Main, &me(), free).unwrap();
+    assert!(store.get(&CONFIGMAPS, "shop", "m").is_none());
 }

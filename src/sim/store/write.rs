@@ -5,10 +5,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::clock::rfc3339;
-use super::super::resources::{DEPLOYMENTS, NAMESPACES, RESOURCES, Resource};
+use super::super::resources::{DEPLOYMENTS, EVENTS, NAMESPACES, Resource};
 use super::super::schema;
 use super::super::status::ApiError;
-use super::{Change, State, Store, Stored, Verb, apply, defaults, events, managed, meta, no_namespace, validate};
+use super::{
+    Change, Propagation, State, Store, Stored, Verb, apply, defaults, events, managed, meta, no_namespace, validate,
+};
 
 /// How often a change is tried again when others write the same object meanwhile.
 const TRIES: usize = 5;
@@ -52,29 +54,6 @@ pub enum Part {
     Status,
     /// `.spec.replicas`, through `/scale`.
     Scale,
-}
-
-/// What happens to the objects that a deleted one owns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Propagation {
-    /// They are deleted after it.
-    #[default]
-    Background,
-    /// They are deleted before it.
-    Foreground,
-    /// They stay and lose their owner.
-    Orphan,
-}
-
-/// Conditions and manner of a deletion.
-#[derive(Clone, Debug, Default)]
-pub struct DeleteOptions {
-    /// Only if the object has this uid.
-    pub uid: Option<String>,
-    /// Only if the object has this resourceVersion.
-    pub resource_version: Option<String>,
-    /// What happens to owned objects.
-    pub propagation: Propagation,
 }
 
 impl Store {
@@ -216,91 +195,6 @@ impl Store {
         Err(ApiError::stale(resource, name))
     }
 
-    /// Deletes an object and, as the garbage collector would, what only it owned. With
-    /// finalizers it stays, with a deletionTimestamp, until they are gone.
-    pub fn delete(
-        &self,
-        resource: &'static Resource,
-        ns: &str,
-        name: &str,
-        options: &DeleteOptions,
-        writer: &Writer,
-    ) -> Result<Arc<Value>, ApiError> {
-        let resource = resource.stored();
-        let mut state = self.lock();
-        let Some(current) = state.find(resource, ns, name).cloned() else {
-            return Err(ApiError::not_found(resource, name));
-        };
-        check_preconditions(resource, &current, options)?;
-        if writer.dry_run {
-            return Ok(Arc::clone(&current.value));
-        }
-        Ok(self.delete_locked(&mut state, resource, &current, options.propagation))
-    }
-
-    fn delete_locked(
-        &self,
-        state: &mut State,
-        resource: &'static Resource,
-        current: &Arc<Stored>,
-        propagation: Propagation,
-    ) -> Arc<Value> {
-        let mut last = Value::clone(&current.value);
-        let previous = Some(Arc::clone(&current.value));
-        let finalizers = current.value.pointer("/metadata/finalizers").and_then(Value::as_array);
-        if finalizers.is_some_and(|f| !f.is_empty()) {
-            if current.meta("deletionTimestamp").is_empty() {
-                let now = rfc3339(self.clock().now());
-                meta::set(&mut last, "deletionTimestamp", Some(now.into()));
-                meta::set(&mut last, "deletionGracePeriodSeconds", Some(0.into()));
-                let stored = self.commit(state, resource, Verb::Modified, last, previous);
-                return Arc::clone(&stored.value);
-            }
-            return Arc::clone(&current.value);
-        }
-        let gone = self.commit(state, resource, Verb::Deleted, last, previous);
-        self.collect(state, current.meta("uid"), propagation);
-        if resource.is(&NAMESPACES) {
-            self.empty_namespace(state, current.name());
-        }
-        Arc::clone(&gone.value)
-    }
-
-    /// Deletes what a deleted namespace held, as the namespace controller would.
-    fn empty_namespace(&self, state: &mut State, ns: &str) {
-        for resource in RESOURCES.into_iter().filter(|r| r.namespaced && r.view_of.is_none()) {
-            for held in state.all(resource, Some(ns)) {
-                // It may be gone already, with its owner.
-                if state.find(resource, ns, held.name()).is_some() {
-                    self.delete_locked(state, resource, &held, Propagation::Background);
-                }
-            }
-        }
-    }
-
-    /// Deletes or orphans what the object with this uid owned.
-    fn collect(&self, state: &mut State, uid: &str, propagation: Propagation) {
-        for (resource, owned) in state.owned_by(uid) {
-            if state.find(resource, owned.namespace(), owned.name()).is_none() {
-                continue;
-            }
-            let others = owned.owners().any(|owner| owner != uid);
-            if propagation == Propagation::Orphan || others {
-                let mut left = Value::clone(&owned.value);
-                if let Some(owners) = left.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut) {
-                    owners.retain(|owner| owner.get("uid").and_then(Value::as_str) != Some(uid));
-                    if owners.is_empty() {
-                        meta::set(&mut left, "ownerReferences", None);
-                    }
-                }
-                let previous = Some(Arc::clone(&owned.value));
-                self.commit(state, resource, Verb::Modified, left, previous);
-            } else {
-                self.delete_locked(state, resource, &owned, Propagation::Background);
-            }
-        }
-    }
-
     fn stamp_new(&self, resource: &'static Resource, object: &mut Value, ns: &str, name: &str, revision: u64) {
         if let Some(map) = object.as_object_mut() {
             map.insert("apiVersion".to_owned(), resource.api_version().into());
@@ -349,7 +243,11 @@ impl Store {
             Part::Main | Part::Scale => {}
             Part::Status => keep_all_but_status(resource, new, old),
         }
-        settle(resource, Some(old), new)?;
+        if part == Part::Status {
+            settle_status(resource, new)?;
+        } else {
+            settle(resource, Some(old), new)?;
+        }
         let annotations = "/metadata/annotations";
         let moved = new.get("spec") != old.get("spec")
             || (resource.is(&DEPLOYMENTS) && new.pointer(annotations) != old.pointer(annotations));
@@ -393,9 +291,29 @@ impl Store {
         let at = self.clock().elapsed();
         let change = Change::new(revision, verb, resource, Arc::clone(&stored), previous, at);
         state.history.push(Arc::new(change));
+        if resource.is(&EVENTS) && verb != Verb::Deleted {
+            self.expire_events(state, &stored);
+        }
         self.inner.newest.send_replace(revision);
         stored
     }
+}
+
+/// As `settle`, where only the status can have changed: controllers write it often.
+fn settle_status(resource: &'static Resource, new: &mut Value) -> Result<(), ApiError> {
+    let Some(status) = new.get_mut("status").map(Value::take) else { return Ok(()) };
+    let mut wrapped = json!({ "status": status });
+    let mismatch = schema::decode(resource.kind, &mut wrapped, !resource.custom).mismatch;
+    if let Some(mismatch) = mismatch {
+        return Err(undecodable(resource, &mismatch));
+    }
+    keep_field(new, &wrapped, "status");
+    Ok(())
+}
+
+fn undecodable(resource: &Resource, mismatch: &str) -> ApiError {
+    let (version, kind) = (resource.version, resource.kind);
+    ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {mismatch}"))
 }
 
 /// Decodes, fills in defaults, validates. Unknown fields are dropped here; whether they are
@@ -403,10 +321,7 @@ impl Store {
 fn settle(resource: &'static Resource, old: Option<&Value>, new: &mut Value) -> Result<(), ApiError> {
     let decoded = schema::decode(resource.kind, new, !resource.custom);
     if let Some(mismatch) = decoded.mismatch {
-        let (version, kind) = (resource.version, resource.kind);
-        return Err(ApiError::bad_request(format!(
-            "{kind} in version {version:?} cannot be handled as a {kind}: {mismatch}"
-        )));
+        return Err(undecodable(resource, &mismatch));
     }
     defaults::apply(resource, new);
     let causes = validate::causes(resource, old, new);
@@ -448,19 +363,6 @@ fn check_identity(resource: &'static Resource, name: &str, old: &Value, new: &Va
     let given = meta::text(new, "resourceVersion");
     if !given.is_empty() && given != meta::text(old, "resourceVersion") {
         return Err(ApiError::stale(resource, name));
-    }
-    Ok(())
-}
-
-fn check_preconditions(resource: &'static Resource, current: &Stored, options: &DeleteOptions) -> Result<(), ApiError> {
-    let checks = [("UID", "uid", &options.uid), ("ResourceVersion", "resourceVersion", &options.resource_version)];
-    for (word, key, wanted) in checks {
-        let Some(wanted) = wanted else { continue };
-        let have = current.meta(key);
-        if wanted != have {
-            let why = format!("Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {have}");
-            return Err(ApiError::conflict(resource, current.name(), &why));
-        }
     }
     Ok(())
 }

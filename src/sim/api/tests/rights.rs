@@ -142,3 +142,23 @@ async fn admission_rules_are_data_and_refuse_as_the_real_ones_do() {
     let warned = patch(&server, WEB, "merge", json!({"spec": {"replicas": 9}})).await;
     assert_eq!((warned.code, warned.header("warning")), (200, "299 - \"the autoscaler owns replicas\""));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_is_its_authors_or_it_is_refused() {
+    let server = cluster();
+    server.set_admission(rules(
+        r#"
+        [[rule]]
+        name = "approvals"
+        resource = "configmaps"
+        operations = ["CREATE"]
+        when = [{ field = "/metadata/labels/kind", equals = "approval" }, { field = "/data/approver", requester = false }]
+        effect.policy = { binding = "fleet", message = "the approver is the one who asks" }
+        "#,
+    ));
+    let approval = |name: &str, approver: &str| {
+        json!({"metadata": {"name": name, "labels": {"kind": "approval"}}, "data": {"approver": approver}}).to_string()
+    };
+    assert_eq!(send(&server, "POST", MAPS, &[], approval("a", "oncall")).await.code, 201);
+    assert_eq!(send(&server, "POST", MAPS, &[], approval("b", "ann")).await.code, 422);
+}
