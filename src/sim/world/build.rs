@@ -145,7 +145,8 @@ impl World {
             let moves = past::moves(&self.layout, &region, &service, start);
             let large = self.layout.is_large();
             if let Some(deployment) = cluster.store.get(&DEPLOYMENTS, &key.0, &key.1) {
-                for (object, past) in past::replica_sets(&deployment, &region, &service, &moves).into_iter().zip(&moves)
+                for (object, past) in
+                    past::replica_sets(&self.layout, &deployment, &region, &service, &moves).into_iter().zip(&moves)
                 {
                     let author = (!large).then_some(Author { manager: CONTROLLERS, at: past.started });
                     let status = (!large).then_some(Author { manager: CONTROLLERS, at: past.settled });

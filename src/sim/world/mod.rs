@@ -32,4 +32,6 @@ pub mod wire;
 pub use start::{SimError, SimFleet, SimOptions};
 
 #[cfg(test)]
+mod start_tests;
+#[cfg(test)]
 mod tests;

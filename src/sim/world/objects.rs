@@ -8,28 +8,38 @@ use crate::sim::controllers::stamp;
 use crate::sim::scenario::WorkloadSettings;
 
 /// The pod template of a service's version in a region.
+///
+/// In large fleets it holds only what a pod template must: ten thousand complete ones are
+/// a hundred megabytes that nobody reads.
 #[must_use]
-pub fn template(service: &str, region: &str, version: &str) -> Value {
+pub fn template(layout: &Layout, service: &str, region: &str, version: &str) -> Value {
+    let mut container = json!({
+        "name": CONTAINER,
+        "image": image(service, version),
+        "imagePullPolicy": "IfNotPresent",
+        "env": [{"name": "REGION", "value": region}],
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+    });
+    if let Some(container) = container.as_object_mut().filter(|_| !layout.is_large()) {
+        container
+            .insert("env".into(), json!([{"name": "REGION", "value": region}, {"name": "LOG_LEVEL", "value": "info"}]));
+        container.insert("ports".into(), json!([{"name": "http", "containerPort": 8080, "protocol": "TCP"}]));
+        let probe = json!({
+            "httpGet": {"path": "/healthz", "port": "http", "scheme": "HTTP"},
+            "periodSeconds": 2, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3,
+        });
+        container.insert("readinessProbe".into(), probe);
+        let resources = json!({
+            "requests": {"cpu": "1", "memory": "768Mi"},
+            "limits": {"cpu": "2", "memory": "1Gi"},
+        });
+        container.insert("resources".into(), resources);
+    }
     json!({
         "metadata": {"labels": {"app": service}},
         "spec": {
-            "containers": [{
-                "name": CONTAINER,
-                "image": image(service, version),
-                "imagePullPolicy": "IfNotPresent",
-                "env": [{"name": "REGION", "value": region}, {"name": "LOG_LEVEL", "value": "info"}],
-                "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
-                "readinessProbe": {
-                    "httpGet": {"path": "/healthz", "port": "http", "scheme": "HTTP"},
-                    "periodSeconds": 2, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3,
-                },
-                "resources": {
-                    "requests": {"cpu": "1", "memory": "768Mi"},
-                    "limits": {"cpu": "2", "memory": "1Gi"},
-                },
-                "terminationMessagePath": "/dev/termination-log",
-                "terminationMessagePolicy": "File",
-            }],
+            "containers": [container],
             "dnsPolicy": "ClusterFirst",
             "restartPolicy": "Always",
             "schedulerName": "default-scheduler",
@@ -39,9 +49,9 @@ pub fn template(service: &str, region: &str, version: &str) -> Value {
     })
 }
 
-/// A Deployment without status.
+/// A Deployment without status, with this pod template.
 #[must_use]
-pub fn deployment(region: &str, service: &str, version: &str, replicas: u32, settings: &WorkloadSettings) -> Value {
+pub fn deployment(region: &str, service: &str, template: Value, replicas: u32, settings: &WorkloadSettings) -> Value {
     let mut object = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -49,7 +59,6 @@ pub fn deployment(region: &str, service: &str, version: &str, replicas: u32, set
             "name": service,
             "namespace": service,
             "labels": {"app": service, "region": region},
-            "annotations": {"kubernetes.io/change-cause": format!("release {version}")},
         },
         "spec": {
             "replicas": replicas,
@@ -57,7 +66,7 @@ pub fn deployment(region: &str, service: &str, version: &str, replicas: u32, set
             "progressDeadlineSeconds": settings.progress_deadline.0.as_secs(),
             "selector": {"matchLabels": {"app": service}},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}},
-            "template": template(service, region, version),
+            "template": template,
         },
     });
     let min_ready = settings.min_ready.0.as_secs();

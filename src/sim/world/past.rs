@@ -7,6 +7,8 @@
 //! eu-west-1      v1.9.4       v2.0.0                     │
 //! ```
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -70,8 +72,9 @@ pub fn deployment(
 ) -> Value {
     let Some((first, last)) = moves.first().zip(moves.last()) else { return Value::Null };
     let replicas = layout.baseline(region, service).replicas;
-    let mut object = objects::deployment(&region.name, &service.name, &last.version, replicas, settings);
-    let hash = template_hash(object.pointer("/spec/template").unwrap_or(&Value::Null));
+    let template = objects::template(layout, &service.name, &region.name, &last.version);
+    let hash = template_hash(&template);
+    let mut object = objects::deployment(&region.name, &service.name, template, replicas, settings);
     let condition = |kind: &str, reason: &str, message: String, updated: Timestamp| {
         json!({"type": kind, "status": "True", "reason": reason, "message": message,
             "lastUpdateTime": stamp(updated), "lastTransitionTime": stamp(first.started)})
@@ -91,9 +94,11 @@ pub fn deployment(
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("creationTimestamp".into(), stamp(first.started).into());
         metadata.insert("generation".into(), moves.len().into());
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            annotations.insert(REVISION.into(), moves.len().to_string().into());
-        }
+        let cause = format!("release {}", last.version);
+        metadata.insert(
+            "annotations".into(),
+            json!({"kubernetes.io/change-cause": cause, REVISION: moves.len().to_string()}),
+        );
     }
     object
 }
@@ -101,13 +106,13 @@ pub fn deployment(
 /// The ReplicaSets that the releases left, oldest first, from the Deployment as stored
 /// (its uid makes it their owner).
 #[must_use]
-pub fn replica_sets(stored: &Value, region: &Region, service: &Service, moves: &[Move]) -> Vec<Value> {
+pub fn replica_sets(layout: &Layout, stored: &Value, region: &Region, service: &Service, moves: &[Move]) -> Vec<Value> {
     let Ok(mut view) = Deployment::read(stored) else { return Vec::new() };
     let wanted = view.replicas;
     let newest = moves.len();
     let mut sets = Vec::with_capacity(newest);
     for (index, past) in moves.iter().enumerate() {
-        view.template = objects::template(&service.name, &region.name, &past.version);
+        view.template = objects::template(layout, &service.name, &region.name, &past.version);
         view.meta.annotations.insert("kubernetes.io/change-cause".into(), format!("release {}", past.version));
         let size = if index + 1 == newest { wanted } else { 0 };
         let mut set = new_replica_set(&view, size, &(index + 1).to_string());
@@ -137,7 +142,7 @@ pub fn record(layout: &Layout, region: &Region, service: &Service, uid: &str, mo
         let [before, past] = pair else { continue };
         let (key, value) = promoted(layout, region, service, before, past);
         data.insert(key, value.into());
-        let digest = digest(&service.name, &region.name, &past.version);
+        let digest = digest(layout, &service.name, &region.name, &past.version);
         let settled = format!("by={OPERATOR}\nat={}\nuid={uid}\n", stamp(past.settled));
         data.insert(format!("settled.{digest}"), settled.into());
     }
@@ -173,8 +178,8 @@ fn promoted(layout: &Layout, region: &Region, service: &Service, before: &Move, 
         ("ring".to_owned(), Layout::ring_name(region.ring)),
         ("from".to_owned(), before.version.clone()),
         ("to".to_owned(), past.version.clone()),
-        ("from-template".to_owned(), digest(&service.name, &region.name, &before.version)),
-        ("to-template".to_owned(), digest(&service.name, &region.name, &past.version)),
+        ("from-template".to_owned(), digest(layout, &service.name, &region.name, &before.version)),
+        ("to-template".to_owned(), digest(layout, &service.name, &region.name, &past.version)),
         ("reason".to_owned(), format!("release {}", past.version)),
     ];
     let text = lines.into_iter().map(|(name, value)| format!("{name}={value}\n")).collect();
@@ -183,8 +188,8 @@ fn promoted(layout: &Layout, region: &Region, service: &Service, before: &Move, 
 
 /// SHA-256 of the canonical pod template: what the record calls a template digest.
 #[must_use]
-pub fn digest(service: &str, region: &str, version: &str) -> String {
-    let template = without_hash(&objects::template(service, region, version));
+pub fn digest(layout: &Layout, service: &str, region: &str, version: &str) -> String {
+    let template = without_hash(&objects::template(layout, service, region, version));
     let bytes = Sha256::digest(template.to_string().as_bytes());
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -195,9 +200,16 @@ pub fn track(layout: &Layout, region: &Region, service: &Service, moves: &[Move]
     let baseline = layout.baseline(region, service);
     let mut track = Track::new(&service.name, &service.name, CONTAINER, baseline);
     let all = baseline.replicas;
-    let pods = |past: &Move, ready: u32| VersionPods {
-        version: past.version.as_str().into(),
-        template_hash: template_hash(&objects::template(&service.name, &region.name, &past.version)).as_str().into(),
+    let names: Vec<(Arc<str>, Arc<str>)> = moves
+        .iter()
+        .map(|past| {
+            let hash = template_hash(&objects::template(layout, &service.name, &region.name, &past.version));
+            (past.version.as_str().into(), hash.as_str().into())
+        })
+        .collect();
+    let pods = |names: &(Arc<str>, Arc<str>), ready: u32| VersionPods {
+        version: Arc::clone(&names.0),
+        template_hash: Arc::clone(&names.1),
         ready,
         running: ready,
     };
@@ -206,20 +218,22 @@ pub fn track(layout: &Layout, region: &Region, service: &Service, moves: &[Move]
         versions.retain(|pods| pods.running > 0);
         track.push(Segment { from, versions, desired: all, offered_qps: baseline.qps });
     };
-    let mut before: Option<&Move> = None;
-    for past in moves {
+    // In large fleets the old version gives way to the new one at once.
+    let steps = if layout.is_large() { 1 } else { 4 };
+    let mut before: Option<&(Arc<str>, Arc<str>)> = None;
+    for (past, name) in moves.iter().zip(&names) {
         match before {
-            None => push(past.started, vec![pods(past, all)]),
+            None => push(past.started, vec![pods(name, all)]),
             Some(before) => {
                 let took = past.settled.duration_since(past.started);
-                for step in 1..=4_u32 {
-                    let new = all * step / 4;
-                    let at = after(past.started, took * i32::try_from(step).unwrap_or(1) / 4);
-                    push(at, vec![pods(before, all - new), pods(past, new)]);
+                for step in 1..=steps {
+                    let new = all * step / steps;
+                    let part = took * i32::try_from(step).unwrap_or(1) / i32::try_from(steps).unwrap_or(1);
+                    push(after(past.started, part), vec![pods(before, all - new), pods(name, new)]);
                 }
             }
         }
-        before = Some(past);
+        before = Some(name);
     }
     track
 }
@@ -269,7 +283,7 @@ mod tests {
         let moves = moves(&layout, region, service, now);
         let mut object = deployment(&layout, region, service, &WorkloadSettings::default(), &moves);
         object["metadata"]["uid"] = json!("u");
-        let sets = replica_sets(&object, region, service, &moves);
+        let sets = replica_sets(&layout, &object, region, service, &moves);
         let views: Vec<_> =
             sets.iter().map(|set| crate::sim::controllers::view::ReplicaSet::read(set).unwrap()).collect();
         let view = Deployment::read(&object).unwrap();

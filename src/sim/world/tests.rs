@@ -29,7 +29,7 @@ struct Running {
     stop: CancellationToken,
 }
 
-fn start_of_time() -> Timestamp {
+pub(super) fn start_of_time() -> Timestamp {
     "2026-03-02T10:00:00Z".parse().unwrap()
 }
 
@@ -90,7 +90,7 @@ impl Drop for Running {
     }
 }
 
-fn progressing(deployment: &Value) -> &Value {
+pub(super) fn progressing(deployment: &Value) -> &Value {
     let conditions = deployment["status"]["conditions"].as_array().unwrap();
     conditions.iter().find(|c| c["type"] == "Progressing").unwrap()
 }
