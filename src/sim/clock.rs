@@ -25,10 +25,9 @@ impl SimClock {
         Self { start, origin: Instant::now(), speed }
     }
 
-    /// The machine's time, in whole seconds: where a simulation starts unless it is told.
+    /// The machine's time: where a simulation starts unless it is told.
     pub fn wall() -> Timestamp {
-        let now = Timestamp::now();
-        Timestamp::from_second(now.as_second()).unwrap_or(now)
+        Timestamp::now()
     }
 
     /// The simulated time now.

@@ -4,8 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::clock::SimClock;
-use super::fleet_files::{self, Addresses};
+use super::fleet_files::{self, Addresses, ClockLine};
 use super::world::layout::Layout;
 
 /// Writes `kubeconfig` and `config.toml` into `dir`, making it where it is missing, and notes
@@ -13,7 +12,7 @@ use super::world::layout::Layout;
 ///
 /// # Errors
 /// When the directory or a file cannot be written.
-pub fn write(dir: &Path, addresses: &mut Addresses, layout: &Layout, clock: &SimClock) -> io::Result<()> {
+pub fn write(dir: &Path, addresses: &mut Addresses, layout: &Layout, clock: &ClockLine) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     let dir = fs::canonicalize(dir)?;
     addresses.kubeconfig = dir.join("kubeconfig");

@@ -446,8 +446,9 @@ pub fn new_replica_set(deployment: &Deployment, size: i64, revision: &str) -> Va
         "spec": {"replicas": size, "selector": {"matchLabels": selector}, "template": template},
         "status": {"replicas": 0},
     });
-    if deployment.min_ready_seconds != 0 {
-        object["spec"]["minReadySeconds"] = json!(deployment.min_ready_seconds);
+    let spec = object.get_mut("spec").and_then(Value::as_object_mut);
+    if let Some(spec) = spec.filter(|_| deployment.min_ready_seconds != 0) {
+        spec.insert("minReadySeconds".into(), deployment.min_ready_seconds.into());
     }
     object
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::cluster::{Cluster, Key, Workload};
 use super::history::{Segment, SharedHistory, TrackKey, VersionBehaviour, VersionPods, WorldHistory};
@@ -22,6 +21,8 @@ pub enum Due {
     Workload(usize, Key),
     /// Look at an autoscaler: cluster and key.
     Autoscaler(usize, Key),
+    /// The gateway takes up a changed route.
+    Route(Key),
     /// The scenario's action of this index.
     Action(usize),
     /// The next status updates on random workloads.
@@ -141,6 +142,7 @@ impl World {
                 }
             }
             Due::Autoscaler(cluster, key) => self.autoscale(cluster, &key, at),
+            Due::Route(key) => self.program(&key, at),
             Due::Action(index) => {
                 if let Some(action) = self.scenario.action.get(index).cloned() {
                     self.act(&action, at);
@@ -194,39 +196,6 @@ impl World {
             track.push(segment);
         }
     }
-
-    /// Works out anew what traffic each region gets, from the route's weights.
-    pub fn route_traffic(&mut self, service: &str, route: Option<&Value>, at: Timestamp) {
-        let Some(plan) = self.layout.service(service) else { return };
-        let total = self.layout.total_qps(plan) * self.traffic.get(service).copied().unwrap_or(1.0);
-        let weights = route.map(weights_of).unwrap_or_default();
-        let sum: f64 = weights.values().sum();
-        let mut changed = Vec::new();
-        for region in self.layout.production() {
-            let weight = weights.get(&super::objects::backend(service, &region.name)).copied().unwrap_or(0.0);
-            let qps = if sum > 0.0 { total * weight / sum } else { 0.0 };
-            changed.push((TrackKey::new(&region.name, service), qps));
-        }
-        self.offered.extend(changed.iter().cloned());
-        let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
-        for (key, qps) in changed {
-            let Some(track) = history.track_mut(&key) else { continue };
-            if let Some(last) = track.segments().last().cloned() {
-                track.push(Segment { from: at, offered_qps: qps, ..last });
-            }
-        }
-    }
-}
-
-/// Weights of a route's backends by name, all rules together; a missing weight is 1.
-fn weights_of(route: &Value) -> BTreeMap<String, f64> {
-    let rules = route.pointer("/spec/rules").and_then(Value::as_array);
-    let refs = rules.into_iter().flatten().filter_map(|rule| rule.get("backendRefs")?.as_array()).flatten();
-    refs.filter_map(|backend| {
-        let name = backend.get("name")?.as_str()?.to_owned();
-        Some((name, backend.get("weight").and_then(Value::as_f64).unwrap_or(1.0)))
-    })
-    .collect()
 }
 
 fn metrics_of(rule: &BehaviourRule) -> VersionBehaviour {

@@ -8,7 +8,8 @@ use crate::sim::scenario::Release;
 pub const FLEET: &str = "sim";
 /// Cluster that holds the routes.
 pub const EDGE: &str = "edge";
-/// Most backends that one rule of an HTTPRoute may name.
+/// Most backends that one rule of an HTTPRoute may name; further regions get their traffic
+/// by other ways than the route.
 pub const BACKENDS_PER_RULE: usize = 16;
 /// Sizes of the rings after the first four; the last one takes the rest.
 const LATER_RINGS: [usize; 5] = [4, 8, 16, 32, usize::MAX];
@@ -45,7 +46,7 @@ pub struct Region {
     pub name: String,
     /// Position of its ring.
     pub ring: usize,
-    /// Whether users' traffic comes here by the route.
+    /// Whether users' traffic comes here by the route, and can be steered.
     pub production: bool,
 }
 
@@ -175,7 +176,11 @@ pub fn version_of(image: &str) -> &str {
 fn region(index: usize) -> Region {
     match KNOWN.get(index) {
         Some(row) => Region { name: row.0.into(), ring: index, production: index > 0 },
-        None => Region { name: format!("region-{:02}", index + 1), ring: later_ring(index), production: true },
+        None => Region {
+            name: format!("region-{:02}", index + 1),
+            ring: later_ring(index),
+            production: index <= BACKENDS_PER_RULE,
+        },
     }
 }
 
@@ -234,6 +239,7 @@ mod tests {
     #[test]
     fn more_regions_go_into_further_rings() {
         let layout = Layout::new(200, 50, &Release::default(), 1);
+        assert_eq!(layout.production().count(), BACKENDS_PER_RULE);
         assert_eq!(layout.regions.len(), 200);
         assert_eq!(layout.rings, 9);
         assert_eq!((layout.regions[4].name.as_str(), layout.regions[4].ring), ("region-05", 4));

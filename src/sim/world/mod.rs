@@ -8,6 +8,8 @@ mod build;
 pub mod cluster;
 /// The world and what is due in it.
 pub mod fleet;
+/// The gateway: routes and what traffic comes by them.
+mod gateway;
 /// What ran in each region over time, as plain data for the metric model.
 pub mod history;
 /// Regions, rings and services.

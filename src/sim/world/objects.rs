@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::layout::{BACKENDS_PER_RULE, CONTAINER, Layout, Region, Service, image};
+use super::layout::{CONTAINER, Layout, Service, image};
 use crate::sim::controllers::stamp;
 use crate::sim::scenario::WorkloadSettings;
 
@@ -134,31 +134,17 @@ pub fn backend(service: &str, region: &str) -> String {
     format!("{service}-{region}")
 }
 
-/// Rule and position in it of the `index`th production region.
-#[must_use]
-pub fn place(index: usize) -> (usize, usize) {
-    (index / BACKENDS_PER_RULE, index % BACKENDS_PER_RULE)
-}
-
 /// The HTTPRoute of a service: one backendRef per production region, weights proportional to traffic.
 #[must_use]
 pub fn route(layout: &Layout, service: &Service, now: Timestamp) -> Value {
-    let regions: Vec<&Region> = layout.production().collect();
-    let rules: Vec<Value> = regions
-        .chunks(BACKENDS_PER_RULE)
-        .enumerate()
-        .map(|(index, chunk)| {
-            let path = if index == 0 { "/".to_owned() } else { format!("/shard-{index}") };
-            let refs: Vec<Value> = chunk
-                .iter()
-                .map(|region| {
-                    json!({"group": "", "kind": "Service", "name": backend(&service.name, &region.name), "port": 80,
-                        "weight": layout.weight(region, service)})
-                })
-                .collect();
-            json!({"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": refs})
+    let backends: Vec<Value> = layout
+        .production()
+        .map(|region| {
+            json!({"group": "", "kind": "Service", "name": backend(&service.name, &region.name), "port": 80,
+                "weight": layout.weight(region, service)})
         })
         .collect();
+    let rule = json!({"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": backends});
     let condition = |kind: &str, reason: &str| {
         json!({"type": kind, "status": "True", "reason": reason, "message": "", "observedGeneration": 1,
             "lastTransitionTime": stamp(now)})
@@ -170,7 +156,7 @@ pub fn route(layout: &Layout, service: &Service, now: Timestamp) -> Value {
         "spec": {
             "hostnames": [format!("{}.example.com", service.name)],
             "parentRefs": [parent],
-            "rules": rules,
+            "rules": [rule],
         },
         "status": {"parents": [{
             "controllerName": "sim.example/gateway", "parentRef": parent,

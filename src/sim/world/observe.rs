@@ -14,6 +14,8 @@ use crate::sim::store::{Change, Verb};
 
 /// How long controllers take to notice a change.
 const NOTICE: SignedDuration = SignedDuration::from_millis(5);
+/// How long a gateway takes to route by a changed HTTPRoute.
+const PROGRAM: SignedDuration = SignedDuration::from_millis(400);
 
 impl World {
     /// Takes note of a change in a cluster.
@@ -26,9 +28,9 @@ impl World {
         } else if resource.is(&PODS) && change.verb == Verb::Deleted {
             self.pod_deleted(index, change, now);
         } else if resource.is(&HTTPROUTES) && Some(index) == self.edge() {
-            let gone = change.verb == Verb::Deleted;
-            let service = change.stored.name().to_owned();
-            self.route_traffic(&service, (!gone).then_some(&*change.object), now);
+            if change.verb != Verb::Modified || concerns_controllers(change) {
+                self.at(after(now, PROGRAM), Due::Route(key_of(change)));
+            }
         } else if resource.is(&HPAS) && change.verb == Verb::Added {
             self.at(after(now, hpa::PERIOD), Due::Autoscaler(index, key_of(change)));
         }

@@ -43,7 +43,7 @@ impl World {
             Deed::Crash => self.crash(&region, &service, action.count.unwrap_or(1), at),
             Deed::Traffic => {
                 self.traffic.insert(service.clone(), action.factor.unwrap_or(1.0));
-                self.reroute(&service, at);
+                self.program(&(service.as_str().into(), service.as_str().into()), at);
             }
             Deed::Weight => self.weigh(&service, &region, action.weight.unwrap_or(0)),
             Deed::DeleteRecord => {
@@ -106,13 +106,6 @@ impl World {
         };
         // A route that somebody deleted cannot be changed: then nothing happens.
         let _ = edge.store.modify(&HTTPROUTES, service, service, Part::Main, &Writer::named("kubectl-edit"), change);
-    }
-
-    /// Reads a service's route and shares its traffic out anew.
-    pub(super) fn reroute(&mut self, service: &str, at: Timestamp) {
-        let edge = self.edge().and_then(|index| self.clusters.get(index));
-        let route = edge.and_then(|edge| edge.store.get(&HTTPROUTES, service, service));
-        self.route_traffic(service, route.as_deref(), at);
     }
 
     /// Status updates on random workloads, as kubelets and other controllers cause them:

@@ -19,7 +19,7 @@ use crate::sim::api::ApiServer;
 use crate::sim::api::hooks::{BeforeRead, LogQuery, PodLogs, ServiceProxy};
 use crate::sim::clock::SimClock;
 use crate::sim::controllers::pod_object::log;
-use crate::sim::fleet_files::{self, Addresses};
+use crate::sim::fleet_files::{self, Addresses, ClockLine};
 use crate::sim::prom::PromServer;
 use crate::sim::resources::Resource;
 use crate::sim::scenario::{Scenario, ScenarioError};
@@ -94,6 +94,8 @@ pub struct SimFleet {
     layout: Layout,
     login: String,
     clock: SimClock,
+    /// The machine's time at the clock's start.
+    began: Timestamp,
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
     served: Vec<Served>,
@@ -118,7 +120,8 @@ impl SimFleet {
         let layout = Layout::new(options.regions, options.services, &scenario.release, options.seed);
         check_regions(name, &scenario, &layout)?;
         let speed = options.speed.unwrap_or(scenario.speed);
-        let clock = SimClock::new(options.start.unwrap_or_else(SimClock::wall), speed);
+        let began = SimClock::wall();
+        let clock = SimClock::new(options.start.unwrap_or(began), speed);
         let churn = options.events_per_second.unwrap_or(scenario.events_per_second);
         let login = scenario.login.clone();
         let world = World::build(layout.clone(), scenario, clock.clone(), churn);
@@ -135,7 +138,18 @@ impl SimFleet {
         let stop = CancellationToken::new();
         let told = Arc::clone(&wire);
         let task = run::start(Arc::clone(&world), stop.clone(), move |world| told.carry_out(world));
-        Ok(Self { world, wire, layout, login, clock, stop, task: Some(task), served: Vec::new(), addresses: None })
+        Ok(Self {
+            world,
+            wire,
+            layout,
+            login,
+            clock,
+            began,
+            stop,
+            task: Some(task),
+            served: Vec::new(),
+            addresses: None,
+        })
     }
 
     /// Regions, rings and services.
@@ -202,7 +216,7 @@ impl SimFleet {
             }
             self.served.push(served);
         }
-        crate::sim::dir::write(dir, &mut addresses, &self.layout, &self.clock).map_err(io("fleet files"))?;
+        crate::sim::dir::write(dir, &mut addresses, &self.layout, &self.clock_line()).map_err(io("fleet files"))?;
         Ok(self.addresses.insert(addresses))
     }
 
@@ -212,6 +226,10 @@ impl SimFleet {
         fleet_files::kubeconfig(&self.layout, &self.addresses.clone().unwrap_or_else(|| self.no_addresses()))
     }
 
+    fn clock_line(&self) -> ClockLine {
+        ClockLine { start: self.clock.start(), at: self.began, speed: self.clock.speed() }
+    }
+
     fn no_addresses(&self) -> Addresses {
         Addresses { user: self.login.clone(), ..Addresses::default() }
     }
@@ -219,7 +237,8 @@ impl SimFleet {
     /// The configuration's text; with placeholders for addresses until the fleet is served.
     #[must_use]
     pub fn config_toml(&self) -> String {
-        fleet_files::config(&self.layout, &self.addresses.clone().unwrap_or_else(|| self.no_addresses()), &self.clock)
+        let addresses = self.addresses.clone().unwrap_or_else(|| self.no_addresses());
+        fleet_files::config(&self.layout, &addresses, &self.clock_line())
     }
 
     /// Stops the controllers and the servers, and waits until they are gone.

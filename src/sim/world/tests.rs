@@ -194,6 +194,8 @@ async fn a_drained_region_gets_no_traffic_and_the_others_get_its_share() {
     assert!(running.segment("eu-west-1").offered_qps.abs() < f64::EPSILON);
     let after = running.segment("us-east-1").offered_qps;
     assert!(after > before * 1.6, "{before} {after}");
+    let route = edge.get(&HTTPROUTES, "webapp", "webapp").unwrap();
+    assert_eq!(route["status"]["parents"][0]["conditions"][0]["observedGeneration"], route["metadata"]["generation"]);
     assert!((running.segment("staging").offered_qps - 240.0).abs() < 1.0, "staging is not behind the route");
 }
 

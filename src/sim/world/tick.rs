@@ -13,7 +13,7 @@ use crate::sim::controllers::events::{About, Telling};
 use crate::sim::controllers::pod::{PodBehaviour, Stage, Told};
 use crate::sim::controllers::replicaset;
 use crate::sim::controllers::view::{Deployment, REVISION, ReplicaSet, StringMap};
-use crate::sim::resources::{DEPLOYMENTS, REPLICASETS};
+use crate::sim::resources::{DEPLOYMENTS, PODS, REPLICASETS};
 use crate::sim::store::{DeleteOptions, Part, Writer};
 
 /// Time between two syncs of a controller while things move.
@@ -128,7 +128,10 @@ impl Look<'_> {
             "Created" => ("kubelet", "Created container".to_owned()),
             _ => ("kubelet", "Started container".to_owned()),
         };
-        let about = About { api_version: "v1", kind: "Pod", namespace: &self.key.0, name: pod, uid: "" };
+        let stored = self.cluster.store.get(&PODS, &self.key.0, pod);
+        let uid = stored.as_deref().and_then(|pod| pod.pointer("/metadata/uid")).and_then(Value::as_str);
+        let uid = uid.unwrap_or_default();
+        let about = About { api_version: "v1", kind: "Pod", namespace: &self.key.0, name: pod, uid };
         let telling = Telling { warning: what.warning, reason: what.reason, message: &message, component };
         self.cluster.tell(about, telling, what.at);
     }

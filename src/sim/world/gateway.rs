@@ -1,0 +1,79 @@
+//! The gateway: takes up changed HTTPRoutes, says so in their status, and shares traffic by them.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::cluster::Key;
+use super::fleet::World;
+use super::history::{Segment, TrackKey};
+use super::objects::backend;
+use crate::sim::resources::HTTPROUTES;
+use crate::sim::store::{Part, Writer};
+
+/// Field manager of the gateway.
+const GATEWAY: &str = "gateway-controller";
+
+impl World {
+    /// Takes up a route as it stands now.
+    pub(super) fn program(&mut self, key: &Key, at: Timestamp) {
+        let Some(edge) = self.edge().and_then(|index| self.clusters.get(index)) else { return };
+        let route = edge.store.get(&HTTPROUTES, &key.0, &key.1);
+        if route.is_some() {
+            // Deleted in between: then the next change says so.
+            let _ = edge.store.modify(&HTTPROUTES, &key.0, &key.1, Part::Status, &Writer::named(GATEWAY), |object| {
+                observe_generation(object);
+                Ok(())
+            });
+        }
+        if key.0 == key.1 {
+            self.share_traffic(&key.1, route.as_deref(), at);
+        }
+    }
+
+    /// Works out anew what traffic each region gets, from the route's weights. Without a
+    /// route, or with all weights 0, nothing comes in.
+    fn share_traffic(&mut self, service: &str, route: Option<&Value>, at: Timestamp) {
+        let Some(plan) = self.layout.service(service) else { return };
+        let total = self.layout.total_qps(plan) * self.traffic.get(service).copied().unwrap_or(1.0);
+        let weights = route.map(weights_of).unwrap_or_default();
+        let sum: f64 = weights.values().sum();
+        let mut changed = Vec::new();
+        for region in self.layout.production() {
+            let weight = weights.get(&backend(service, &region.name)).copied().unwrap_or(0.0);
+            let qps = if sum > 0.0 { total * weight / sum } else { 0.0 };
+            changed.push((TrackKey::new(&region.name, service), qps));
+        }
+        self.offered.extend(changed.iter().cloned());
+        let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
+        for (key, qps) in changed {
+            let Some(track) = history.track_mut(&key) else { continue };
+            if let Some(last) = track.segments().last().cloned() {
+                track.push(Segment { from: at, offered_qps: qps, ..last });
+            }
+        }
+    }
+}
+
+/// Notes in every condition that the present generation was seen.
+fn observe_generation(object: &mut Value) {
+    let generation = object.pointer("/metadata/generation").cloned().unwrap_or(Value::Null);
+    let parents = object.pointer_mut("/status/parents").and_then(Value::as_array_mut);
+    let conditions = parents.into_iter().flatten().filter_map(|parent| parent.get_mut("conditions")?.as_array_mut());
+    for condition in conditions.flatten().filter_map(Value::as_object_mut) {
+        condition.insert("observedGeneration".into(), generation.clone());
+    }
+}
+
+/// Weights of a route's backends by name, all rules together; a missing weight is 1.
+fn weights_of(route: &Value) -> BTreeMap<String, f64> {
+    let rules = route.pointer("/spec/rules").and_then(Value::as_array);
+    let refs = rules.into_iter().flatten().filter_map(|rule| rule.get("backendRefs")?.as_array()).flatten();
+    refs.filter_map(|backend| {
+        let name = backend.get("name")?.as_str()?.to_owned();
+        Some((name, backend.get("weight").and_then(Value::as_f64).unwrap_or(1.0)))
+    })
+    .collect()
+}
