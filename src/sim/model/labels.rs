@@ -34,6 +34,11 @@ impl Labels {
         Self(Arc::from(all))
     }
 
+    /// Takes pairs that are sorted by name, each name once, no value empty.
+    pub fn sorted(pairs: impl IntoIterator<Item = Label>) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+
     /// The value of a label; empty when it is absent.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| &**n == name).map_or("", |(_, v)| v)

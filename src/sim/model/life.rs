@@ -1,11 +1,14 @@
 //! One run of a version in a region: from its first pod to its last. Its counters
 //! start at zero and are integrals over the spans in which its traffic was steady.
 
+use std::sync::Arc;
+
 use super::latency::{BOUNDS, Distribution};
-use super::profile::{CPU_REQUEST, IDLE_CPU, Profile};
+use super::profile::{Areas, CPU_REQUEST, IDLE_CPU, Needs, Profile};
 use crate::sim::world::history::Baseline;
 
-/// Everything counted at a time. Two regimes, because a fault may show only under load:
+/// Everything counted at a time. What was not [needed](Needs) has no meaning.
+/// Two regimes, because a fault may show only under load:
 /// index 0 is the healthy one, 1 the faulty one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
@@ -45,30 +48,23 @@ pub struct Span {
     pub running: u32,
     /// What had been counted when the span began.
     pub start: Totals,
+    /// The integrals up to that time.
+    pub origin: Areas,
 }
 
 /// One run of a version in a region.
 #[derive(Clone, Debug)]
 pub struct Life {
     /// The version.
-    pub version: String,
+    pub version: Arc<str>,
     /// The pod-template-hash.
-    pub template_hash: String,
+    pub template_hash: Arc<str>,
     /// Contiguous, in order; never empty.
     pub spans: Vec<Span>,
     /// Memory each pod gains per hour, as a share of its limit.
     pub leak_per_hour: f64,
     /// Latencies of the fast and the slow half, per regime.
-    pub latency: [[Distribution; 2]; 2],
-}
-
-/// Which noises a reader needs; what is not needed is not computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// Errors.
-    pub errors: bool,
-    /// The split into fast and slow requests.
-    pub latency: bool,
+    pub latency: [Arc<[Distribution; 2]>; 2],
 }
 
 impl Life {
@@ -89,9 +85,38 @@ impl Life {
     }
 
     /// What has been counted by a time inside the life; after its end, the last figures.
-    pub fn totals(&self, profile: &Profile, baseline: &Baseline, at_ms: i64, needs: Needs) -> Totals {
-        self.span(at_ms)
-            .map_or_else(Totals::default, |span| span.totals(profile, baseline, at_ms.min(span.to_ms), needs))
+    pub fn totals(
+        &self,
+        profile: &Profile,
+        baseline: &Baseline,
+        at_ms: i64,
+        needs: Needs,
+    ) -> Totals {
+        self.span(at_ms).map_or_else(Totals::default, |span| {
+            let at_ms = at_ms.min(span.to_ms);
+            span.totals(baseline, at_ms, &profile.areas(at_ms, needs))
+        })
+    }
+
+    /// What has been counted by each of the given times, which are in order and inside
+    /// the life, with the integrals up to them.
+    pub fn totals_on(
+        &self,
+        baseline: &Baseline,
+        grid: impl Iterator<Item = (i64, Areas)>,
+        out: &mut Vec<Totals>,
+    ) {
+        let mut spans = self.spans.iter().peekable();
+        for (at_ms, areas) in grid {
+            while spans.peek().is_some_and(|span| span.to_ms <= at_ms) {
+                spans.next();
+            }
+            out.push(
+                spans
+                    .peek()
+                    .map_or_else(Totals::default, |span| span.totals(baseline, at_ms, &areas)),
+            );
+        }
     }
 
     /// Cumulative count of a bucket; the index after the last bound is `+Inf`.
@@ -112,31 +137,34 @@ impl Life {
         self.latency
             .iter()
             .zip(halves)
-            .map(|([fast, slow], (&served, &slow_served))| (served - slow_served) * of(fast) + slow_served * of(slow))
+            .map(|(latency, (&served, &slow_served))| {
+                let [fast, slow] = &**latency;
+                (served - slow_served) * of(fast) + slow_served * of(slow)
+            })
             .sum()
     }
 }
 
 impl Span {
-    /// What has been counted by a time in the span.
-    pub fn totals(&self, profile: &Profile, baseline: &Baseline, at_ms: i64, needs: Needs) -> Totals {
+    /// What has been counted by a time in the span, with the integrals up to it.
+    pub fn totals(&self, baseline: &Baseline, at_ms: i64, areas: &Areas) -> Totals {
         let seconds = seconds_between(self.from_ms, at_ms);
-        let area = |wave: &super::wave::Wave| wave.area(at_ms) - wave.area(self.from_ms);
-        let traffic = area(&profile.traffic);
+        let traffic = areas.traffic - self.origin.traffic;
         let served = self.qps * traffic;
         let mut totals = self.start;
         if let Some(count) = totals.served.get_mut(self.regime) {
             *count += served;
         }
-        if needs.latency
-            && let Some(count) = totals.slow.get_mut(self.regime)
-        {
-            *count += self.qps * 0.5 * (traffic + area(&profile.slow));
+        if let Some(count) = totals.slow.get_mut(self.regime) {
+            *count += self.qps * 0.5 * (traffic + areas.slow - self.origin.slow);
         }
-        if needs.errors {
-            totals.errors += self.qps * self.error_ratio * (traffic + area(&profile.errors));
-        }
-        let busy = if baseline.qps > 0.0 { served / baseline.qps } else { 0.0 };
+        totals.errors +=
+            self.qps * self.error_ratio * (traffic + areas.errors - self.origin.errors);
+        let busy = if baseline.qps > 0.0 {
+            served / baseline.qps
+        } else {
+            0.0
+        };
         totals.cpu += CPU_REQUEST
             * baseline.cpu
             * (IDLE_CPU * f64::from(self.running) * seconds

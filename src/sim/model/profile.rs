@@ -57,7 +57,74 @@ pub struct Profile {
     pub latency: Quantiles,
 }
 
+/// Integrals of the relative rates from the origin to a time; only differences mean
+/// something. What was not needed is zero.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Areas {
+    /// Of the traffic.
+    pub traffic: f64,
+    /// Of the errors' own noise.
+    pub errors: f64,
+    /// Of the slow half's own noise.
+    pub slow: f64,
+}
+
+/// Which noises a reader needs; what is not needed is not computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Errors.
+    pub errors: bool,
+    /// The split into fast and slow requests.
+    pub latency: bool,
+}
+
+impl Needs {
+    /// Everything.
+    pub const ALL: Self = Self {
+        errors: true,
+        latency: true,
+    };
+}
+
 impl Profile {
+    /// The integrals up to a time.
+    pub fn areas(&self, at_ms: i64, needs: Needs) -> Areas {
+        Areas {
+            traffic: self.traffic.area(at_ms),
+            errors: if needs.errors {
+                self.errors.area(at_ms)
+            } else {
+                0.0
+            },
+            slow: if needs.latency {
+                self.slow.area(at_ms)
+            } else {
+                0.0
+            },
+        }
+    }
+
+    /// The integrals at `count` times of a grid.
+    pub fn areas_on(&self, first_ms: i64, step_ms: i64, count: usize, needs: Needs) -> Vec<Areas> {
+        let read = |wave: &Wave, wanted: bool| {
+            let mut sums = vec![0.0; count];
+            if wanted {
+                wave.add_areas(first_ms, step_ms, &mut sums);
+            }
+            sums
+        };
+        let traffic = read(&self.traffic, true);
+        let errors = read(&self.errors, needs.errors);
+        let slow = read(&self.slow, needs.latency);
+        let all = traffic.into_iter().zip(errors).zip(slow);
+        all.map(|((traffic, errors), slow)| Areas {
+            traffic,
+            errors,
+            slow,
+        })
+        .collect()
+    }
+
     /// The profile of a service in a region. With an anchor, the daily curve passes
     /// through the baseline's traffic at that time instead of having it as its mean.
     pub fn of(region: &str, service: &str, baseline: &Baseline, seed: u64, anchor_ms: Option<i64>) -> Self {

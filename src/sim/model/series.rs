@@ -1,17 +1,19 @@
-//! The series that a service exposes in a region, and their values at a time.
+//! The series that a service exposes in a region. They are not stored: a series is a
+//! kind of figure and, mostly, the life of a version; labels and values follow from that.
 
-use super::labels::Labels;
+use std::sync::{Arc, LazyLock};
+
+use super::labels::{Labels, METRIC_NAME};
 use super::latency::BOUNDS;
-use super::life::{Life, Needs, Totals, seconds_between};
-use super::profile::{CPU_LIMIT, CPU_REQUEST, MEMORY_LIMIT, MEMORY_REQUEST};
-use super::view::{PlaceLabels, TrackView};
+use super::life::{Life, Totals, seconds_between};
+use super::profile::{CPU_LIMIT, CPU_REQUEST, MEMORY_LIMIT, MEMORY_REQUEST, Needs};
+use super::view::TrackView;
+use crate::sim::world::history::{Track, TrackKey};
 
 /// A count that follows from (requests, errors).
 type FromCounts = fn(f64, f64) -> f64;
-/// Takes a series' name, its labels beside those of its place, and its kind.
-type Add<'a> = dyn FnMut(&str, &[(&str, &str)], Kind) + 'a;
 
-/// Status codes and how their counts follow from (requests, errors).
+/// Status codes and how their counts follow.
 const CODES: [(&str, FromCounts); 4] = [
     ("200", |all, errors| all * (1.0 - NOT_FOUND) - errors),
     ("404", |all, _| all * NOT_FOUND),
@@ -96,83 +98,280 @@ pub const FAMILIES: [(&str, &str, &str); 14] = [
     ("ALERTS", "gauge", "Alerts that fire."),
 ];
 
-/// One series.
+/// Kinds of which every life of a version has one series.
+static LIFE_KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+    let resources = [
+        Resource::CpuRequest,
+        Resource::MemoryRequest,
+        Resource::CpuLimit,
+        Resource::MemoryLimit,
+    ];
+    (0..CODES.len())
+        .map(Kind::Requests)
+        .chain((0..=BOUNDS.len()).map(Kind::Bucket))
+        .chain([
+            Kind::DurationSum,
+            Kind::DurationCount,
+            Kind::Cpu,
+            Kind::Memory,
+        ])
+        .chain(resources.map(Kind::Resource))
+        .collect()
+});
+
+/// Kinds of which the workload as a whole has one series.
+const WORKLOAD_KINDS: [Kind; 8] = [
+    Kind::Deployment(Count::Desired),
+    Kind::Deployment(Count::Running),
+    Kind::Deployment(Count::Updated),
+    Kind::Deployment(Count::Ready),
+    Kind::Deployment(Count::Available),
+    Kind::Deployment(Count::Unavailable),
+    Kind::Up,
+    Kind::Alert,
+];
+
+/// The names of all labels, sorted.
+const LABEL_NAMES: [&str; 19] = [
+    METRIC_NAME,
+    "alertname",
+    "alertstate",
+    "cluster",
+    "code",
+    "container",
+    "deployment",
+    "instance",
+    "job",
+    "le",
+    "namespace",
+    "region",
+    "resource",
+    "service",
+    "severity",
+    "template_hash",
+    "unit",
+    "version",
+    "workload",
+];
+
+/// Texts of labels that are the same everywhere, made once.
+struct Words {
+    names: Vec<Arc<str>>,
+    codes: Vec<Arc<str>>,
+    bounds: Vec<Arc<str>>,
+    fixed: Vec<Arc<str>>,
+}
+
+static WORDS: LazyLock<Words> = LazyLock::new(|| {
+    let bounds = BOUNDS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
+    let fixed = [
+        "cpu",
+        "memory",
+        "core",
+        "byte",
+        "HighErrorRatio",
+        "firing",
+        "page",
+    ];
+    let metrics = LIFE_KINDS
+        .iter()
+        .chain(&WORKLOAD_KINDS)
+        .map(|kind| kind.metric());
+    Words {
+        names: LABEL_NAMES.iter().map(|&name| Arc::from(name)).collect(),
+        codes: CODES.iter().map(|&(code, _)| Arc::from(code)).collect(),
+        bounds: bounds.map(Arc::from).collect(),
+        fixed: fixed.into_iter().chain(metrics).map(Arc::from).collect(),
+    }
+});
+
+impl Words {
+    fn fixed(&self, text: &str) -> Option<&Arc<str>> {
+        self.fixed.iter().find(|word| &***word == text)
+    }
+}
+
+/// The names of a track, as labels show them.
 #[derive(Clone, Debug)]
-pub struct Series {
-    /// Its labels, the name among them.
-    pub labels: Labels,
+pub struct Place {
+    region: Arc<str>,
+    service: Arc<str>,
+    namespace: Arc<str>,
+    workload: Arc<str>,
+    container: Arc<str>,
+    instance: Arc<str>,
+}
+
+impl Place {
+    /// The names of a track. A region is a cluster of its own.
+    pub fn of(key: &TrackKey, track: &Track) -> Self {
+        Self {
+            region: Arc::clone(&key.region),
+            service: Arc::clone(&key.service),
+            namespace: Arc::clone(&track.namespace),
+            workload: Arc::clone(&track.workload),
+            container: Arc::clone(&track.container),
+            instance: Arc::from(format!("{}.{}.svc:8080", track.workload, track.namespace)),
+        }
+    }
+}
+
+/// One series of a view.
+#[derive(Clone, Copy, Debug)]
+pub struct Series<'v> {
+    view: &'v TrackView,
+    life: Option<(usize, &'v Life)>,
     /// What it shows.
     pub kind: Kind,
-    /// Index of the life it belongs to; none for figures of the workload as a whole.
-    pub life: Option<usize>,
+}
+
+/// All series of a view, those of one life together.
+pub fn all(view: &TrackView) -> impl Iterator<Item = Series<'_>> {
+    let of_lives = view.lives.iter().enumerate().flat_map(move |life| {
+        LIFE_KINDS.iter().map(move |&kind| Series {
+            view,
+            life: Some(life),
+            kind,
+        })
+    });
+    of_lives.chain(WORKLOAD_KINDS.map(|kind| Series {
+        view,
+        life: None,
+        kind,
+    }))
+}
+
+impl<'v> Series<'v> {
+    /// The index of its life; none for figures of the workload as a whole.
+    pub fn life(&self) -> Option<usize> {
+        self.life.map(|(index, _)| index)
+    }
+
     /// First instant with samples, ms since the epoch.
-    pub from_ms: i64,
+    pub fn from_ms(&self) -> i64 {
+        let start = || self.view.counts.first().map_or(i64::MAX, |c| c.from_ms);
+        self.life.map_or_else(start, |(_, life)| life.from_ms())
+    }
+
     /// First instant without; `i64::MAX` while it lasts.
-    pub to_ms: i64,
-}
+    pub fn to_ms(&self) -> i64 {
+        self.life.map_or(i64::MAX, |(_, life)| life.to_ms())
+    }
 
-/// All series of a view.
-pub fn list(view: &TrackView, place: &PlaceLabels) -> Vec<Series> {
-    let mut all = Vec::new();
-    for (index, life) in view.lives.iter().enumerate() {
-        let common = place.common.with("version", &life.version).with("template_hash", &life.template_hash);
-        let mut add = |name: &str, extra: &[(&str, &str)], kind: Kind| {
-            let labels = extra.iter().fold(common.with(super::labels::METRIC_NAME, name), |l, (n, v)| l.with(n, v));
-            all.push(Series { labels, kind, life: Some(index), from_ms: life.from_ms(), to_ms: life.to_ms() });
+    /// The value of a label; empty when it has none of that name.
+    pub fn label(&self, name: &str) -> &'v str {
+        if name == METRIC_NAME {
+            return self.kind.metric();
+        }
+        self.word(name).map_or("", |word| word)
+    }
+
+    /// All labels.
+    pub fn labels(&self) -> Labels {
+        let names = LABEL_NAMES.iter().zip(&WORDS.names);
+        Labels::sorted(
+            names.filter_map(|(&name, shared)| {
+                Some((Arc::clone(shared), Arc::clone(self.word(name)?)))
+            }),
+        )
+    }
+
+    fn word(&self, name: &str) -> Option<&'v Arc<str>> {
+        let words: &'static Words = &WORDS;
+        let place = &self.view.place;
+        let when = |holds: bool, word: &'v Arc<str>| holds.then_some(word);
+        let alert = |text| {
+            if self.kind == Kind::Alert {
+                words.fixed(text)
+            } else {
+                None
+            }
         };
-        life_series(&mut add, &place.container);
+        match name {
+            METRIC_NAME => words.fixed(self.kind.metric()),
+            "cluster" | "region" => Some(&place.region),
+            "service" => Some(&place.service),
+            "namespace" => Some(&place.namespace),
+            "workload" => Some(&place.workload),
+            "version" => self.life.map(|(_, life)| &life.version),
+            "template_hash" => self.life.map(|(_, life)| &life.template_hash),
+            "code" => match self.kind {
+                Kind::Requests(i) => words.codes.get(i),
+                _ => None,
+            },
+            "le" => match self.kind {
+                Kind::Bucket(i) => words.bounds.get(i),
+                _ => None,
+            },
+            "container" => when(
+                matches!(self.kind, Kind::Cpu | Kind::Memory | Kind::Resource(_)),
+                &place.container,
+            ),
+            "resource" | "unit" => match self.kind {
+                Kind::Resource(which) => words.fixed(which.word(name == "unit")),
+                _ => None,
+            },
+            "deployment" => when(matches!(self.kind, Kind::Deployment(_)), &place.workload),
+            "job" => when(self.kind == Kind::Up, &place.service),
+            "instance" => when(self.kind == Kind::Up, &place.instance),
+            "alertname" => alert("HighErrorRatio"),
+            "alertstate" => alert("firing"),
+            "severity" => alert("page"),
+            _ => None,
+        }
     }
-    let start = view.counts.first().map_or(i64::MAX, |c| c.from_ms);
-    let mut add = |name: &str, extra: &[(&str, &str)], kind: Kind| {
-        let labels = extra.iter().fold(place.common.with(super::labels::METRIC_NAME, name), |l, (n, v)| l.with(n, v));
-        all.push(Series { labels, kind, life: None, from_ms: start, to_ms: i64::MAX });
-    };
-    workload_series(&mut add, place, &view.key.service);
-    all
-}
 
-fn life_series(add: &mut Add, container: &str) {
-    for (i, (code, _)) in CODES.iter().enumerate() {
-        add("http_requests_total", &[("code", code)], Kind::Requests(i));
+    /// The value at a time inside its life. `totals` must have been read with what the
+    /// kind [needs](Kind::needs).
+    pub fn value(&self, at_ms: i64, totals: &Totals) -> Option<f64> {
+        let life = self.life.map(|(_, life)| life);
+        match self.kind {
+            Kind::Requests(i) => {
+                let (_, of) = CODES.get(i)?;
+                Some(of(totals.requests(), totals.errors).max(0.0).floor())
+            }
+            Kind::Bucket(i) => Some(life?.bucket(totals, i).floor()),
+            Kind::DurationSum => Some(life?.duration_sum(totals)),
+            Kind::DurationCount => Some(totals.requests().floor()),
+            Kind::Cpu => Some(totals.cpu),
+            Kind::Memory => memory(self.view, life?, at_ms),
+            Kind::Resource(which) => {
+                Some(which.of_one_pod() * f64::from(life?.span(at_ms)?.running))
+            }
+            Kind::Deployment(which) => count(self.view, which, at_ms),
+            Kind::Up => Some(f64::from(u8::from(self.view.counts_at(at_ms)?.running > 0))),
+            Kind::Alert => (self.view.error_ratio(at_ms) > ALERT_ABOVE).then_some(1.0),
+        }
     }
-    for i in 0..=BOUNDS.len() {
-        let le = BOUNDS.get(i).map_or_else(|| "+Inf".to_owned(), f64::to_string);
-        add("http_request_duration_seconds_bucket", &[("le", &le)], Kind::Bucket(i));
-    }
-    add("http_request_duration_seconds_sum", &[], Kind::DurationSum);
-    add("http_request_duration_seconds_count", &[], Kind::DurationCount);
-    let container = [("container", container)];
-    add("container_cpu_usage_seconds_total", &container, Kind::Cpu);
-    add("container_memory_working_set_bytes", &container, Kind::Memory);
-    for (name, resource, unit, what) in [
-        ("kube_pod_container_resource_requests", "cpu", "core", Resource::CpuRequest),
-        ("kube_pod_container_resource_requests", "memory", "byte", Resource::MemoryRequest),
-        ("kube_pod_container_resource_limits", "cpu", "core", Resource::CpuLimit),
-        ("kube_pod_container_resource_limits", "memory", "byte", Resource::MemoryLimit),
-    ] {
-        let [container] = container;
-        add(name, &[container, ("resource", resource), ("unit", unit)], Kind::Resource(what));
-    }
-}
-
-fn workload_series(add: &mut Add, place: &PlaceLabels, service: &str) {
-    for (name, count) in [
-        ("kube_deployment_spec_replicas", Count::Desired),
-        ("kube_deployment_status_replicas", Count::Running),
-        ("kube_deployment_status_replicas_updated", Count::Updated),
-        ("kube_deployment_status_replicas_ready", Count::Ready),
-        ("kube_deployment_status_replicas_available", Count::Available),
-        ("kube_deployment_status_replicas_unavailable", Count::Unavailable),
-    ] {
-        add(name, &[("deployment", &place.workload)], Kind::Deployment(count));
-    }
-    let instance = format!("{}.{}.svc:8080", place.workload, place.namespace);
-    add("up", &[("job", service), ("instance", &instance)], Kind::Up);
-    let alert = [("alertname", "HighErrorRatio"), ("alertstate", "firing"), ("severity", "page")];
-    add("ALERTS", &alert, Kind::Alert);
 }
 
 impl Kind {
+    /// The metric's name.
+    pub fn metric(self) -> &'static str {
+        match self {
+            Self::Requests(_) => "http_requests_total",
+            Self::Bucket(_) => "http_request_duration_seconds_bucket",
+            Self::DurationSum => "http_request_duration_seconds_sum",
+            Self::DurationCount => "http_request_duration_seconds_count",
+            Self::Cpu => "container_cpu_usage_seconds_total",
+            Self::Memory => "container_memory_working_set_bytes",
+            Self::Resource(Resource::CpuRequest | Resource::MemoryRequest) => {
+                "kube_pod_container_resource_requests"
+            }
+            Self::Resource(Resource::CpuLimit | Resource::MemoryLimit) => {
+                "kube_pod_container_resource_limits"
+            }
+            Self::Deployment(Count::Desired) => "kube_deployment_spec_replicas",
+            Self::Deployment(Count::Running) => "kube_deployment_status_replicas",
+            Self::Deployment(Count::Updated) => "kube_deployment_status_replicas_updated",
+            Self::Deployment(Count::Ready) => "kube_deployment_status_replicas_ready",
+            Self::Deployment(Count::Available) => "kube_deployment_status_replicas_available",
+            Self::Deployment(Count::Unavailable) => "kube_deployment_status_replicas_unavailable",
+            Self::Up => "up",
+            Self::Alert => "ALERTS",
+        }
+    }
+
     /// Which counters the value rests on; none when it is a gauge without any.
     pub fn needs(self) -> Option<Needs> {
         match self {
@@ -184,32 +383,23 @@ impl Kind {
     }
 }
 
-/// The value of a series at a time inside its life. `totals` must have been read with
-/// what the kind [needs](Kind::needs).
-pub fn value(view: &TrackView, series: &Series, at_ms: i64, totals: &Totals) -> Option<f64> {
-    let life = series.life.and_then(|i| view.lives.get(i));
-    match series.kind {
-        Kind::Requests(i) => {
-            let (_, of) = CODES.get(i)?;
-            Some(of(totals.requests(), totals.errors).max(0.0).floor())
+impl Resource {
+    fn of_one_pod(self) -> f64 {
+        match self {
+            Self::CpuRequest => CPU_REQUEST,
+            Self::CpuLimit => CPU_LIMIT,
+            Self::MemoryRequest => MEMORY_REQUEST,
+            Self::MemoryLimit => MEMORY_LIMIT,
         }
-        Kind::Bucket(i) => Some(life?.bucket(totals, i).floor()),
-        Kind::DurationSum => Some(life?.duration_sum(totals)),
-        Kind::DurationCount => Some(totals.requests().floor()),
-        Kind::Cpu => Some(totals.cpu),
-        Kind::Memory => memory(view, life?, at_ms),
-        Kind::Resource(which) => {
-            let each = match which {
-                Resource::CpuRequest => CPU_REQUEST,
-                Resource::CpuLimit => CPU_LIMIT,
-                Resource::MemoryRequest => MEMORY_REQUEST,
-                Resource::MemoryLimit => MEMORY_LIMIT,
-            };
-            Some(each * f64::from(life?.span(at_ms)?.running))
+    }
+
+    fn word(self, unit: bool) -> &'static str {
+        match (self, unit) {
+            (Self::CpuRequest | Self::CpuLimit, false) => "cpu",
+            (Self::CpuRequest | Self::CpuLimit, true) => "core",
+            (Self::MemoryRequest | Self::MemoryLimit, false) => "memory",
+            (Self::MemoryRequest | Self::MemoryLimit, true) => "byte",
         }
-        Kind::Deployment(which) => count(view, which, at_ms),
-        Kind::Up => Some(f64::from(u8::from(view.counts_at(at_ms)?.running > 0))),
-        Kind::Alert => (view.error_ratio(at_ms) > ALERT_ABOVE).then_some(1.0),
     }
 }
 

@@ -6,15 +6,15 @@ use std::sync::{Arc, RwLock};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::life::Needs;
-use super::series::{Kind, value};
+use super::profile::Needs;
+use super::series::{self, Kind};
 use super::{Model, TrackView};
 use crate::sim::world::history::{Baseline, Segment, Track, TrackKey, VersionBehaviour, VersionPods, WorldHistory};
 
 /// 2026-06-01T12:00:00Z.
 const NOON: i64 = 1_780_315_200_000;
 const HOUR: i64 = 3_600_000;
-const ALL: Needs = Needs { errors: true, latency: true };
+const ALL: Needs = Needs::ALL;
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap()
@@ -49,9 +49,12 @@ fn view(segments: Vec<Segment>) -> Arc<TrackView> {
 }
 
 fn series_at(view: &TrackView, kind: Kind, life: usize, ms: i64) -> f64 {
-    let series = view.series.iter().find(|s| s.kind == kind && s.life == Some(life)).unwrap();
-    let totals = view.totals(&view.lives[life], ms, ALL);
-    value(view, series, ms, &totals).unwrap()
+    let series = series::all(view)
+        .find(|s| s.kind == kind && s.life() == Some(life))
+        .unwrap();
+    series
+        .value(ms, &view.totals(&view.lives[life], ms, ALL))
+        .unwrap()
 }
 
 /// What `histogram_quantile(q, rate(…[w]))` sees between two times.
@@ -113,7 +116,10 @@ fn traffic_follows_ready_pods_and_a_version_that_comes_back_starts_at_zero() {
         segment(NOON + HOUR, vec![pods("v2", 12)], 12_400.0),
         segment(NOON + 2 * HOUR, vec![pods("v1", 12)], 12_400.0),
     ]);
-    assert_eq!(view.lives.iter().map(|l| l.version.as_str()).collect::<Vec<_>>(), ["v1", "v2", "v1"]);
+    assert_eq!(
+        view.lives.iter().map(|l| &*l.version).collect::<Vec<_>>(),
+        ["v1", "v2", "v1"]
+    );
     let served = |life: usize, ms| view.totals(&view.lives[life], ms, ALL).requests();
     let old = served(0, NOON + HOUR) - served(0, NOON);
     let new = served(1, NOON + HOUR);
@@ -170,12 +176,12 @@ proptest! {
         let view = view(segments);
         let mut times: Vec<i64> = probes.iter().map(|s| NOON + s * 1_000).collect();
         times.sort_unstable();
-        for series in view.series.iter().filter(|s| s.kind.needs().is_some()) {
-            let life = &view.lives[series.life.unwrap()];
+        for series in series::all(&view).filter(|s| s.kind.needs().is_some()) {
+            let life = &view.lives[series.life().unwrap()];
             let mut before = 0.0;
-            for &ms in times.iter().filter(|&&ms| ms >= series.from_ms && ms < series.to_ms) {
-                let now = value(&view, series, ms, &view.totals(life, ms, ALL)).unwrap();
-                prop_assert!(now >= before, "{} fell from {before} to {now}", series.labels);
+            for &ms in times.iter().filter(|&&ms| ms >= series.from_ms() && ms < series.to_ms()) {
+                let now = series.value(ms, &view.totals(life, ms, ALL)).unwrap();
+                prop_assert!(now >= before, "{} fell from {before} to {now}", series.labels());
                 before = now;
             }
         }

@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::labels::Labels;
 use super::latency::Distribution;
-use super::life::{Life, Needs, Span, Totals};
-use super::profile::Profile;
-use super::series::{self, Series};
+use super::life::{Life, Span, Totals};
+use super::profile::{Needs, Profile};
+use super::series::Place;
 use crate::sim::world::history::{
     Baseline, Segment, SharedHistory, Track, TrackKey, VersionBehaviour, VersionPods, WorldHistory,
 };
@@ -45,8 +44,8 @@ pub struct TrackView {
     pub lives: Vec<Life>,
     /// Replica counts over time.
     pub counts: Vec<Counts>,
-    /// All series.
-    pub series: Vec<Series>,
+    /// The names that its labels show.
+    pub place: Place,
     seen: Seen,
 }
 
@@ -73,8 +72,22 @@ impl TrackView {
     /// Derives the view of a track.
     pub fn new(history: &WorldHistory, key: &TrackKey, track: &Track, anchor_ms: Option<i64>) -> Self {
         let baseline = track.baseline;
-        let profile = Profile::of(&key.region, &key.service, &baseline, history.seed, anchor_ms);
-        let mut builder = Builder { history, baseline, profile, lives: Vec::new(), open: Vec::new() };
+        let profile = Profile::of(
+            &key.region,
+            &key.service,
+            &baseline,
+            history.seed,
+            anchor_ms,
+        );
+        let healthy = halves(&profile, 1.0);
+        let mut builder = Builder {
+            history,
+            baseline,
+            profile,
+            lives: Vec::new(),
+            open: Vec::new(),
+            healthy,
+        };
         let mut counts = Vec::new();
         let segments = track.segments();
         for (i, segment) in segments.iter().enumerate() {
@@ -88,22 +101,20 @@ impl TrackView {
             .map(|v| (Arc::clone(&v.version), history.behaviour(&v.version)))
             .collect();
         let Builder { profile, lives, .. } = builder;
-        let mut view = Self {
+        Self {
             key: key.clone(),
             baseline,
             profile,
             lives,
             counts,
-            series: Vec::new(),
+            place: Place::of(key, track),
             seen: Seen {
                 segments: segments.len(),
                 first: segments.first().cloned(),
                 last: segments.last().cloned(),
                 behaviours: behaviours.into_iter().collect(),
             },
-        };
-        view.series = series::list(&view, &place_labels(key, track));
-        view
+        }
     }
 
     /// What a life has counted by a time.
@@ -135,35 +146,6 @@ impl TrackView {
     }
 }
 
-/// Labels that every series of a track has.
-fn place_labels(key: &TrackKey, track: &Track) -> PlaceLabels {
-    PlaceLabels {
-        common: Labels::new([
-            ("cluster", &*key.region),
-            ("region", &*key.region),
-            ("namespace", &*track.namespace),
-            ("service", &*key.service),
-            ("workload", &*track.workload),
-        ]),
-        container: Arc::clone(&track.container),
-        workload: Arc::clone(&track.workload),
-        namespace: Arc::clone(&track.namespace),
-    }
-}
-
-/// Names of a track as labels show them.
-#[derive(Debug)]
-pub struct PlaceLabels {
-    /// cluster, region, namespace, service, workload.
-    pub common: Labels,
-    /// The serving container.
-    pub container: Arc<str>,
-    /// The workload.
-    pub workload: Arc<str>,
-    /// The namespace.
-    pub namespace: Arc<str>,
-}
-
 fn counts_of(segment: &Segment, lives: &[Life]) -> Counts {
     let newest = lives.last();
     let updated = segment.versions.iter().find(|v| newest.is_some_and(|life| is_of(life, v))).map_or(0, |v| v.running);
@@ -177,7 +159,7 @@ fn counts_of(segment: &Segment, lives: &[Life]) -> Counts {
 }
 
 fn is_of(life: &Life, pods: &VersionPods) -> bool {
-    *life.version == *pods.version && *life.template_hash == *pods.template_hash
+    life.version == pods.version && life.template_hash == pods.template_hash
 }
 
 /// Turns segments into lives.
@@ -188,6 +170,13 @@ struct Builder<'a> {
     lives: Vec<Life>,
     /// Indexes of the lives that have pods in the newest segment.
     open: Vec<usize>,
+    /// Latencies of versions without faults.
+    healthy: Arc<[Distribution; 2]>,
+}
+
+/// The latencies of the fast and the slow half of the requests.
+fn halves(profile: &Profile, factor: f64) -> Arc<[Distribution; 2]> {
+    Arc::new(HALVES.map(|half| Distribution::fit(profile.latency.scaled(half * factor))))
 }
 
 impl Builder<'_> {
@@ -210,6 +199,9 @@ impl Builder<'_> {
                 cpu_factor: factor(behaviour.cpu_factor, 1.0),
                 running: pods.running.max(pods.ready),
                 start: Totals::default(),
+                origin: self
+                    .profile
+                    .areas(segment.from.as_millisecond(), Needs::ALL),
             };
             self.extend(index, span);
             open.push(index);
@@ -218,14 +210,19 @@ impl Builder<'_> {
     }
 
     fn start_life(&mut self, pods: &VersionPods, behaviour: &VersionBehaviour) -> usize {
-        let latency = self.profile.latency;
-        let halves = |factor: f64| HALVES.map(|half| Distribution::fit(latency.scaled(half * factor)));
+        let healthy = Arc::clone(&self.healthy);
+        #[expect(clippy::float_cmp, reason = "one is the exact default")]
+        let faulty = if behaviour.latency_factor == 1.0 {
+            Arc::clone(&healthy)
+        } else {
+            halves(&self.profile, behaviour.latency_factor.max(0.01))
+        };
         self.lives.push(Life {
-            version: pods.version.to_string(),
-            template_hash: pods.template_hash.to_string(),
+            version: Arc::clone(&pods.version),
+            template_hash: Arc::clone(&pods.template_hash),
             spans: Vec::new(),
             leak_per_hour: behaviour.leak_per_hour,
-            latency: [halves(1.0), halves(behaviour.latency_factor.max(0.01))],
+            latency: [healthy, faulty],
         });
         self.lives.len() - 1
     }
@@ -233,7 +230,6 @@ impl Builder<'_> {
     /// Appends a span, carrying on what had been counted; a span that differs in nothing
     /// only prolongs the last one.
     fn extend(&mut self, index: usize, mut span: Span) {
-        const ALL: Needs = Needs { errors: true, latency: true };
         let Some(life) = self.lives.get_mut(index) else {
             return;
         };
@@ -248,7 +244,7 @@ impl Builder<'_> {
                 last.to_ms = span.to_ms;
                 return;
             }
-            span.start = last.totals(&self.profile, &self.baseline, span.from_ms, ALL);
+            span.start = last.totals(&self.baseline, span.from_ms, &span.origin);
         }
         life.spans.push(span);
     }

@@ -9,9 +9,10 @@ use promql_parser::label::Matcher;
 
 use super::error::QueryError;
 use super::faults::{Fault, Faults};
-use super::storage::{Storage, Visit, passes};
-use super::value::{Sample, stale_marker};
-use crate::sim::model::life::{Needs, Totals};
+use super::storage::{Storage, Visit};
+use super::value::{Sample, is_stale, stale_marker};
+use crate::sim::model::life::Totals;
+use crate::sim::model::profile::{Areas, Needs};
 use crate::sim::model::series::{self, Series};
 use crate::sim::model::view::TrackView;
 use crate::sim::model::{Labels, Model};
@@ -83,10 +84,14 @@ impl Scrapes {
         let at = self.newest_ms();
         for view in self.views(&[]) {
             let mut reader = Reader::new(&view, at, at, 1);
-            for series in &view.series {
-                let sample = reader.read(series).iter().find(|s| s.t == at && !super::value::is_stale(s.v)).copied();
+            for series in series::all(&view) {
+                let sample = reader
+                    .read(&series)
+                    .iter()
+                    .find(|s| s.t == at && !is_stale(s.v))
+                    .copied();
                 if let Some(sample) = sample {
-                    visit(series, sample.v);
+                    visit(&series, sample.v);
                 }
             }
         }
@@ -99,13 +104,13 @@ impl Storage for Scrapes {
         let not_a_number = self.faults.now().contains(&Fault::NotANumber);
         for view in self.views(matchers) {
             let mut reader = Reader::new(&view, from_ms, to_ms, self.interval_ms);
-            for series in view.series.iter().filter(|s| passes(&s.labels, matchers)) {
-                let samples = reader.read(series);
+            for series in series::all(&view).filter(|s| passes(s, matchers)) {
+                let samples = reader.read(&series);
                 if not_a_number {
                     samples.iter_mut().for_each(|s| s.v = f64::NAN);
                 }
                 if !samples.is_empty() {
-                    visit(&series.labels, samples)?;
+                    visit(&series.labels(), samples)?;
                 }
             }
         }
@@ -116,20 +121,29 @@ impl Storage for Scrapes {
         let to_ms = to_ms.min(self.newest_ms());
         let mut all = Vec::new();
         for view in self.views(matchers) {
-            let there = |s: &&Series| s.from_ms <= to_ms && s.to_ms > from_ms && passes(&s.labels, matchers);
-            all.extend(view.series.iter().filter(there).map(|s| s.labels.clone()));
+            let there =
+                |s: &Series| s.from_ms() <= to_ms && s.to_ms() > from_ms && passes(s, matchers);
+            all.extend(series::all(&view).filter(there).map(|s| s.labels()));
         }
         Ok(all)
     }
 }
 
-/// Reads the series of one view over one grid. Series of one life lie together and share
-/// their integrals, so the last ones are kept.
+/// True when the series passes every matcher; a label that it has not counts as empty.
+fn passes(series: &Series, matchers: &[Matcher]) -> bool {
+    matchers.iter().all(|m| m.is_match(series.label(&m.name)))
+}
+
+/// Reads the series of one view over one grid. All share the integrals of the region's
+/// curves; those of one life, which lie together, share its counts.
 struct Reader<'v> {
     view: &'v TrackView,
     first: i64,
     last: i64,
     interval: i64,
+    /// The integrals at every time of the grid, with what they were computed for.
+    areas: Option<(Needs, Vec<Areas>)>,
+    /// The life whose counts are in `totals`.
     kept: Option<(usize, Needs)>,
     totals: Vec<Totals>,
     samples: Vec<Sample>,
@@ -138,47 +152,57 @@ struct Reader<'v> {
 impl<'v> Reader<'v> {
     fn new(view: &'v TrackView, from_ms: i64, to_ms: i64, interval: i64) -> Self {
         let interval = interval.max(1);
+        let start = view.counts.first().map_or(i64::MAX, |c| c.from_ms);
         Self {
             view,
-            first: on_grid(from_ms, interval),
+            first: on_grid(from_ms.max(start), interval),
             last: to_ms,
             interval,
+            areas: None,
             kept: None,
             totals: Vec::new(),
             samples: Vec::new(),
         }
     }
 
+    /// The times of the grid from one time to another.
+    fn times(&self, from: i64, last: i64) -> impl Iterator<Item = i64> + use<> {
+        (from..=last).step_by(usize::try_from(self.interval).unwrap_or(usize::MAX))
+    }
+
     /// The samples of a series on the grid, and the stale marker after its end.
     fn read(&mut self, series: &Series) -> &mut [Sample] {
-        let step = usize::try_from(self.interval).unwrap_or(usize::MAX);
-        let from = self.first.max(on_grid(series.from_ms, self.interval));
-        let last = self.last.min(series.to_ms.saturating_sub(1));
-        self.remember(series, from, last, step);
+        let (begins, ends) = (series.from_ms(), series.to_ms());
+        let from = self.first.max(on_grid(begins, self.interval));
+        let last = self.last.min(ends.saturating_sub(1));
         self.samples.clear();
+        if from <= last {
+            self.count(series, from, last);
+        }
         let nothing = Totals::default();
         let mut present = false;
-        for (i, t) in (from..=last).step_by(step).enumerate() {
-            match series::value(self.view, series, t, self.totals.get(i).unwrap_or(&nothing)) {
-                Some(v) => {
-                    present = true;
-                    self.samples.push(Sample { t, v });
-                }
-                None if std::mem::take(&mut present) => self.samples.push(Sample { t, v: stale_marker() }),
-                None => {}
-            }
+        for (i, t) in self.times(from, last).enumerate() {
+            let v = match series.value(t, self.totals.get(i).unwrap_or(&nothing)) {
+                Some(v) => v,
+                None if present => stale_marker(),
+                None => continue,
+            };
+            present = !is_stale(v);
+            self.samples.push(Sample { t, v });
         }
-        let end = on_grid(series.to_ms, self.interval);
-        if series.to_ms != i64::MAX && end >= self.first && end <= self.last {
-            self.samples.push(Sample { t: end, v: stale_marker() });
+        let end = on_grid(ends, self.interval);
+        if ends != i64::MAX && end >= self.first && end <= self.last {
+            self.samples.push(Sample {
+                t: end,
+                v: stale_marker(),
+            });
         }
         &mut self.samples
     }
 
-    fn remember(&mut self, series: &Series, from: i64, last: i64, step: usize) {
-        let (Some(index), Some(needs)) = (series.life, series.kind.needs()) else {
-            self.kept = None;
-            self.totals.clear();
+    /// Fills `totals` with what the series' life had counted at each time.
+    fn count(&mut self, series: &Series, from: i64, last: i64) {
+        let (Some(index), Some(needs)) = (series.life(), series.kind.needs()) else {
             return;
         };
         if self.kept == Some((index, needs)) {
@@ -186,10 +210,20 @@ impl<'v> Reader<'v> {
         }
         self.kept = Some((index, needs));
         self.totals.clear();
-        if let Some(life) = self.view.lives.get(index) {
-            let times = (from..=last).step_by(step);
-            self.totals.extend(times.map(|t| self.view.totals(life, t, needs)));
+        let (view, first, interval) = (self.view, self.first, self.interval);
+        let length = usize::try_from((self.last - first) / interval + 1).unwrap_or(0);
+        let areas = match self.areas.take() {
+            Some((for_needs, areas)) if for_needs == needs => areas,
+            _ => view.profile.areas_on(first, interval, length, needs),
+        };
+        let skipped = usize::try_from((from - first) / interval).unwrap_or(0);
+        if let Some(life) = view.lives.get(index) {
+            let grid = self
+                .times(from, last)
+                .zip(areas.iter().skip(skipped).copied());
+            life.totals_on(&view.baseline, grid, &mut self.totals);
         }
+        self.areas = Some((needs, areas));
     }
 }
 

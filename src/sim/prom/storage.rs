@@ -30,7 +30,7 @@ pub trait Storage: Send + Sync {
 }
 
 /// True when the labels pass every matcher; an absent label counts as empty.
-pub fn passes(labels: &Labels, matchers: &[Matcher]) -> bool {
+fn passes(labels: &Labels, matchers: &[Matcher]) -> bool {
     matchers.iter().all(|m| m.is_match(labels.get(&m.name)))
 }
 
