@@ -31,10 +31,56 @@ impl Default for Options {
     }
 }
 
+/// Operators, calls and parentheses that one query may have. Parsing and evaluation
+/// recurse, and 1,000 levels overflow the stack of a worker thread.
+const MAX_OPERATORS: usize = 300;
+
 /// Parses a query.
 pub fn parse(query: &str) -> Result<Expr, QueryError> {
-    promql_parser::parser::parse(query)
-        .map_err(|why| QueryError::BadData(format!("invalid parameter \"query\": parse error: {why}")))
+    if operators(query) > MAX_OPERATORS {
+        return Err(QueryError::unsupported(&format!(
+            "expressions of more than {MAX_OPERATORS} operators"
+        )));
+    }
+    promql_parser::parser::parse(query).map_err(|why| {
+        QueryError::BadData(format!("invalid parameter \"query\": parse error: {why}"))
+    })
+}
+
+/// How deep a query can nest at most: what opens a level, outside strings and matchers.
+fn operators(query: &str) -> usize {
+    let mut count = 0;
+    let mut quote = None;
+    let mut escaped = false;
+    let mut in_matchers = false;
+    let mut word = String::new();
+    for c in query.chars() {
+        if let Some(end) = quote {
+            let was_escaped = std::mem::replace(&mut escaped, c == '\\' && end != '`' && !escaped);
+            if c == end && !was_escaped {
+                quote = None;
+            }
+            continue;
+        }
+        match c {
+            '"' | '\'' | '`' => quote = Some(c),
+            '{' => in_matchers = true,
+            '}' => in_matchers = false,
+            _ if in_matchers => {}
+            '(' | '[' | '+' | '-' | '*' | '/' | '%' | '^' | '<' | '>' | '=' => count += 1,
+            _ => {}
+        }
+        if c.is_alphanumeric() || c == '_' {
+            word.push(c);
+        } else {
+            count += usize::from(matches!(
+                word.to_lowercase().as_str(),
+                "and" | "or" | "unless" | "atan2"
+            ));
+            word.clear();
+        }
+    }
+    count
 }
 
 /// Evaluates at one time.

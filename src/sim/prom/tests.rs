@@ -152,3 +152,26 @@ fn two_values_with_the_same_labels_are_an_error_not_a_choice() {
     let got = ask(&list, "abs({__name__=~\"a|b\"})", 1);
     assert_eq!(got, Err(QueryError::Execution("vector cannot contain metrics with the same labelset".to_owned())));
 }
+
+#[test]
+fn a_query_that_would_overflow_the_stack_is_refused() {
+    let list = list(&[("g", &[(0, 1.0)])]);
+    let deep = [
+        format!("{}g{}", "(".repeat(5_000), ")".repeat(5_000)),
+        format!("{}g", "-".repeat(5_000)),
+        format!("g{}", " and g".repeat(5_000)),
+        format!("{}g{}", "abs(".repeat(5_000), ")".repeat(5_000)),
+    ];
+    for query in deep {
+        match ask(&list, &query, 1) {
+            Err(QueryError::Execution(text)) => assert!(text.contains("300 operators"), "{text}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    // Long is not deep: a matcher may name hundreds of regions, and quotes hide operators.
+    let regions = (0..500)
+        .map(|i| format!("region-{i}"))
+        .collect::<Vec<_>>()
+        .join("|");
+    assert!(values(&list, &format!("g{{region=~\"{regions}|\"}}"), 1) == [1.0]);
+}
