@@ -79,24 +79,9 @@ fn shares_through([p50, p95, p99]: [f64; 3]) -> Vec<f64> {
 /// much as the next one above.
 fn between_wishes(goals: &[(f64, f64)], bound: f64) -> (f64, f64) {
     const CLOSEST: f64 = 0.999;
-    let least = goals
-        .iter()
-        .filter(|&&(_, x)| x <= bound)
-        .map(|&(q, _)| q)
-        .fold(0.0, f64::max);
-    let next = goals
-        .iter()
-        .filter(|&&(_, x)| x > bound)
-        .map(|&(q, _)| q)
-        .fold(1.0, f64::min);
-    (
-        least,
-        if next < 1.0 {
-            least + (next - least) * CLOSEST
-        } else {
-            1.0
-        },
-    )
+    let least = goals.iter().filter(|&&(_, x)| x <= bound).map(|&(q, _)| q).fold(0.0, f64::max);
+    let next = goals.iter().filter(|&&(_, x)| x > bound).map(|&(q, _)| q).fold(1.0, f64::min);
+    (least, if next < 1.0 { least + (next - least) * CLOSEST } else { 1.0 })
 }
 
 /// Moves the ends of the bucket around `x` so that `q` lies there; says how far it was off.

@@ -85,13 +85,7 @@ impl Life {
     }
 
     /// What has been counted by a time inside the life; after its end, the last figures.
-    pub fn totals(
-        &self,
-        profile: &Profile,
-        baseline: &Baseline,
-        at_ms: i64,
-        needs: Needs,
-    ) -> Totals {
+    pub fn totals(&self, profile: &Profile, baseline: &Baseline, at_ms: i64, needs: Needs) -> Totals {
         self.span(at_ms).map_or_else(Totals::default, |span| {
             let at_ms = at_ms.min(span.to_ms);
             span.totals(baseline, at_ms, &profile.areas(at_ms, needs))
@@ -100,22 +94,13 @@ impl Life {
 
     /// What has been counted by each of the given times, which are in order and inside
     /// the life, with the integrals up to them.
-    pub fn totals_on(
-        &self,
-        baseline: &Baseline,
-        grid: impl Iterator<Item = (i64, Areas)>,
-        out: &mut Vec<Totals>,
-    ) {
+    pub fn totals_on(&self, baseline: &Baseline, grid: impl Iterator<Item = (i64, Areas)>, out: &mut Vec<Totals>) {
         let mut spans = self.spans.iter().peekable();
         for (at_ms, areas) in grid {
             while spans.peek().is_some_and(|span| span.to_ms <= at_ms) {
                 spans.next();
             }
-            out.push(
-                spans
-                    .peek()
-                    .map_or_else(Totals::default, |span| span.totals(baseline, at_ms, &areas)),
-            );
+            out.push(spans.peek().map_or_else(Totals::default, |span| span.totals(baseline, at_ms, &areas)));
         }
     }
 
@@ -158,13 +143,8 @@ impl Span {
         if let Some(count) = totals.slow.get_mut(self.regime) {
             *count += self.qps * 0.5 * (traffic + areas.slow - self.origin.slow);
         }
-        totals.errors +=
-            self.qps * self.error_ratio * (traffic + areas.errors - self.origin.errors);
-        let busy = if baseline.qps > 0.0 {
-            served / baseline.qps
-        } else {
-            0.0
-        };
+        totals.errors += self.qps * self.error_ratio * (traffic + areas.errors - self.origin.errors);
+        let busy = if baseline.qps > 0.0 { served / baseline.qps } else { 0.0 };
         totals.cpu += CPU_REQUEST
             * baseline.cpu
             * (IDLE_CPU * f64::from(self.running) * seconds

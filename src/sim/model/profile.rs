@@ -80,10 +80,7 @@ pub struct Needs {
 
 impl Needs {
     /// Everything.
-    pub const ALL: Self = Self {
-        errors: true,
-        latency: true,
-    };
+    pub const ALL: Self = Self { errors: true, latency: true };
 }
 
 impl Profile {
@@ -91,16 +88,8 @@ impl Profile {
     pub fn areas(&self, at_ms: i64, needs: Needs) -> Areas {
         Areas {
             traffic: self.traffic.area(at_ms),
-            errors: if needs.errors {
-                self.errors.area(at_ms)
-            } else {
-                0.0
-            },
-            slow: if needs.latency {
-                self.slow.area(at_ms)
-            } else {
-                0.0
-            },
+            errors: if needs.errors { self.errors.area(at_ms) } else { 0.0 },
+            slow: if needs.latency { self.slow.area(at_ms) } else { 0.0 },
         }
     }
 
@@ -117,12 +106,7 @@ impl Profile {
         let errors = read(&self.errors, needs.errors);
         let slow = read(&self.slow, needs.latency);
         let all = traffic.into_iter().zip(errors).zip(slow);
-        all.map(|((traffic, errors), slow)| Areas {
-            traffic,
-            errors,
-            slow,
-        })
-        .collect()
+        all.map(|((traffic, errors), slow)| Areas { traffic, errors, slow }).collect()
     }
 
     /// The profile of a service in a region. With an anchor, the daily curve passes

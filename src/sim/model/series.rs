@@ -100,21 +100,11 @@ pub const FAMILIES: [(&str, &str, &str); 14] = [
 
 /// Kinds of which every life of a version has one series.
 static LIFE_KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
-    let resources = [
-        Resource::CpuRequest,
-        Resource::MemoryRequest,
-        Resource::CpuLimit,
-        Resource::MemoryLimit,
-    ];
+    let resources = [Resource::CpuRequest, Resource::MemoryRequest, Resource::CpuLimit, Resource::MemoryLimit];
     (0..CODES.len())
         .map(Kind::Requests)
         .chain((0..=BOUNDS.len()).map(Kind::Bucket))
-        .chain([
-            Kind::DurationSum,
-            Kind::DurationCount,
-            Kind::Cpu,
-            Kind::Memory,
-        ])
+        .chain([Kind::DurationSum, Kind::DurationCount, Kind::Cpu, Kind::Memory])
         .chain(resources.map(Kind::Resource))
         .collect()
 });
@@ -164,19 +154,8 @@ struct Words {
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let bounds = BOUNDS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
-    let fixed = [
-        "cpu",
-        "memory",
-        "core",
-        "byte",
-        "HighErrorRatio",
-        "firing",
-        "page",
-    ];
-    let metrics = LIFE_KINDS
-        .iter()
-        .chain(&WORKLOAD_KINDS)
-        .map(|kind| kind.metric());
+    let fixed = ["cpu", "memory", "core", "byte", "HighErrorRatio", "firing", "page"];
+    let metrics = LIFE_KINDS.iter().chain(&WORKLOAD_KINDS).map(|kind| kind.metric());
     Words {
         names: LABEL_NAMES.iter().map(|&name| Arc::from(name)).collect(),
         codes: CODES.iter().map(|&(code, _)| Arc::from(code)).collect(),
@@ -227,18 +206,12 @@ pub struct Series<'v> {
 
 /// All series of a view, those of one life together.
 pub fn all(view: &TrackView) -> impl Iterator<Item = Series<'_>> {
-    let of_lives = view.lives.iter().enumerate().flat_map(move |life| {
-        LIFE_KINDS.iter().map(move |&kind| Series {
-            view,
-            life: Some(life),
-            kind,
-        })
-    });
-    of_lives.chain(WORKLOAD_KINDS.map(|kind| Series {
-        view,
-        life: None,
-        kind,
-    }))
+    let of_lives = view
+        .lives
+        .iter()
+        .enumerate()
+        .flat_map(move |life| LIFE_KINDS.iter().map(move |&kind| Series { view, life: Some(life), kind }));
+    of_lives.chain(WORKLOAD_KINDS.map(|kind| Series { view, life: None, kind }))
 }
 
 impl<'v> Series<'v> {
@@ -269,11 +242,7 @@ impl<'v> Series<'v> {
     /// All labels.
     pub fn labels(&self) -> Labels {
         let names = LABEL_NAMES.iter().zip(&WORDS.names);
-        Labels::sorted(
-            names.filter_map(|(&name, shared)| {
-                Some((Arc::clone(shared), Arc::clone(self.word(name)?)))
-            }),
-        )
+        Labels::sorted(names.filter_map(|(&name, shared)| Some((Arc::clone(shared), Arc::clone(self.word(name)?)))))
     }
 
     fn word(&self, name: &str) -> Option<&'v Arc<str>> {
@@ -281,11 +250,7 @@ impl<'v> Series<'v> {
         let place = &self.view.place;
         let when = |holds: bool, word: &'v Arc<str>| holds.then_some(word);
         let alert = |text| {
-            if self.kind == Kind::Alert {
-                words.fixed(text)
-            } else {
-                None
-            }
+            if self.kind == Kind::Alert { words.fixed(text) } else { None }
         };
         match name {
             METRIC_NAME => words.fixed(self.kind.metric()),
@@ -303,10 +268,7 @@ impl<'v> Series<'v> {
                 Kind::Bucket(i) => words.bounds.get(i),
                 _ => None,
             },
-            "container" => when(
-                matches!(self.kind, Kind::Cpu | Kind::Memory | Kind::Resource(_)),
-                &place.container,
-            ),
+            "container" => when(matches!(self.kind, Kind::Cpu | Kind::Memory | Kind::Resource(_)), &place.container),
             "resource" | "unit" => match self.kind {
                 Kind::Resource(which) => words.fixed(which.word(name == "unit")),
                 _ => None,
@@ -335,9 +297,7 @@ impl<'v> Series<'v> {
             Kind::DurationCount => Some(totals.requests().floor()),
             Kind::Cpu => Some(totals.cpu),
             Kind::Memory => memory(self.view, life?, at_ms),
-            Kind::Resource(which) => {
-                Some(which.of_one_pod() * f64::from(life?.span(at_ms)?.running))
-            }
+            Kind::Resource(which) => Some(which.of_one_pod() * f64::from(life?.span(at_ms)?.running)),
             Kind::Deployment(which) => count(self.view, which, at_ms),
             Kind::Up => Some(f64::from(u8::from(self.view.counts_at(at_ms)?.running > 0))),
             Kind::Alert => (self.view.error_ratio(at_ms) > ALERT_ABOVE).then_some(1.0),
@@ -355,12 +315,8 @@ impl Kind {
             Self::DurationCount => "http_request_duration_seconds_count",
             Self::Cpu => "container_cpu_usage_seconds_total",
             Self::Memory => "container_memory_working_set_bytes",
-            Self::Resource(Resource::CpuRequest | Resource::MemoryRequest) => {
-                "kube_pod_container_resource_requests"
-            }
-            Self::Resource(Resource::CpuLimit | Resource::MemoryLimit) => {
-                "kube_pod_container_resource_limits"
-            }
+            Self::Resource(Resource::CpuRequest | Resource::MemoryRequest) => "kube_pod_container_resource_requests",
+            Self::Resource(Resource::CpuLimit | Resource::MemoryLimit) => "kube_pod_container_resource_limits",
             Self::Deployment(Count::Desired) => "kube_deployment_spec_replicas",
             Self::Deployment(Count::Running) => "kube_deployment_status_replicas",
             Self::Deployment(Count::Updated) => "kube_deployment_status_replicas_updated",

@@ -49,12 +49,8 @@ fn view(segments: Vec<Segment>) -> Arc<TrackView> {
 }
 
 fn series_at(view: &TrackView, kind: Kind, life: usize, ms: i64) -> f64 {
-    let series = series::all(view)
-        .find(|s| s.kind == kind && s.life() == Some(life))
-        .unwrap();
-    series
-        .value(ms, &view.totals(&view.lives[life], ms, ALL))
-        .unwrap()
+    let series = series::all(view).find(|s| s.kind == kind && s.life() == Some(life)).unwrap();
+    series.value(ms, &view.totals(&view.lives[life], ms, ALL)).unwrap()
 }
 
 /// What `histogram_quantile(q, rate(…[w]))` sees between two times.
@@ -116,10 +112,7 @@ fn traffic_follows_ready_pods_and_a_version_that_comes_back_starts_at_zero() {
         segment(NOON + HOUR, vec![pods("v2", 12)], 12_400.0),
         segment(NOON + 2 * HOUR, vec![pods("v1", 12)], 12_400.0),
     ]);
-    assert_eq!(
-        view.lives.iter().map(|l| &*l.version).collect::<Vec<_>>(),
-        ["v1", "v2", "v1"]
-    );
+    assert_eq!(view.lives.iter().map(|l| &*l.version).collect::<Vec<_>>(), ["v1", "v2", "v1"]);
     let served = |life: usize, ms| view.totals(&view.lives[life], ms, ALL).requests();
     let old = served(0, NOON + HOUR) - served(0, NOON);
     let new = served(1, NOON + HOUR);

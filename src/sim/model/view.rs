@@ -72,22 +72,9 @@ impl TrackView {
     /// Derives the view of a track.
     pub fn new(history: &WorldHistory, key: &TrackKey, track: &Track, anchor_ms: Option<i64>) -> Self {
         let baseline = track.baseline;
-        let profile = Profile::of(
-            &key.region,
-            &key.service,
-            &baseline,
-            history.seed,
-            anchor_ms,
-        );
+        let profile = Profile::of(&key.region, &key.service, &baseline, history.seed, anchor_ms);
         let healthy = halves(&profile, 1.0);
-        let mut builder = Builder {
-            history,
-            baseline,
-            profile,
-            lives: Vec::new(),
-            open: Vec::new(),
-            healthy,
-        };
+        let mut builder = Builder { history, baseline, profile, lives: Vec::new(), open: Vec::new(), healthy };
         let mut counts = Vec::new();
         let segments = track.segments();
         for (i, segment) in segments.iter().enumerate() {
@@ -199,9 +186,7 @@ impl Builder<'_> {
                 cpu_factor: factor(behaviour.cpu_factor, 1.0),
                 running: pods.running.max(pods.ready),
                 start: Totals::default(),
-                origin: self
-                    .profile
-                    .areas(segment.from.as_millisecond(), Needs::ALL),
+                origin: self.profile.areas(segment.from.as_millisecond(), Needs::ALL),
             };
             self.extend(index, span);
             open.push(index);

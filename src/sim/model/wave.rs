@@ -81,10 +81,7 @@ impl Wave {
                 let (turn_sin, turn_cos) = (h.omega * dt).sin_cos();
                 for sum in chunk.iter_mut() {
                     *sum += size * sin;
-                    (sin, cos) = (
-                        sin * turn_cos + cos * turn_sin,
-                        cos * turn_cos - sin * turn_sin,
-                    );
+                    (sin, cos) = (sin * turn_cos + cos * turn_sin, cos * turn_cos - sin * turn_sin);
                 }
             }
             first = first.saturating_add(step_ms.saturating_mul(64));

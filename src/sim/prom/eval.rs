@@ -38,13 +38,10 @@ const MAX_OPERATORS: usize = 300;
 /// Parses a query.
 pub fn parse(query: &str) -> Result<Expr, QueryError> {
     if operators(query) > MAX_OPERATORS {
-        return Err(QueryError::unsupported(&format!(
-            "expressions of more than {MAX_OPERATORS} operators"
-        )));
+        return Err(QueryError::unsupported(&format!("expressions of more than {MAX_OPERATORS} operators")));
     }
-    promql_parser::parser::parse(query).map_err(|why| {
-        QueryError::BadData(format!("invalid parameter \"query\": parse error: {why}"))
-    })
+    promql_parser::parser::parse(query)
+        .map_err(|why| QueryError::BadData(format!("invalid parameter \"query\": parse error: {why}")))
 }
 
 /// How deep a query can nest at most: what opens a level, outside strings and matchers.
@@ -56,10 +53,10 @@ fn operators(query: &str) -> usize {
     let mut word = String::new();
     for c in query.chars() {
         if let Some(end) = quote {
-            let was_escaped = std::mem::replace(&mut escaped, c == '\\' && end != '`' && !escaped);
-            if c == end && !was_escaped {
+            if c == end && !escaped {
                 quote = None;
             }
+            escaped = c == '\\' && end != '`' && !escaped;
             continue;
         }
         match c {
@@ -73,10 +70,7 @@ fn operators(query: &str) -> usize {
         if c.is_alphanumeric() || c == '_' {
             word.push(c);
         } else {
-            count += usize::from(matches!(
-                word.to_lowercase().as_str(),
-                "and" | "or" | "unless" | "atan2"
-            ));
+            count += usize::from(matches!(word.to_lowercase().as_str(), "and" | "or" | "unless" | "atan2"));
             word.clear();
         }
     }

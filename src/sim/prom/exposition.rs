@@ -19,16 +19,10 @@ pub fn text(scrapes: &Scrapes) -> String {
             return;
         }
         let (name, labels) = (series.kind.metric(), series.labels());
-        let family = FAMILIES
-            .iter()
-            .position(|(family, kind, _)| is_of(name, family, kind));
+        let family = FAMILIES.iter().position(|(family, kind, _)| is_of(name, family, kind));
         if let Some(body) = family.and_then(|i| bodies.get_mut(i)) {
             let _ = write!(body, "{name}{{");
-            for (i, (label, text)) in labels
-                .iter()
-                .filter(|(n, _)| &**n != METRIC_NAME)
-                .enumerate()
-            {
+            for (i, (label, text)) in labels.iter().filter(|(n, _)| &**n != METRIC_NAME).enumerate() {
                 let comma = if i > 0 { "," } else { "" };
                 let _ = write!(body, "{comma}{label}=\"{}\"", escape(text));
             }

@@ -85,11 +85,7 @@ impl Scrapes {
         for view in self.views(&[]) {
             let mut reader = Reader::new(&view, at, at, 1);
             for series in series::all(&view) {
-                let sample = reader
-                    .read(&series)
-                    .iter()
-                    .find(|s| s.t == at && !is_stale(s.v))
-                    .copied();
+                let sample = reader.read(&series).iter().find(|s| s.t == at && !is_stale(s.v)).copied();
                 if let Some(sample) = sample {
                     visit(&series, sample.v);
                 }
@@ -121,8 +117,7 @@ impl Storage for Scrapes {
         let to_ms = to_ms.min(self.newest_ms());
         let mut all = Vec::new();
         for view in self.views(matchers) {
-            let there =
-                |s: &Series| s.from_ms() <= to_ms && s.to_ms() > from_ms && passes(s, matchers);
+            let there = |s: &Series| s.from_ms() <= to_ms && s.to_ms() > from_ms && passes(s, matchers);
             all.extend(series::all(&view).filter(there).map(|s| s.labels()));
         }
         Ok(all)
@@ -192,10 +187,7 @@ impl<'v> Reader<'v> {
         }
         let end = on_grid(ends, self.interval);
         if ends != i64::MAX && end >= self.first && end <= self.last {
-            self.samples.push(Sample {
-                t: end,
-                v: stale_marker(),
-            });
+            self.samples.push(Sample { t: end, v: stale_marker() });
         }
         &mut self.samples
     }
@@ -218,9 +210,7 @@ impl<'v> Reader<'v> {
         };
         let skipped = usize::try_from((from - first) / interval).unwrap_or(0);
         if let Some(life) = view.lives.get(index) {
-            let grid = self
-                .times(from, last)
-                .zip(areas.iter().skip(skipped).copied());
+            let grid = self.times(from, last).zip(areas.iter().skip(skipped).copied());
             life.totals_on(&view.baseline, grid, &mut self.totals);
         }
         self.areas = Some((needs, areas));

@@ -169,9 +169,6 @@ fn a_query_that_would_overflow_the_stack_is_refused() {
         }
     }
     // Long is not deep: a matcher may name hundreds of regions, and quotes hide operators.
-    let regions = (0..500)
-        .map(|i| format!("region-{i}"))
-        .collect::<Vec<_>>()
-        .join("|");
+    let regions = (0..500).map(|i| format!("region-{i}")).collect::<Vec<_>>().join("|");
     assert!(values(&list, &format!("g{{region=~\"{regions}|\"}}"), 1) == [1.0]);
 }
