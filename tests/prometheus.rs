@@ -14,6 +14,8 @@
 mod binary;
 #[path = "prometheus/expressions.rs"]
 mod expressions;
+#[path = "prometheus/random.rs"]
+mod random;
 #[path = "prometheus/samples.rs"]
 mod samples;
 #[path = "prometheus/scraped.rs"]
@@ -24,6 +26,9 @@ use gonogo::sim::prom::eval::{self, Options};
 use gonogo::sim::prom::json;
 use gonogo::sim::prom::value::Steps;
 use samples::START;
+
+/// Expressions that are put together at random.
+const RANDOM: usize = 800;
 
 /// Compares two `data` objects of a query: same series, same times, values within float tolerance.
 fn same(ours: &serde_json::Value, theirs: &serde_json::Value) -> Result<(), String> {
@@ -147,4 +152,30 @@ fn what_a_real_prometheus_refuses_is_refused_with_the_same_class() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn expressions_put_together_at_random_are_answered_alike() {
+    let list = samples::list();
+    let Some(prometheus) = Prometheus::over(&list) else {
+        return;
+    };
+    let options = Options { dialect: prometheus.dialect(), ..Options::default() };
+    let mut rng = fastrand::Rng::with_seed(20_260_601);
+    let (mut wrong, mut answered) = (Vec::new(), 0);
+    for _ in 0..RANDOM {
+        let depth = rng.usize(1..4);
+        let query = random::vector(&mut rng, depth);
+        let expr = eval::parse(&query).unwrap_or_else(|e| panic!("{query}: {e}"));
+        let at = START + rng.i64(60_000..4_500_000);
+        let ours = eval::instant(&list, options, &expr, at);
+        let theirs = prometheus.query(&query, at);
+        let found = theirs["data"]["result"].as_array();
+        answered += usize::from(found.is_some_and(|r| !r.is_empty()));
+        if let Err(why) = compare(ours, &theirs, false) {
+            wrong.push(format!("{query} at +{}: {why}", at - START));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {RANDOM} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(answered > RANDOM / 4, "only {answered} of {RANDOM} have a result: nothing compared");
 }

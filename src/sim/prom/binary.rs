@@ -38,6 +38,11 @@ pub fn eval(ev: &Evaluator, binary: &BinaryExpr) -> Result<Value, QueryError> {
     }
 }
 
+/// Prometheus's words for two matches on the side that may have only one.
+const MANY_TO_ONE: &str = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
+/// Prometheus's words for two results with one set of labels.
+const NOT_UNIQUE: &str = "multiple matches for labels: grouping labels must ensure unique matches";
+
 #[derive(Clone, Copy)]
 struct Operator {
     op: TokenType,
@@ -124,8 +129,10 @@ impl Operator {
         for column in one {
             ones.entry(signature(&column.labels, modifier)).or_default().push(column);
         }
+        // With nothing on the other side, nobody looks for duplicates.
+        let looked_at: Vec<usize> = (0..steps).filter(|&step| many.iter().any(|c| c.at(step).is_some())).collect();
         for (labels, group) in &ones {
-            check_unique(group, steps, labels, one_side)?;
+            check_unique(group, &looked_at, labels, one_side)?;
         }
         let mut seen: HashMap<Labels, Vec<bool>> = HashMap::new();
         let mut results = Vec::new();
@@ -135,35 +142,45 @@ impl Operator {
                 continue;
             };
             for partner in partners {
-                let mut values = Vec::with_capacity(steps);
-                for step in 0..steps {
-                    let (Some(own), Some(other)) = (column.at(step), partner.at(step)) else {
-                        values.push(None);
-                        continue;
-                    };
-                    if one_to_one {
-                        let taken = seen.entry(key.clone()).or_insert_with(|| vec![false; steps]);
-                        if taken.get_mut(step).is_some_and(|t| std::mem::replace(t, true)) {
-                            return Err(QueryError::Execution("multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)".to_owned()));
-                        }
-                    }
-                    let (a, b) = if swapped { (other, own) } else { (own, other) };
-                    values.push(self.result(a, b)?);
-                }
+                let taken = one_to_one.then(|| seen.entry(key.clone()).or_insert_with(|| vec![false; steps]));
+                let values = self.pair(&column, partner, swapped, taken)?;
                 if values.iter().any(Option::is_some) {
                     let labels = self.result_labels(modifier, &column.labels, &partner.labels);
                     results.push(Column { labels, values });
                 }
             }
         }
-        let merged = merge(results).map_err(|_| {
-            QueryError::Execution(if one_to_one {
-                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)".to_owned()
-            } else {
-                "multiple matches for labels: grouping labels must ensure unique matches".to_owned()
-            })
-        })?;
+        let merged = merge(results)
+            .map_err(|_| QueryError::Execution(if one_to_one { MANY_TO_ONE } else { NOT_UNIQUE }.to_owned()))?;
         Ok(Value::Vector(merged))
+    }
+
+    /// The results of two matching elements, step by step. One-to-one, a second result at
+    /// one step is an error; `taken` remembers the first.
+    fn pair(
+        self,
+        column: &Column,
+        partner: &Column,
+        swapped: bool,
+        mut taken: Option<&mut Vec<bool>>,
+    ) -> Result<Vec<Option<f64>>, QueryError> {
+        let mut values = Vec::with_capacity(column.values.len());
+        for step in 0..column.values.len() {
+            let (Some(own), Some(other)) = (column.at(step), partner.at(step)) else {
+                values.push(None);
+                continue;
+            };
+            let (a, b) = if swapped { (other, own) } else { (own, other) };
+            let result = self.result(a, b)?;
+            let place = taken.as_mut().and_then(|taken| taken.get_mut(step));
+            if let Some(place) = place.filter(|_| result.is_some())
+                && std::mem::replace(place, true)
+            {
+                return Err(QueryError::Execution(MANY_TO_ONE.to_owned()));
+            }
+            values.push(result);
+        }
+        Ok(values)
     }
 
     fn result_labels(self, modifier: &BinModifier, many: &Labels, one: &Labels) -> Labels {
@@ -192,8 +209,8 @@ fn signature(labels: &Labels, modifier: &BinModifier) -> Labels {
     }
 }
 
-fn check_unique(group: &[Column], steps: usize, key: &Labels, side: &str) -> Result<(), QueryError> {
-    for step in 0..steps {
+fn check_unique(group: &[Column], steps: &[usize], key: &Labels, side: &str) -> Result<(), QueryError> {
+    for &step in steps {
         let mut present = group.iter().filter(|c| c.at(step).is_some());
         if let (Some(a), Some(b)) = (present.next(), present.next()) {
             return Err(QueryError::Execution(format!(

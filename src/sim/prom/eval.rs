@@ -276,7 +276,10 @@ impl Evaluator<'_> {
         }
         // Steps of a subquery lie on multiples of its step, whatever the query's time.
         let start = from.div_euclid(step) * step + if from.rem_euclid(step) == 0 { 0 } else { step };
-        let steps = Steps { start, end: to.max(start), step };
+        if start > to {
+            return Ok(()); // no step lies in the range
+        }
+        let steps = Steps { start, end: to, step };
         let times: Vec<i64> = steps.times().collect();
         let inner = Evaluator { storage: self.storage, options: self.options, steps, outer: self.outer.clone() };
         let columns = match inner.eval(&subquery.expr)? {
