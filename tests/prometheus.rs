@@ -175,6 +175,12 @@ fn expressions_put_together_at_random_are_answered_alike() {
         if let Err(why) = compare(ours, &theirs, false) {
             wrong.push(format!("{query} at +{}: {why}", at - START));
         }
+        let step = rng.i64(20..200) * 1_000;
+        let steps = Steps { start: at, end: at + step * 20, step };
+        let ours = eval::range(&list, options, &expr, &steps);
+        if let Err(why) = compare(ours, &prometheus.query_range(&query, &steps), false) {
+            wrong.push(format!("{query} from +{} by {step}: {why}", at - START));
+        }
     }
     assert!(wrong.is_empty(), "{} of {RANDOM} differ:\n{}", wrong.len(), wrong.join("\n"));
     assert!(answered > RANDOM / 4, "only {answered} of {RANDOM} have a result: nothing compared");

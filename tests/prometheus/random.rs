@@ -99,7 +99,8 @@ pub fn vector(rng: &mut Rng, depth: usize) -> String {
             format!("({} {op}{matching} {})", vector(rng, depth), vector(rng, depth))
         }
         8 => {
-            let of = ["abs", "ceil", "floor", "round", "sgn", "absent", "timestamp", "-"];
+            // No rounding: it makes a whole one of the last bit, in which sums may differ.
+            let of = ["abs", "sgn", "absent", "timestamp", "-"];
             format!("{}({})", one(rng, &of), vector(rng, depth))
         }
         _ => match rng.u8(0..3) {

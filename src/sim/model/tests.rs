@@ -143,6 +143,36 @@ fn a_leak_grows_with_the_hours_and_stays_below_the_limit() {
 }
 
 #[test]
+fn an_alert_fires_while_errors_are_above_one_percent_and_is_absent_otherwise() {
+    let view = view(vec![
+        segment(NOON - HOUR, vec![pods("v1", 12)], 45_200.0),
+        segment(NOON, vec![pods("v2", 12)], 45_200.0),
+        segment(NOON + HOUR, vec![pods("v1", 12)], 45_200.0),
+    ]);
+    let alert = series::all(&view).find(|s| s.kind == Kind::Alert).unwrap();
+    let fires = |minutes: i64| alert.value(NOON + minutes * 60_000, &super::life::Totals::default());
+    assert_eq!((fires(-1), fires(30), fires(66)), (None, Some(1.0), None));
+}
+
+#[test]
+fn replica_counts_follow_a_rollout() {
+    let mut half = segment(NOON, vec![pods("v1", 9), pods("v2", 2)], 12_400.0);
+    half.versions[1].running = 4;
+    half.desired = 12;
+    let view = view(vec![segment(NOON - HOUR, vec![pods("v1", 12)], 12_400.0), half]);
+    let at = |ms| {
+        let of = |count| {
+            let found = series::all(&view).find(|s| s.kind == Kind::Deployment(count)).unwrap();
+            found.value(ms, &super::life::Totals::default()).unwrap()
+        };
+        use super::series::Count::{Available, Desired, Running, Unavailable, Updated};
+        [Desired, Running, Updated, Available, Unavailable].map(of)
+    };
+    assert_eq!(at(NOON - 1), [12.0, 12.0, 12.0, 12.0, 0.0]);
+    assert_eq!(at(NOON + 1), [12.0, 13.0, 4.0, 11.0, 1.0]);
+}
+
+#[test]
 fn a_view_is_built_again_only_when_history_moved() {
     let shared = Arc::new(RwLock::new(history(vec![segment(NOON, vec![pods("v1", 12)], 12_400.0)])));
     let model = Model::new(Arc::clone(&shared), None);

@@ -78,10 +78,17 @@ fn parse_time(text: &str) -> Option<i64> {
 /// Seconds (a float) or Prometheus's notation (`1h30m`), in ms.
 fn parse_duration(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<f64>() {
-        return to_millis(seconds);
+        // Prometheus cuts a duration off at nanoseconds and then at milliseconds.
+        return to_millis(seconds).map(|_| truncated(seconds));
     }
     let parsed = promql_parser::util::parse_duration(text).ok()?;
     i64::try_from(parsed.as_millis()).ok()
+}
+
+/// Whole milliseconds of a duration that is known to fit.
+#[expect(clippy::cast_possible_truncation, reason = "checked by the caller; the cast saturates")]
+fn truncated(seconds: f64) -> i64 {
+    (seconds * 1e9) as i64 / 1_000_000
 }
 
 fn to_millis(seconds: f64) -> Option<i64> {
@@ -138,6 +145,8 @@ mod tests {
         assert_eq!(parse_time("NaN"), None);
         assert_eq!(parse_duration("1h30m"), Some(5_400_000));
         assert_eq!(parse_duration("15"), Some(15_000));
+        assert_eq!(parse_duration("0.5"), Some(500));
+        assert_eq!(parse_duration("134.468"), Some(134_467), "134.468 is a little less in binary");
         assert_eq!(parse_duration("15 apples"), None);
     }
 }
