@@ -131,6 +131,11 @@ impl Prometheus {
         serde_json::from_str(&body).unwrap_or_else(|e| panic!("{path}: {e}: {body}"))
     }
 
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     fn get(&self, path: &str) -> std::io::Result<String> {
         get(self.port, path)
     }
@@ -138,12 +143,19 @@ impl Prometheus {
 
 /// One GET by HTTP/1.0: the body ends with the connection.
 pub fn get(port: u16, path: &str) -> std::io::Result<String> {
+    get_with_status(port, path).map(|(_, body)| body)
+}
+
+/// The status code and the body.
+pub fn get_with_status(port: u16, path: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    Ok((status, body.to_owned()))
 }
 
 fn read(path: &Path) -> String {

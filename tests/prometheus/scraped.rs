@@ -163,3 +163,60 @@ fn the_text_format_passes_promtools_lint() {
     let done = promtool.wait_with_output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
+
+/// Requests whose answers must be equal to the letter. Left out is what release 3 says
+/// differently from the one that Debian has.
+const REQUESTS: &[&str] = &[
+    "/api/v1/query?query=vector(1)&time=1780315200.25",
+    "/api/v1/query?query=1&time=2026-06-01T12:00:00.5Z",
+    "/api/v1/query?query=%22text%22&time=7",
+    "/api/v1/query?query=%22text%22&time=7.25",
+    "/api/v1/query?query=1e-9&time=7.007",
+    "/api/v1/query?query=1e22&time=-0.5",
+    "/api/v1/query?query=1/0&time=-7",
+    "/api/v1/query?query=nothing_here&time=1",
+    "/api/v1/query?query=vector(1e-7)&time=1",
+    "/api/v1/query?query=vector(1e21)&time=1",
+    "/api/v1/query?query=-vector(0)&time=1",
+    "/api/v1/query?query=vector(0)/0&time=1",
+    "/api/v1/query?query=label_replace(vector(1),%22a%22,%22q%5C%22uote%22,%22%22,%22%22)&time=1",
+    "/api/v1/query?query=1&time=noon",
+    "/api/v1/query?query=1&timeout=soon",
+    "/api/v1/query_range?query=time()&start=0&end=60&step=15s",
+    "/api/v1/query_range?query=time()&start=0.1&end=1&step=0.3",
+    "/api/v1/query_range?query=nothing_here&start=0&end=60&step=15",
+    "/api/v1/query_range?query=1&start=&end=2&step=1",
+    "/api/v1/query_range?query=1&start=1&end=x&step=1",
+    "/api/v1/query_range?query=1&start=2&end=1&step=1",
+    "/api/v1/query_range?query=1&start=1&end=2&step=0",
+    "/api/v1/query_range?query=1&start=1&end=2&step=-1",
+    "/api/v1/query_range?query=1&start=1&end=2&step=",
+    "/api/v1/query_range?query=1&start=1&end=2&step=often",
+    "/api/v1/query_range?query=1&start=0&end=11001&step=1",
+    "/api/v1/series",
+    "/api/v1/series?match[]=nothing_here",
+    "/api/v1/series?match[]=nothing_here&start=x",
+    "/api/v1/labels?match[]=nothing_here",
+    "/api/v1/label/region/values?match[]=nothing_here",
+    "/-/healthy",
+    "/-/ready",
+    "/api/v1/nowhere",
+];
+
+#[test]
+fn answers_and_errors_of_the_api_are_those_of_a_real_prometheus_to_the_letter() {
+    let Some(prometheus) = Prometheus::over(&super::samples::list()) else { return };
+    let history = Arc::new(RwLock::new(WorldHistory::new(1)));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let port = serve(&runtime, PromServer::of_all(Arc::new(Model::new(history, None)), Arc::new(|| 1_780_315_200_000)));
+    let mut wrong = Vec::new();
+    for path in REQUESTS {
+        let ours = binary::get_with_status(port, path).unwrap();
+        let theirs = binary::get_with_status(prometheus.port(), path).unwrap();
+        // Release 3 writes its errors in lower case.
+        if (ours.0, ours.1.to_lowercase()) != (theirs.0, theirs.1.to_lowercase()) {
+            wrong.push(format!("{path}\n  ours   {ours:?}\n  theirs {theirs:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

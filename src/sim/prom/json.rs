@@ -35,6 +35,17 @@ pub fn seconds(ms: i64) -> String {
     if part == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part:03}") }
 }
 
+/// The time of a scalar or a string: unlike those of series it has no padded decimals.
+fn plain_seconds(ms: i64) -> String {
+    let text = seconds(ms);
+    if text.contains('.') { text.trim_end_matches('0').to_owned() } else { text }
+}
+
+/// The value of a scalar: unlike those of series it never has an exponent.
+fn plain_number(value: f64) -> String {
+    if value.is_finite() { value.to_string() } else { number(value) }
+}
+
 /// A JSON string literal.
 pub fn string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
@@ -65,9 +76,11 @@ pub fn answer(answer: &Answer) -> String {
     };
     let _ = write!(out, "{{\"resultType\":\"{kind}\",\"result\":");
     match answer {
-        Answer::Scalar(sample) => point(&mut out, *sample),
+        Answer::Scalar(sample) => {
+            let _ = write!(out, "[{},\"{}\"]", plain_seconds(sample.t), plain_number(sample.v));
+        }
         Answer::Text(at, text) => {
-            let _ = write!(out, "[{},{}]", seconds(*at), string(text));
+            let _ = write!(out, "[{},{}]", plain_seconds(*at), string(text));
         }
         Answer::Vector(elements) => listed(&mut out, elements, |out, (metric, sample)| {
             out.push_str("{\"metric\":");
