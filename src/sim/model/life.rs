@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::latency::{BOUNDS, Distribution};
-use super::profile::{Areas, CPU_REQUEST, IDLE_CPU, Needs, Profile};
+pub use super::profile::Needs;
+use super::profile::{Areas, CPU_REQUEST, IDLE_CPU, Profile};
 use crate::sim::world::history::Baseline;
 
 /// Everything counted at a time. What was not [needed](Needs) has no meaning.
