@@ -13,3 +13,10 @@ pub mod watch;
 
 pub use clock::Clock;
 pub use connect::{Access, Clusters, Mode};
+
+use std::sync::Arc;
+
+use crate::domain::observation::Observation;
+
+/// Where observations go: the shell's inbox, which stamps them. Must not wait.
+pub type Tell = Arc<dyn Fn(Observation) + Send + Sync>;

@@ -67,7 +67,7 @@ impl Follow<'_> {
     /// Runs until nobody listens any more.
     pub(super) async fn run(self, mut rng: fastrand::Rng) {
         let mut at = Position::default();
-        while !self.health.is_over() {
+        loop {
             match self.attempt(&mut at, &mut rng).await {
                 Ok(lived) => self.pace(&mut at, lived).await,
                 Err(ended) => self.failed(&mut at, ended).await,
@@ -80,7 +80,7 @@ impl Follow<'_> {
         at.short = if lived < WORKED { at.short.saturating_add(1) } else { 0 };
         if at.short > 1 {
             let most = Duration::from_millis(250).saturating_mul(1 << at.short.min(7));
-            let wait = self.health.jittered(most.min(super::health::LONGEST)).await;
+            let wait = self.health.jittered(most.min(super::health::LONGEST));
             self.health.wait(wait).await;
         }
     }
@@ -109,8 +109,8 @@ impl Follow<'_> {
                 }
                 (failure, _) => format!("{doing}: {}", failure.text()),
             };
-            self.health.troubled(self.watch, safe(&text, 600).into()).await;
-            let wait = self.health.jittered(TROUBLE_AGAIN).await;
+            self.health.troubled(self.watch, safe(&text, 600).into());
+            let wait = self.health.jittered(TROUBLE_AGAIN);
             return self.health.wait(wait).await;
         }
         if ended.broke && matches!(ended.failure, Failure::Lost(_)) {
@@ -145,8 +145,8 @@ impl Follow<'_> {
         let response = timeout(ANSWERED, open.reader.stream(&path)).await;
         let response = response.unwrap_or_else(|_| Err(Failure::timeout(ANSWERED)));
         let response = response.map_err(end("watch", generation))?;
-        self.health.heard(Headers::read(response.headers()).server_time).await;
-        self.health.opened(self.watch).await;
+        self.health.heard(Headers::read(response.headers()).server_time);
+        self.health.opened(self.watch);
         let deadline = start + Duration::from_secs(seconds) + GRACE;
         let ended = self.events(Lines::new(response.into_body()), deadline, at).await;
         let lived = start.elapsed();
@@ -183,7 +183,7 @@ impl Follow<'_> {
             return Err(Failure::Status(Box::new(Status::in_event(bytes))));
         }
         let head = read::head(self.plan, bytes)?;
-        self.health.heard(None).await;
+        self.health.heard(None);
         if let Some((namespace, name)) = head.wanted {
             let seen = match &*event.kind {
                 "ADDED" | "MODIFIED" => Some(read::object(self.plan, namespace, name, bytes)?),
@@ -192,7 +192,7 @@ impl Follow<'_> {
                 _ => None,
             };
             if let Some(seen) = seen {
-                self.health.tell(Observation::Object { cluster: self.health.cluster(), seen }).await;
+                self.health.tell(Observation::Object { cluster: self.health.cluster(), seen });
             }
         }
         if !head.resource_version.is_empty() {
@@ -212,14 +212,14 @@ impl Follow<'_> {
                 query.push_str(&escaped(&next));
             }
             let answer = reader.get(&self.path(&query)).await?;
-            self.health.heard(answer.headers.server_time).await;
+            self.health.heard(answer.headers.server_time);
             let page: Page<'_> = serde_json::from_slice(&answer.body).map_err(|e| garbage("a list", &e))?;
             for item in page.items.unwrap_or_default() {
                 let bytes = item.get().as_bytes();
                 if let Some((namespace, name)) = read::head(self.plan, bytes)?.wanted {
                     present.push(format!("{namespace}/{name}").into());
                     let seen = read::object(self.plan, namespace, name, bytes)?;
-                    self.health.tell(Observation::Object { cluster: self.health.cluster(), seen }).await;
+                    self.health.tell(Observation::Object { cluster: self.health.cluster(), seen });
                 }
             }
             match page.metadata.next.filter(|n| !n.is_empty()) {
@@ -232,7 +232,7 @@ impl Follow<'_> {
                         present,
                         gap,
                     };
-                    self.health.tell(synced).await;
+                    self.health.tell(synced);
                     return Ok(page.metadata.resource_version);
                 }
             }

@@ -1,16 +1,17 @@
 //! How a cluster does: its link, one backoff for all its watches, what is said about it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::domain::id::{ClusterIx, Text};
 use crate::domain::link::{Link, LostReason};
 use crate::domain::observation::{ClusterFacts, Observation};
 use crate::domain::stamp::Timestamp;
-use crate::engine::effect::Msg;
+use crate::io::Tell;
 use crate::io::clock::Clock;
 
 /// Longest wait between tries.
@@ -29,7 +30,7 @@ pub(super) type WatchIx = (usize, usize);
 pub(super) struct Health {
     cluster: ClusterIx,
     clock: Clock,
-    inbox: mpsc::Sender<Msg>,
+    tell: Tell,
     state: Mutex<State>,
     nudge: Notify,
     came_back: Notify,
@@ -51,13 +52,7 @@ struct State {
 
 impl Health {
     /// A cluster that was not heard yet, with `plans` watches to come.
-    pub(super) fn new(
-        cluster: ClusterIx,
-        plans: usize,
-        clock: Clock,
-        inbox: mpsc::Sender<Msg>,
-        rng: fastrand::Rng,
-    ) -> Self {
+    pub(super) fn new(cluster: ClusterIx, plans: usize, clock: Clock, tell: Tell, rng: fastrand::Rng) -> Self {
         let state = State {
             rng,
             tries: 0,
@@ -71,7 +66,7 @@ impl Health {
             heard: None,
             facts: ClusterFacts::default(),
         };
-        Self { cluster, clock, inbox, state: Mutex::new(state), nudge: Notify::new(), came_back: Notify::new() }
+        Self { cluster, clock, tell, state: Mutex::new(state), nudge: Notify::new(), came_back: Notify::new() }
     }
 
     /// The cluster this is about.
@@ -79,63 +74,62 @@ impl Health {
         self.cluster
     }
 
-    /// Puts an observation into the inbox; waits while that is full.
-    pub(super) async fn tell(&self, observation: Observation) {
-        // A closed inbox means that the program ends: nobody is left to be told.
-        let _ = self.inbox.send(Msg::Seen(observation)).await;
+    /// Tells an observation.
+    pub(super) fn tell(&self, observation: Observation) {
+        (self.tell)(observation);
     }
 
-    /// Whether anybody still listens.
-    pub(super) fn is_over(&self) -> bool {
-        self.inbox.is_closed()
+    /// A lock poisoned by a panic elsewhere guards data that is whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A plan is followed in this many namespaces.
-    pub(super) async fn spread(&self, plan: usize, namespaces: usize) {
-        let mut state = self.state.lock().await;
+    pub(super) fn spread(&self, plan: usize, namespaces: usize) {
+        let mut state = self.lock();
         state.pending.extend((1..namespaces).map(|n| (plan, n)));
     }
 
     /// Proof of life.
-    pub(super) async fn heard(&self, server_time: Option<Timestamp>) {
-        let mut state = self.state.lock().await;
+    pub(super) fn heard(&self, server_time: Option<Timestamp>) {
+        let mut state = self.lock();
         let now = Instant::now();
         let recent = state.heard.is_some_and(|at| now.duration_since(at) < HEARD_EVERY);
         if server_time.is_some() || !recent {
             state.heard = Some(now);
-            self.tell(Observation::Heard { cluster: self.cluster, server_time }).await;
+            self.tell(Observation::Heard { cluster: self.cluster, server_time });
         }
     }
 
     /// A watch is open: it has its list, and hears what comes.
-    pub(super) async fn opened(&self, watch: WatchIx) {
-        let mut state = self.state.lock().await;
+    pub(super) fn opened(&self, watch: WatchIx) {
+        let mut state = self.lock();
         state.pending.remove(&watch);
         let was_failing = state.failing.remove(&watch).is_some();
         let had_trouble = state.troubles.remove(&watch).is_some();
         let is_new = state.open.insert(watch);
         if is_new || had_trouble {
-            self.tell_facts(&mut state).await;
+            self.tell_facts(&mut state);
         }
-        self.tell_live(&mut state, was_failing).await;
+        self.tell_live(&mut state, was_failing);
     }
 
     /// A watch cannot be had, and the others do not depend on it: said, not lost.
-    pub(super) async fn troubled(&self, watch: WatchIx, text: Text) {
-        let mut state = self.state.lock().await;
+    pub(super) fn troubled(&self, watch: WatchIx, text: Text) {
+        let mut state = self.lock();
         state.pending.remove(&watch);
         let was_failing = state.failing.remove(&watch).is_some();
         state.open.remove(&watch);
         if state.troubles.insert(watch, text.clone()) != Some(text) {
-            self.tell_facts(&mut state).await;
+            self.tell_facts(&mut state);
         }
-        self.tell_live(&mut state, was_failing).await;
+        self.tell_live(&mut state, was_failing);
     }
 
     /// A request failed: the cluster is lost until this watch is open again. Waits for the next try.
     pub(super) async fn failed(&self, watch: WatchIx, reason: LostReason, at_least: Option<Duration>) {
         let until = {
-            let mut state = self.state.lock().await;
+            let mut state = self.lock();
             let now = Instant::now();
             if state.live_since.take().is_some_and(|since| now.duration_since(since) >= STEADY) {
                 state.tries = 0;
@@ -153,12 +147,12 @@ impl Health {
             state.was_lost = true;
             let was_open = state.open.remove(&watch);
             if was_open {
-                self.tell_facts(&mut state).await;
+                self.tell_facts(&mut state);
             }
             state.failing.insert(watch, reason.clone());
             let next_try = self.clock.wall_after(state.next_try.saturating_duration_since(now));
             let link = Link::Lost { reason, next_try };
-            self.tell(Observation::Link { cluster: self.cluster, link }).await;
+            self.tell(Observation::Link { cluster: self.cluster, link });
             state.next_try
         };
         self.wait_until(until).await;
@@ -173,15 +167,14 @@ impl Health {
         tokio::select! {
             biased;
             () = self.nudge.notified() => {}
-            () = self.inbox.closed() => {}
             () = tokio::time::sleep_until(until) => {}
         }
     }
 
     /// Everything that waits tries again now.
-    pub(super) async fn reconnect(&self) {
+    pub(super) fn reconnect(&self) {
         {
-            let mut state = self.state.lock().await;
+            let mut state = self.lock();
             state.tries = 0;
             state.next_try = Instant::now();
         }
@@ -193,48 +186,47 @@ impl Health {
         tokio::select! {
             biased;
             () = self.came_back.notified() => {}
-            () = self.inbox.closed() => {}
             () = tokio::time::sleep(length) => {}
         }
     }
 
     /// What is known of the cluster changed.
-    pub(super) async fn learnt(&self, change: impl FnOnce(&mut ClusterFacts)) {
-        let mut state = self.state.lock().await;
+    pub(super) fn learnt(&self, change: impl FnOnce(&mut ClusterFacts)) {
+        let mut state = self.lock();
         let before = state.facts.clone();
         change(&mut state.facts);
         if state.facts != before {
-            self.tell_facts(&mut state).await;
+            self.tell_facts(&mut state);
         }
     }
 
     /// A seeded random wait up to `most`, at least half of it.
-    pub(super) async fn jittered(&self, most: Duration) -> Duration {
-        let mut state = self.state.lock().await;
+    pub(super) fn jittered(&self, most: Duration) -> Duration {
+        let mut state = self.lock();
         jitter(most, &mut state.rng)
     }
 
-    async fn tell_live(&self, state: &mut State, was_failing: bool) {
+    fn tell_live(&self, state: &mut State, was_failing: bool) {
         if !state.pending.is_empty() || !state.failing.is_empty() {
             if let Some(reason) = state.failing.values().next().filter(|_| was_failing) {
                 let next_try = self.clock.wall_after(state.next_try.saturating_duration_since(Instant::now()));
                 let link = Link::Lost { reason: reason.clone(), next_try };
-                self.tell(Observation::Link { cluster: self.cluster, link }).await;
+                self.tell(Observation::Link { cluster: self.cluster, link });
             }
         } else if state.live_since.is_none() {
             state.live_since = Some(Instant::now());
-            self.tell(Observation::Link { cluster: self.cluster, link: Link::Live }).await;
+            self.tell(Observation::Link { cluster: self.cluster, link: Link::Live });
             if std::mem::take(&mut state.was_lost) {
                 self.came_back.notify_one();
             }
         }
     }
 
-    async fn tell_facts(&self, state: &mut State) {
+    fn tell_facts(&self, state: &mut State) {
         state.facts.watches = state.open.len();
         state.facts.troubles = state.troubles.values().cloned().collect();
         let facts = state.facts.clone();
-        self.tell(Observation::Cluster { cluster: self.cluster, facts }).await;
+        self.tell(Observation::Cluster { cluster: self.cluster, facts });
     }
 }
 

@@ -18,7 +18,7 @@ const RETRY: Duration = Duration::from_secs(10);
 /// Runs until nobody listens any more.
 pub(super) async fn identify(access: &Access, plan: &ClusterPlan, health: &Health, remembered: &dyn Remembered) {
     let mut is_first = true;
-    while !health.is_over() {
+    loop {
         let learnt = match access.reader().await {
             Ok(open) => learn(&open, health, remembered).await.map(|()| open),
             Err(reason) => Err(Failure::NoAccess(reason)),
@@ -42,33 +42,29 @@ pub(super) async fn identify(access: &Access, plan: &ClusterPlan, health: &Healt
 async fn learn(open: &OpenReader, health: &Health, remembered: &dyn Remembered) -> Result<(), Failure> {
     let (who, what) = futures::join!(identity(open, remembered), version(&open.reader));
     let who = who?;
-    health
-        .learnt(|facts| {
-            facts.uid = Some(who.uid);
-            facts.uid_is_derived = who.is_derived;
-            facts.uid_changed = who.changed;
-            if let Ok((version, latency)) = what {
-                facts.version = Some(version);
-                facts.latency = Some(latency);
-            }
-        })
-        .await;
+    health.learnt(|facts| {
+        facts.uid = Some(who.uid);
+        facts.uid_is_derived = who.is_derived;
+        facts.uid_changed = who.changed;
+        if let Ok((version, latency)) = what {
+            facts.version = Some(version);
+            facts.latency = Some(latency);
+        }
+    });
     Ok(())
 }
 
 /// User, groups and rights: a watch screen does not ask, since that is a POST.
 async fn ask_about_us(open: &OpenReader, plan: &ClusterPlan, health: &Health, with_rights: bool) {
     if let Ok((user, groups)) = whoami(&open.reader).await {
-        health
-            .learnt(|facts| {
-                facts.user = Some(user);
-                facts.groups = groups;
-            })
-            .await;
+        health.learnt(|facts| {
+            facts.user = Some(user);
+            facts.groups = groups;
+        });
     }
     if with_rights {
         let rights = rights(&open.reader, &needs(plan)).await;
-        health.learnt(|facts| facts.rights = rights).await;
+        health.learnt(|facts| facts.rights = rights);
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::follow::{Follow, collection};
@@ -11,7 +10,7 @@ use super::health::Health;
 use super::identify::identify;
 use super::plan::{ClusterPlan, WatchPlan, of};
 use crate::domain::id::{ClusterIx, Namespace};
-use crate::engine::effect::Msg;
+use crate::io::Tell;
 use crate::io::answer::Failure;
 use crate::io::clock::Clock;
 use crate::io::connect::{Access, Clusters, Mode, Remembered, may};
@@ -22,14 +21,14 @@ pub struct Watching {
     tasks: JoinSet<()>,
 }
 
-/// Starts to watch every cluster; observations go to the inbox.
+/// Starts to watch every cluster; observations are told.
 ///
 /// Same seed, same jitter. Must be called inside a tokio runtime.
 pub fn watch_all(
     clusters: &Clusters,
     plans: &[ClusterPlan],
     clock: &Clock,
-    inbox: &mpsc::Sender<Msg>,
+    tell: &Tell,
     remembered: &Arc<dyn Remembered>,
     seed: u64,
 ) -> Watching {
@@ -39,7 +38,7 @@ pub fn watch_all(
         let plan = of(plans, access.cluster);
         let rng = fastrand::Rng::with_seed(seed ^ u64::from(access.cluster.0).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let watched =
-            Arc::new(Health::new(access.cluster, plan.watches.len(), clock.clone(), inbox.clone(), rng.clone()));
+            Arc::new(Health::new(access.cluster, plan.watches.len(), clock.clone(), Arc::clone(tell), rng.clone()));
         health.push(Arc::clone(&watched));
         tasks.spawn(cluster(Arc::clone(access), plan, watched, Arc::clone(remembered), rng));
     }
@@ -48,9 +47,9 @@ pub fn watch_all(
 
 impl Watching {
     /// Tries a cluster again now.
-    pub async fn reconnect(&self, cluster: ClusterIx) {
+    pub fn reconnect(&self, cluster: ClusterIx) {
         if let Some(health) = self.health.get(cluster.at()) {
-            health.reconnect().await;
+            health.reconnect();
         }
     }
 
@@ -78,7 +77,7 @@ async fn cluster(
 /// Everything of one kind: one watch for the whole cluster where that is allowed and worth it.
 async fn kind(access: &Access, position: usize, plan: &WatchPlan, health: &Health, mut rng: fastrand::Rng) {
     let namespaces = scope(access, position, plan, health).await;
-    health.spread(position, namespaces.len()).await;
+    health.spread(position, namespaces.len());
     let jobs = namespaces.into_iter().enumerate().map(|(n, namespace)| {
         let follow = Follow { watch: (position, n), access, health, plan, namespace };
         follow.run(rng.fork())
@@ -90,7 +89,7 @@ async fn kind(access: &Access, position: usize, plan: &WatchPlan, health: &Healt
 async fn scope(access: &Access, position: usize, plan: &WatchPlan, health: &Health) -> Vec<Option<Namespace>> {
     let each = || plan.wanted.keys().cloned().map(Some).collect::<Vec<_>>();
     // One namespace costs one watch either way, and needs fewer rights.
-    while plan.wanted.len() > 1 && !health.is_over() {
+    while plan.wanted.len() > 1 {
         match everywhere(access, plan).await {
             Ok(true) => return vec![None],
             Ok(false) => return each(),

@@ -1,0 +1,19 @@
+//! Clusters on the wire, in process, under paused time: what is seen, and when it is tried again.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "tests"
+)]
+
+#[path = "wire/reading.rs"]
+mod reading;
+#[path = "wire/stage.rs"]
+mod stage;
+#[path = "wire/watching.rs"]
+mod watching;
+#[path = "wire/writing.rs"]
+mod writing;

@@ -1,0 +1,1 @@
+//! Writes and what became of them.
