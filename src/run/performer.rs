@@ -132,10 +132,7 @@ impl<K: Send + 'static> Performer<K> {
                     Reply::Kept { ticket, result }
                 });
             }
-            Effect::Reconnect(cluster) => {
-                let watching = self.watching.clone();
-                self.runtime.spawn(async move { watching.reconnect(cluster).await });
-            }
+            Effect::Reconnect(cluster) => self.watching.reconnect(cluster),
         }
     }
 
