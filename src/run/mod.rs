@@ -1,5 +1,6 @@
 //! The shells around the engine.
 
+mod check;
 pub mod failure;
 pub mod inbox;
 mod journal;

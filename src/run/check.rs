@@ -1,0 +1,139 @@
+//! `gonogo check --connect`: everything the configuration needs, asked for once and said plainly.
+
+use serde_json::{Value, json};
+
+use super::failure::Exit;
+use super::output::VERSION;
+use crate::domain::id::{ClusterIx, RegionIx, ServiceIx};
+use crate::domain::link::Freshness;
+use crate::domain::stamp::short;
+use crate::domain::text::visible;
+use crate::engine::Engine;
+use crate::engine::state::ClusterState;
+
+/// One line of the report.
+struct Line {
+    exit: Exit,
+    what: String,
+    text: String,
+}
+
+/// A clock that is off by more lets this host only lower risk.
+const SKEW: i64 = 30;
+
+/// What was found, as text, and how it ends.
+pub fn text(engine: &Engine) -> (String, Exit) {
+    let lines = lines(engine);
+    let mut out = String::new();
+    for line in &lines {
+        let mark = if line.exit == Exit::Done { "✓" } else { "✗" };
+        out.push_str(&format!("{mark} {}: {}\n", visible(&line.what), visible(&line.text)));
+    }
+    (out, worst(&lines))
+}
+
+/// What was found, as JSON.
+pub fn json(engine: &Engine) -> (Value, Exit) {
+    let lines = lines(engine);
+    let all: Vec<Value> = lines
+        .iter()
+        .map(|l| json!({"ok": l.exit == Exit::Done, "exit": l.exit as u8, "what": l.what, "text": l.text}))
+        .collect();
+    (json!({"version": VERSION, "kind": "check", "results": all}), worst(&lines))
+}
+
+fn worst(lines: &[Line]) -> Exit {
+    lines.iter().map(|l| l.exit).max().unwrap_or(Exit::Done)
+}
+
+fn lines(engine: &Engine) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (at, state) in engine.clusters.iter().enumerate() {
+        cluster(engine, ClusterIx::from(at), state, &mut lines);
+    }
+    for at in 0..engine.fleet.services.len() {
+        service(engine, ServiceIx::from(at), &mut lines);
+    }
+    lines
+}
+
+fn cluster(engine: &Engine, at: ClusterIx, state: &ClusterState, lines: &mut Vec<Line>) {
+    let what = format!("cluster {}", engine.fleet.cluster_name(at));
+    let mut say = |exit, text: String| lines.push(Line { exit, what: what.clone(), text });
+    match state.freshness(engine.now) {
+        Freshness::Live | Freshness::Late(_) => {
+            let facts = &state.facts;
+            let latency = facts.latency.map(|l| format!(", answered in {} ms", l.as_millis())).unwrap_or_default();
+            let version = facts.version.as_deref().unwrap_or("version unknown");
+            let user = facts.user.as_ref().map_or_else(|| "user unknown".to_owned(), |u| format!("as {u}"));
+            say(Exit::Done, format!("reachable {user}, {version}{latency}, {} watches", facts.watches));
+        }
+        Freshness::Never => {
+            say(Exit::Unreachable, "no answer in time".to_owned());
+            return;
+        }
+        Freshness::Lost(_, reason) => {
+            let (word, why) = reason.text();
+            say(Exit::Unreachable, format!("{word}: {why}"));
+            return;
+        }
+    }
+    match (&state.facts.uid, state.facts.uid_is_derived, state.facts.uid_changed) {
+        (Some(uid), _, true) => say(
+            Exit::Refused,
+            format!("identity {uid} differs from the one remembered for this context: writes are blocked"),
+        ),
+        (Some(uid), true, false) => {
+            say(Exit::Done, format!("identity {uid} (from CA and URL: namespace kube-system may not be read)"));
+        }
+        (Some(uid), false, false) => say(Exit::Done, format!("identity {uid}")),
+        (None, ..) => say(Exit::Refused, "identity unknown".to_owned()),
+    }
+    if let Some(skew) = state.skew.filter(|s| s.abs().as_secs() > 2) {
+        let exit = if skew.abs().as_secs() > SKEW { Exit::Refused } else { Exit::Done };
+        let word = if skew.is_negative() { "behind" } else { "ahead of" };
+        say(exit, format!("its clock is {} {word} this host's", short(skew.abs())));
+    }
+    for right in &state.facts.rights {
+        if !right.allowed {
+            let text = format!("may not {} {} in namespace {}", right.verb, right.resource, right.namespace);
+            say(Exit::Refused, text);
+        }
+    }
+}
+
+fn service(engine: &Engine, at: ServiceIx, lines: &mut Vec<Line>) {
+    let Some((spec, state)) = engine.fleet.service(at).zip(engine.services.get(at.at())) else { return };
+    for (i, region) in spec.regions.iter().enumerate() {
+        let what = format!("{} {}", spec.name, region.name);
+        let mut say = |exit, text: String| lines.push(Line { exit, what: what.clone(), text });
+        let Some(seen) = state.region(RegionIx::from(i)) else { continue };
+        let workload = &region.workload;
+        let name = format!("{} {}/{}", workload.kind, workload.namespace, workload.name);
+        match &seen.workload {
+            Some(found) if found.image.is_none() => {
+                say(Exit::Refused, format!("{name} has no container {}", workload.container));
+            }
+            Some(found) => say(Exit::Done, format!("{name} runs {}, {}", found.version, found.phase.word())),
+            None if seen.absent => say(Exit::Refused, format!("{name} does not exist")),
+            None => say(Exit::Unreachable, format!("{name} was not seen")),
+        }
+        if let Some(route) = &region.route {
+            let found = seen.route.as_ref().and_then(|r| r.rules.get(route.rule));
+            let there = found.is_some_and(|rule| rule.iter().any(|b| b.name == route.backend));
+            let text = format!("{} {}/{} rule {}", route.provider, route.namespace, route.name, route.rule);
+            match (found, there) {
+                (_, true) => say(Exit::Done, format!("{text} steers it by backend {}", route.backend)),
+                (Some(_), false) => say(Exit::Refused, format!("{text} has no backend {}", route.backend)),
+                (None, _) => say(Exit::Refused, format!("{text} was not seen")),
+            }
+        }
+        for column in &spec.columns {
+            match seen.current.get(&column.name) {
+                Some((_, Ok(value))) => say(Exit::Done, format!("column {} is {}", column.name, column.unit.show(*value))),
+                Some((_, Err(why))) => say(Exit::Refused, format!("column {}: {why}", column.name)),
+                None => say(Exit::Refused, format!("column {}: no answer in time", column.name)),
+            }
+        }
+    }
+}
