@@ -6,9 +6,12 @@
 pub mod act;
 pub mod answer;
 pub mod clock;
+pub mod command;
 pub mod connect;
 pub mod fetch;
+pub mod files;
 pub mod journal;
+pub mod log;
 pub mod watch;
 
 pub use clock::Clock;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use kube::client::{Body, ClientBuilder};
+use kube::client::Body;
 
 use super::dial::Dialed;
 use super::guard::{GuardLayer, Reach};
@@ -26,7 +26,7 @@ pub struct Writer(kube::Client);
 impl Reader {
     /// A reader over a stack, under its guard. Must be called inside a tokio runtime.
     pub fn new(dialed: Dialed, reach: Reach) -> Self {
-        Self(ClientBuilder::new(dialed.stack, "default").with_layer(&GuardLayer(reach)).build())
+        Self(dialed.builder.with_layer(&GuardLayer(reach)).build())
     }
 
     /// GET of a path with query, whole, in time.
@@ -62,7 +62,7 @@ impl Reader {
 impl Writer {
     /// A writer over a stack of its own. Must be called inside a tokio runtime.
     pub fn new(dialed: Dialed) -> Self {
-        Self(ClientBuilder::new(dialed.stack, "default").build())
+        Self(dialed.builder.build())
     }
 
     /// Sends one write, once.

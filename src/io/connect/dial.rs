@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use kube::client::{Body, DynBody};
+use kube::client::{Body, ClientBuilder, DynBody};
 use tower::util::BoxService;
 use tower::{BoxError, Service, ServiceExt};
 
@@ -19,8 +19,8 @@ pub type Stack = BoxService<Request<Body>, Response<Box<DynBody>>, BoxError>;
 
 /// A stack for one cluster, with what is known from its configuration.
 pub struct Dialed {
-    /// The stack.
-    pub stack: Stack,
+    /// The stack, to be completed.
+    pub builder: ClientBuilder<Stack>,
     /// When its credentials end, if that is known.
     pub valid_until: Option<Timestamp>,
     /// What the identity is remembered by: the context, or `in-cluster`.
@@ -78,7 +78,7 @@ impl Dial for InProcess {
     fn dial(&self, cluster: ClusterIx, _renew: bool) -> BoxFuture<'_, Result<Dialed, LostReason>> {
         let dialed = match self.clusters.get(&cluster) {
             Some((name, make)) => Ok(Dialed {
-                stack: make(),
+                builder: ClientBuilder::new(make(), "default"),
                 valid_until: None,
                 context: name.clone(),
                 anchor: crate::domain::version::sha256_hex(name.as_bytes()).into(),

@@ -3,11 +3,19 @@
 mod access;
 mod client;
 mod dial;
+mod exec;
 mod guard;
 mod identity;
+mod kubeconfig;
+mod memory;
+mod proxy;
 
 pub use access::{Access, Clusters, Generation, Mode, OpenReader};
 pub use client::{REQUEST_LIMIT, Reader, Writer};
 pub use dial::{Dial, Dialed, InProcess, Stack};
+pub use exec::{Credential, Plugins};
 pub use guard::{Reach, Watched};
 pub use identity::{Forgetful, Identity, Remembered, identity, may, rights, version, whoami};
+pub use kubeconfig::{KubeDial, Way, contexts, merged, usual_files};
+pub use memory::Memory;
+pub use proxy::ProxyEnv;

@@ -1,0 +1,120 @@
+//! The program's own log: files that roll, and the log pane. Never a body, never a secret.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use tracing::Metadata;
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::FilterFn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+use crate::domain::text::visible;
+
+/// Days of log that are kept.
+const DAYS: usize = 7;
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The folder or the file cannot be written.
+    #[error("log folder cannot be written: {0}")]
+    Folder(String),
+    /// Somebody set up logging before.
+    #[error("logging was set up twice: {0}")]
+    Twice(#[from] TryInitError),
+}
+
+/// Starts logging: into rolling files of `folder`, and into the log pane where there is one.
+///
+/// Lines are written by a thread of their own. Dropping the guard writes the rest.
+pub fn start(folder: &Path, level: LevelFilter, with_pane: bool) -> Result<WorkerGuard, LogError> {
+    std::fs::create_dir_all(folder).map_err(|e| LogError::Folder(e.to_string()))?;
+    let files = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("gonogo")
+        .filename_suffix("log")
+        .max_log_files(DAYS)
+        .build(folder)
+        .map_err(|e| LogError::Folder(e.to_string()))?;
+    let (writer, guard) = tracing_appender::non_blocking(files);
+    let file = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(VisibleLines(writer))
+        .with_filter(FilterFn::new(is_ours))
+        .with_filter(level);
+    let pane =
+        with_pane.then(|| tui_logger::TuiTracingSubscriberLayer.with_filter(FilterFn::new(is_ours)).with_filter(level));
+    tracing_subscriber::registry().with(file).with(pane).try_init()?;
+    if with_pane {
+        // Twice only if somebody else set the pane's level, which then holds.
+        let _ = tui_logger::init_logger(tui_logger::LevelFilter::Debug);
+        tui_logger::set_default_level(tui_logger::LevelFilter::Debug);
+    }
+    Ok(guard)
+}
+
+/// Libraries log requests, and one of them whole bodies: only our own words are kept,
+/// and warnings of those that never see a body.
+fn is_ours(meta: &Metadata<'_>) -> bool {
+    is_kept(meta.target(), *meta.level() <= tracing::Level::WARN)
+}
+
+fn is_kept(target: &str, is_warning: bool) -> bool {
+    let root = target.split("::").next().unwrap_or_default();
+    match root {
+        "gonogo" => true,
+        "rustls" | "hyper" | "hyper_util" | "tokio" | "tracing_appender" => is_warning,
+        _ => false,
+    }
+}
+
+/// Makes lines harmless for the terminal that shows them one day.
+#[derive(Clone)]
+struct VisibleLines<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for VisibleLines<W> {
+    type Writer = VisibleLines<W::Writer>;
+    fn make_writer(&'a self) -> Self::Writer {
+        VisibleLines(self.0.make_writer())
+    }
+}
+
+impl<W: Write> Write for VisibleLines<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        self.0.write_all(visible(line).as_bytes())?;
+        self.0.write_all(b"\n")?;
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn only_our_own_words_are_kept() {
+        assert!(is_kept("gonogo::io::watch", false));
+        assert!(is_kept("rustls::conn", true) && !is_kept("rustls::conn", false));
+        for loud in ["kube_client::client", "kube_client::client::builder", "reqwest::connect", "tower_http"] {
+            assert!(!is_kept(loud, true), "{loud}");
+        }
+    }
+
+    #[test]
+    fn a_line_cannot_steer_the_terminal_that_shows_it() {
+        let mut out = VisibleLines(Vec::new());
+        out.write_all("one \u{1b}[2J two\u{202e}\nthree\n".as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(out.0).unwrap(), "one ␛[2J two‹U+202E›␊three\n");
+    }
+}
