@@ -59,6 +59,8 @@ pub struct Engine {
     /// The region that is open.
     pub opened: Option<Place>,
     index: observe::Index,
+    gates: judge::Gates,
+    sampler: sampling::Sampler,
     ids: Ids,
     operator: Operator,
     journal_head: Text,
@@ -101,6 +103,8 @@ impl Engine {
             clusters: vec![ClusterState::default(); fleet.clusters.len()],
             services: services.collect(),
             index: observe::Index::new(&fleet),
+            gates: judge::Gates::build(&fleet, &crate::gates::gate_type),
+            sampler: sampling::Sampler::default(),
             fleet,
             proposal: None,
             operations: Vec::new(),

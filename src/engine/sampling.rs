@@ -1,1 +1,372 @@
-//! Which questions to ask Prometheus now.
+//! Which questions to ask Prometheus now, and how the answers enter the state.
+//!
+//! Only services that are shown or under release are sampled. Windows that a gate needs are
+//! read from history since the bake began, only those that are not known yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::scene::World;
+use super::state::{RegionState, ServiceState};
+use super::view::RingPhase;
+use crate::domain::fleet::{Column, QueryText, Region, Service};
+use crate::domain::gate::Need;
+use crate::domain::id::{ColumnName, PrometheusIx, RegionIx, RingIx, ServiceIx, Text};
+use crate::domain::metric::Reading;
+use crate::domain::question::{MetricQuestion, SeriesOf, Span};
+use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, window_ceil, window_floor};
+use crate::metrics::prometheus::render;
+
+/// Between two questions for the newest sample.
+pub const SAMPLE_EVERY: Duration = Duration::from_secs(15);
+/// Between two readings of the last hour.
+const HISTORY_EVERY: Duration = Duration::from_secs(60);
+/// How long the sparkline reaches back, and how far its points are apart.
+const HISTORY: (SignedDuration, SignedDuration) = (SignedDuration::from_hours(1), SignedDuration::from_secs(60));
+/// A window is asked for this long after its end: scrapes come late. Gates count it a little later.
+const INGEST: SignedDuration = SignedDuration::from_secs(30);
+/// Windows without data are asked for again after this, doubled each time.
+const RETRY: Duration = Duration::from_secs(15);
+/// At most so long between two tries.
+const RETRY_MOST: Duration = Duration::from_secs(600);
+/// Most windows in one question: a server refuses more than 11,000 points.
+const MOST_WINDOWS: i32 = 10_000;
+/// Most points kept per column and region.
+const MOST_POINTS: usize = 400;
+
+/// Remembers what was asked when.
+#[derive(Debug)]
+pub struct Sampler {
+    every: Duration,
+    services: BTreeMap<ServiceIx, Schedule>,
+}
+
+#[derive(Debug, Default)]
+struct Schedule {
+    samples: Option<Duration>,
+    history: Option<Duration>,
+    windows: BTreeMap<(RingIx, ColumnName), WindowTry>,
+}
+
+#[derive(Debug)]
+struct WindowTry {
+    looked: Duration,
+    last: Timestamp,
+    failures: u32,
+    retry_at: Duration,
+}
+
+/// A service that is sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampled {
+    /// Which.
+    pub service: ServiceIx,
+    /// It is on the screen: sparklines too.
+    pub shown: bool,
+}
+
+impl Default for Sampler {
+    fn default() -> Self {
+        Self::new(SAMPLE_EVERY)
+    }
+}
+
+impl Sampler {
+    /// A sampler that asks for newest samples that often.
+    pub fn new(every: Duration) -> Self {
+        Self { every: every.max(Duration::from_secs(1)), services: BTreeMap::new() }
+    }
+
+    /// What is due now. Call it about once a second, and when another service is shown.
+    pub fn due(&mut self, world: World<'_>, services: &[ServiceState], sampled: &[Sampled]) -> Vec<MetricQuestion> {
+        let wanted: BTreeSet<ServiceIx> = sampled.iter().map(|s| s.service).collect();
+        self.services.retain(|at, _| wanted.contains(at));
+        let mut questions = Vec::new();
+        for which in sampled {
+            let Some((service, state)) = world.fleet.service(which.service).zip(services.get(which.service.at()))
+            else {
+                continue;
+            };
+            let asking = Asking { world, at: which.service, service, state };
+            let schedule = self.services.entry(which.service).or_default();
+            let mono = world.stamp.mono;
+            let is_due = |last: Option<Duration>, every: Duration| last.is_none_or(|l| mono.saturating_sub(l) >= every);
+            if is_due(schedule.samples, self.every) {
+                schedule.samples = Some(mono);
+                for column in &service.columns {
+                    questions.extend(asking.everywhere(column, Span::At(world.now)));
+                }
+            }
+            if which.shown && is_due(schedule.history, HISTORY_EVERY) {
+                schedule.history = Some(mono);
+                let first = world.now.saturating_sub(HISTORY.0).unwrap_or(world.now);
+                let span = Span::History { first, last: world.now, step: HISTORY.1 };
+                for column in &service.columns {
+                    questions.extend(asking.everywhere(column, span));
+                }
+            }
+            for ring in judged_rings(&asking) {
+                questions.extend(asking.windows(ring, &mut schedule.windows, self.every));
+            }
+        }
+        questions
+    }
+}
+
+/// Rings whose windows somebody judges: those before the ring that is asked about, and those that bake.
+fn judged_rings(asking: &Asking<'_>) -> Vec<RingIx> {
+    let view = &asking.state.view;
+    let before = view.question.as_ref().map_or(0, |q| q.ring.at());
+    let bakes = |r: usize| {
+        let ring = view.rings.get(r)?;
+        let bake = SignedDuration::try_from(ring.bake).ok()?;
+        let over = ring.bake_start?.at.checked_add(bake).ok()? <= asking.world.now;
+        Some(!over || matches!(ring.phase, RingPhase::Baking | RingPhase::Blocked))
+    };
+    let rings = 0..asking.service.rings.len();
+    rings.filter(|r| *r < before || bakes(*r).unwrap_or(false)).map(RingIx::from).collect()
+}
+
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    world: World<'a>,
+    at: ServiceIx,
+    service: &'a Service,
+    state: &'a ServiceState,
+}
+
+impl Asking<'_> {
+    fn everywhere(&self, column: &Column, span: Span) -> Vec<MetricQuestion> {
+        let regions: Vec<RegionIx> = self.service.region_indexes().collect();
+        self.questions(column, span, &regions)
+    }
+
+    /// One question per Prometheus and query text; per region where the text is about one.
+    fn questions(&self, column: &Column, span: Span, regions: &[RegionIx]) -> Vec<MetricQuestion> {
+        let question = |prometheus, query, regions| MetricQuestion {
+            prometheus,
+            service: self.at,
+            column: column.name.clone(),
+            query,
+            span,
+            regions,
+        };
+        let asked = regions.iter().filter_map(|at| {
+            let region = self.service.region(*at)?;
+            let prometheus = self.world.fleet.cluster(region.cluster)?.prometheus?;
+            Some((*at, region, prometheus))
+        });
+        match &column.query {
+            QueryText::PerRegion(text) => asked
+                .filter_map(|(at, region, p)| Some(question(p, self.render(text, at, region)?, SeriesOf::One(at))))
+                .collect(),
+            QueryText::ByLabel { query, label } => {
+                let mut groups: BTreeMap<(PrometheusIx, String), Vec<(RegionIx, Text)>> = BTreeMap::new();
+                for (at, region, prometheus) in asked {
+                    if let Some(text) = self.render(query, at, region) {
+                        groups.entry((prometheus, text)).or_default().push((at, region.name.as_str().into()));
+                    }
+                }
+                let by_label = |values| SeriesOf::Label { label: label.clone(), values };
+                groups.into_iter().map(|((p, text), values)| question(p, text, by_label(values))).collect()
+            }
+        }
+    }
+
+    /// The query about a region; none while what it names is not known.
+    fn render(&self, query: &str, at: RegionIx, region: &Region) -> Option<String> {
+        if !query.contains("{{") {
+            return Some(query.to_owned());
+        }
+        let state = self.state.region(at)?;
+        let ring = self.service.ring(region.ring)?;
+        let mut values: BTreeMap<&str, &str> = BTreeMap::from([
+            ("service", self.service.name.as_str()),
+            ("region", region.name.as_str()),
+            ("ring", ring.name.as_str()),
+            ("namespace", region.workload.namespace.as_str()),
+            ("workload", &region.workload.name),
+        ]);
+        if query.contains("{{version}}") {
+            values.insert("version", &state.workload.as_ref()?.version.0);
+        }
+        if query.contains("{{template_hash}}") {
+            values.insert("template_hash", newest_hash(state)?);
+        }
+        Some(render(query, &values))
+    }
+
+    /// Windows of a ring that are not known yet, or had no data and are worth another try.
+    fn windows(
+        &self,
+        ring: RingIx,
+        tries: &mut BTreeMap<(RingIx, ColumnName), WindowTry>,
+        every: Duration,
+    ) -> Vec<MetricQuestion> {
+        let Some(spec) = self.service.ring(ring) else { return Vec::new() };
+        let start = self.state.view.rings.get(ring.at()).and_then(|r| r.bake_start);
+        let last = window_floor(self.world.now.saturating_sub(INGEST).unwrap_or(self.world.now));
+        // Only windows that lie wholly inside the bake count.
+        let first = start.and_then(|s| window_ceil(s.at).checked_add(WINDOW).ok());
+        let Some(first) = first.filter(|f| *f <= last) else { return Vec::new() };
+        let reach = last.saturating_sub(WINDOW.saturating_mul(MOST_WINDOWS)).unwrap_or(first);
+        let mono = self.world.stamp.mono;
+        let mut questions = Vec::new();
+        for need in self.world.gates.exit_needs(self.at, ring) {
+            let Need::Windows(name) = need else { continue };
+            let Some(column) = self.service.column(name.as_str()) else { continue };
+            let entry = tries.entry((ring, name.clone()));
+            let fresh = WindowTry { looked: Duration::ZERO, last: first, failures: 0, retry_at: Duration::ZERO };
+            let known = matches!(entry, std::collections::btree_map::Entry::Occupied(_));
+            let tried = entry.or_insert(fresh);
+            if known && tried.last == last && mono.saturating_sub(tried.looked) < every {
+                continue;
+            }
+            tried.looked = mono;
+            tried.last = last;
+            let missing = self.missing(&spec.regions, &name, first.max(reach), last);
+            let retry = missing.no_data.is_some() && mono >= tried.retry_at;
+            if retry {
+                let wait = RETRY.saturating_mul(1u32.checked_shl(tried.failures).unwrap_or(u32::MAX)).min(RETRY_MOST);
+                tried.retry_at = mono.saturating_add(wait);
+                tried.failures = tried.failures.saturating_add(1).min(16);
+            } else if missing.no_data.is_none() {
+                tried.failures = 0;
+                tried.retry_at = Duration::ZERO;
+            }
+            let spans = [missing.unasked, missing.no_data.filter(|_| retry)];
+            let from = spans.iter().flatten().map(|(from, _)| *from).min();
+            let to = spans.iter().flatten().map(|(_, to)| *to).max();
+            if let (Some(first), Some(last)) = (from, to) {
+                questions.extend(self.questions(column, Span::Windows { first, last }, &spec.regions));
+            }
+        }
+        questions
+    }
+
+    fn missing(&self, regions: &[RegionIx], column: &ColumnName, first: Timestamp, last: Timestamp) -> Missing {
+        let mut missing = Missing::default();
+        let nothing = crate::domain::metric::Windows::default();
+        for state in regions.iter().filter_map(|at| self.state.region(*at)) {
+            let windows = state.windows.get(column).unwrap_or(&nothing);
+            let mut end = first;
+            while end <= last {
+                match windows.0.get(&end) {
+                    None => stretch(&mut missing.unasked, end),
+                    Some(Err(_)) => stretch(&mut missing.no_data, end),
+                    Some(Ok(_)) => {}
+                }
+                let Ok(next) = end.checked_add(WINDOW) else { break };
+                end = next;
+            }
+        }
+        missing
+    }
+}
+
+/// From the first to the last window that is missing.
+#[derive(Debug, Default)]
+struct Missing {
+    unasked: Option<(Timestamp, Timestamp)>,
+    no_data: Option<(Timestamp, Timestamp)>,
+}
+
+fn stretch(span: &mut Option<(Timestamp, Timestamp)>, end: Timestamp) {
+    *span = Some(span.map_or((end, end), |(from, to)| (from.min(end), to.max(end))));
+}
+
+/// `pod-template-hash` of what runs, once its ReplicaSets were listed.
+fn newest_hash(state: &RegionState) -> Option<&str> {
+    let template = state.workload.as_ref()?.template;
+    let newest = state.revisions.iter().max_by_key(|r| r.number).filter(|_| state.revisions_for == Some(template))?;
+    Some(&newest.hash)
+}
+
+/// The traffic column over a span, for every region of a service.
+pub fn traffic_questions(world: World<'_>, at: ServiceIx, state: &ServiceState, span: Span) -> Vec<MetricQuestion> {
+    let Some(service) = world.fleet.service(at) else { return Vec::new() };
+    let asking = Asking { world, at, service, state };
+    service.traffic_column().map(|c| asking.everywhere(c, span)).unwrap_or_default()
+}
+
+/// Whether every column was answered in every region that has a Prometheus, one way or the other.
+pub fn answered(world: World<'_>, at: ServiceIx, state: &ServiceState) -> bool {
+    let Some(service) = world.fleet.service(at) else { return true };
+    let asking = Asking { world, at, service, state };
+    let regions = || service.region_indexes().zip(&state.regions);
+    service.columns.iter().all(|column| {
+        let asked: BTreeSet<RegionIx> = asking
+            .everywhere(column, Span::At(world.now))
+            .into_iter()
+            .flat_map(|q| match q.regions {
+                SeriesOf::One(region) => vec![region],
+                SeriesOf::Label { values, .. } => values.into_iter().map(|(r, _)| r).collect(),
+            })
+            .collect();
+        regions().filter(|(r, _)| asked.contains(r)).all(|(_, state)| state.current.contains_key(&column.name))
+    })
+}
+
+/// Newest samples; an answer that was overtaken by a newer one is dropped.
+pub fn take_samples(
+    service: &Service,
+    state: &mut ServiceState,
+    column: &ColumnName,
+    at: Timestamp,
+    readings: Vec<(RegionIx, Reading)>,
+) {
+    if service.column(column.as_str()).is_none() {
+        return;
+    }
+    for (region, reading) in readings {
+        let Some(region) = state.regions.get_mut(region.at()) else { continue };
+        if region.current.get(column).is_none_or(|(known, _)| *known <= at) {
+            region.current.insert(column.clone(), (at, reading));
+        }
+    }
+}
+
+/// Windows; what is known is never replaced by not knowing.
+pub fn take_windows(
+    service: &Service,
+    state: &mut ServiceState,
+    column: &ColumnName,
+    readings: Vec<(RegionIx, Vec<(Timestamp, Reading)>)>,
+) {
+    if service.column(column.as_str()).is_none() {
+        return;
+    }
+    for (region, readings) in readings {
+        let start = state.regions.get(region.at()).and_then(|r| r.settled).map(|s| s.at);
+        let Some(region) = state.regions.get_mut(region.at()) else { continue };
+        let Some(start) = start else { continue };
+        let windows = &mut region.windows.entry(column.clone()).or_default().0;
+        for (end, reading) in readings.into_iter().filter(|(end, _)| *end >= start) {
+            let keep = matches!((windows.get(&end), &reading), (Some(Ok(_)), Err(_)));
+            if !keep {
+                windows.insert(end, reading);
+            }
+        }
+    }
+}
+
+/// The last hour for sparklines, or hourly points of the last week for peaks.
+pub fn take_history(
+    service: &Service,
+    state: &mut ServiceState,
+    column: &ColumnName,
+    step: SignedDuration,
+    points: Vec<(RegionIx, Vec<(Timestamp, f64)>)>,
+) {
+    let Some(spec) = service.column(column.as_str()) else { return };
+    for (region, mut points) in points {
+        let Some(region) = state.regions.get_mut(region.at()) else { continue };
+        let surplus = points.len().saturating_sub(MOST_POINTS);
+        points.drain(..surplus);
+        if step < SignedDuration::from_hours(1) {
+            region.history.insert(column.clone(), points);
+        } else if spec.is_traffic {
+            region.week = points;
+        }
+    }
+}

@@ -48,8 +48,6 @@ pub struct ServiceState {
     pub view: ServiceView,
     /// Something changed since the view was made.
     pub(super) stale_view: bool,
-    /// Shown, or under release: sampled.
-    pub(super) sampled_at: Option<Stamp>,
 }
 
 /// One region of one service.

@@ -111,8 +111,10 @@ pub struct RegionStory<'a> {
     pub region: RegionIx,
     /// The workload as last seen.
     pub workload: Option<&'a Workload>,
-    /// Rollout history of what runs, newest first; empty where it was not listed.
+    /// Rollout history, newest first; empty where it was not listed.
     pub revisions: &'a [Revision],
+    /// The history was listed for the template that runs now.
+    pub listed: bool,
     /// Its facts.
     pub record: Option<&'a RegionRecord>,
     /// What this console saw.

@@ -1,1 +1,0 @@
-//! From what is believed to what is shown.

@@ -1,0 +1,146 @@
+//! Loud sentences: what a person must see whatever else is on the screen.
+
+use crate::domain::id::{RegionIx, Text};
+use crate::domain::record::Body;
+use crate::domain::stamp::Timestamp;
+use crate::domain::text::safe;
+use crate::engine::judge;
+use crate::engine::scene::{CLOCK_LIMIT, Scene};
+use crate::engine::state::RegionState;
+
+/// Longest piece of outside text in an alarm, in bytes.
+const LONGEST: usize = 80;
+
+/// Every alarm of a service, by region, then of the service as a whole.
+pub(super) fn alarms(scene: &Scene<'_>) -> Vec<Text> {
+    let mut alarms: Vec<String> = Vec::new();
+    if let Some(skew) = scene.skew().filter(|s| s.abs() > CLOCK_LIMIT) {
+        alarms.push(judge::clock_sentence(skew));
+    }
+    for cluster in service_clusters(scene) {
+        let Some(state) = scene.world.clusters.get(cluster) else { continue };
+        if state.facts.uid_changed {
+            let name = scene.world.fleet.cluster_name(cluster.into());
+            alarms.push(format!("{name}: the context points to another cluster than before: no writes until accepted"));
+        }
+    }
+    for at in scene.service.region_indexes() {
+        if let Some(region) = scene.region(at) {
+            alarms.extend(of_region(scene, at, region));
+        }
+    }
+    alarms.extend(judge::other_policy(scene));
+    alarms.into_iter().map(Text::from).collect()
+}
+
+/// Positions of the clusters that a service's regions and routes are in.
+fn service_clusters(scene: &Scene<'_>) -> Vec<usize> {
+    let regions = scene.service.regions.iter();
+    let mut clusters: Vec<usize> = regions
+        .flat_map(|r| [Some(r.cluster), r.route.as_ref().map(|r| r.cluster)])
+        .flatten()
+        .map(|c| c.at())
+        .collect();
+    clusters.sort_unstable();
+    clusters.dedup();
+    clusters
+}
+
+fn of_region(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Vec<String> {
+    let name = scene.region_name(at);
+    let mut alarms = Vec::new();
+    if region.record_lost {
+        alarms.push(format!("{name}: the shared record has disappeared; a hold may have gone with it"));
+    }
+    if region.absent {
+        alarms.push(format!("{name}: the workload does not exist"));
+    }
+    alarms.extend(paused_without_hold(scene, at, region));
+    alarms.extend(changed_under_hold(scene, at, region).or_else(|| written_elsewhere(scene, at, region)));
+    alarms.extend(drained_but_weighted(scene, at, region));
+    alarms
+}
+
+/// A pause that no hold explains any more: an open item, never resumed by itself.
+fn paused_without_hold(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Option<String> {
+    let workload = region.workload.as_ref().filter(|w| w.paused)?;
+    if scene.holds.iter().any(|h| scene.covers(h, at)) {
+        return None;
+    }
+    let name = scene.region_name(at);
+    let ours = scene.state.record.region(at).is_some_and(|r| r.pauses().next().is_some());
+    Some(if ours {
+        format!("{name}: paused, hold released: U un-pauses it ({})", workload.version)
+    } else {
+        format!("{name}: paused, and not by a hold of ours")
+    })
+}
+
+/// Somebody changed the pod template of a region that was held.
+fn changed_under_hold(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Option<String> {
+    let workload = region.workload.as_ref()?;
+    let hold = scene.holds.iter().find(|h| scene.covers(h, at))?;
+    let record = scene.state.record.region(at);
+    let paused = record.and_then(|r| r.pauses().last()).filter(|(_, _, then)| *then != workload.template);
+    let was = match paused {
+        Some((_, _, then)) => {
+            format!("template {}, was {} when it was paused", workload.template.short(), then.short())
+        }
+        None => {
+            let made = newest_made(region).filter(|made| hold.at.is_some_and(|held| *made > held))?;
+            format!("template {}, rolled out from {}", workload.template.short(), made.strftime("%d %b %H:%M:%S UTC"))
+        }
+    };
+    let held = hold.at;
+    // Rolling back under a hold is ours and right.
+    let ours = record
+        .and_then(|r| r.newest_move())
+        .is_some_and(|(fact, moved)| held.is_none_or(|held| fact.at >= held) && moved.to_version == workload.version.0);
+    if ours {
+        return None;
+    }
+    let cause = workload.change_cause.as_deref().map(|c| format!("; {}", safe(c, LONGEST))).unwrap_or_default();
+    Some(format!(
+        "{}: changed under the hold by {}: {} runs, {was}{cause}",
+        scene.region_name(at),
+        hold.by,
+        workload.version
+    ))
+}
+
+/// When the rollout of what runs began, if its ReplicaSet is new.
+fn newest_made(region: &RegionState) -> Option<Timestamp> {
+    let template = region.workload.as_ref()?.template;
+    let newest = region.revisions.iter().max_by_key(|r| r.number).filter(|_| region.revisions_for == Some(template))?;
+    newest.created.filter(|_| !newest.reused)
+}
+
+/// What runs is not what was written here last: another tool, or another person, is at work.
+fn written_elsewhere(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Option<String> {
+    let workload = region.workload.as_ref()?;
+    let (fact, moved) = scene.state.record.region(at)?.newest_move()?;
+    // A fact goes out with its write; the watch may show the write a moment later.
+    let young = scene.world.now.duration_since(fact.at).as_secs() < 120;
+    if moved.to_version == workload.version.0 || young {
+        return None;
+    }
+    let what = if matches!(fact.body, Body::Promoted(_)) { "promoted" } else { "rolled back" };
+    let owner =
+        workload.owner.as_ref().map(|o| format!(", managed by {} ({})", o.tool.name(), o.name)).unwrap_or_default();
+    Some(format!(
+        "{}: runs {}, but {} {what} it to {}: another tool writes here{owner}",
+        scene.region_name(at),
+        workload.version,
+        fact.by,
+        moved.to_version
+    ))
+}
+
+/// The record says drained, the route gives it traffic.
+fn drained_but_weighted(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Option<String> {
+    let drained = scene.state.record.region(at)?.drained()?;
+    let (weight, _) = super::weight(scene.service.region(at)?, region)?;
+    let young = scene.world.now.duration_since(drained.at).as_secs() < 120;
+    (weight > 0 && !young)
+        .then(|| format!("{}: drained by {}, but its weight is {weight} again", scene.region_name(at), drained.by))
+}

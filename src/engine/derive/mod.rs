@@ -1,0 +1,315 @@
+//! From what is believed to what is shown: pure, and the same for screens, verbs and scripts.
+
+use std::time::Duration;
+
+use super::judge;
+use super::scene::{Scene, World, same_release};
+use super::state::{RegionState, ServiceState};
+use super::view::{
+    Drained, Heard, LastRaised, Question, RegionView, RegionWord, RingPhase, RingRuns, RingView, ServiceView,
+};
+use crate::domain::fleet::{Region, Ring};
+use crate::domain::id::{RegionIx, RingIx, ServiceIx};
+use crate::domain::link::{Freshness, Link};
+use crate::domain::record::{Body, Fact};
+use crate::domain::stamp::{SignedDuration, Timestamp};
+use crate::domain::timeline::{self, Outlook, Projection, RegionStory, RingOutlook, Segment, SegmentKind};
+use crate::domain::verdict::{RingVerdict, Verdict};
+use crate::domain::version::Version;
+use crate::domain::workload::{Phase, Workload};
+
+mod alarms;
+mod release;
+#[cfg(test)]
+mod tests;
+
+/// A sample older than this says nothing about live traffic.
+const SAMPLE_LIFE: SignedDuration = SignedDuration::from_secs(90);
+
+/// What is shown of a service now. Call [`super::bake::settle`] before.
+pub fn derive(world: World<'_>, at: ServiceIx, state: &ServiceState) -> ServiceView {
+    let Some(scene) = Scene::new(world, at, state) else { return ServiceView::default() };
+    let target = release::target(&scene);
+    let exits: Vec<RingVerdict> = (0..scene.service.rings.len()).map(|r| judge::exit(&scene, r.into())).collect();
+    let question = target.as_ref().and_then(|t| {
+        let ring = release::next_ring(&scene, &t.version)?;
+        Some(judge::question(&scene, &exits, ring, &t.version))
+    });
+    let traffic = Traffic::of(&scene);
+    let new = target.as_ref().map(|t| t.workload);
+    let regions: Vec<RegionView> =
+        scene.service.region_indexes().filter_map(|r| region_view(&scene, &traffic, r, new)).collect();
+    let mut rings: Vec<RingView> = exits
+        .into_iter()
+        .enumerate()
+        .map(|(r, exit)| ring_view(&scene, r.into(), exit, &regions, target.as_ref().map(|t| &t.version)))
+        .collect();
+    let mut segments = history(&scene, &rings);
+    let projection = projection(&scene, &rings, question.as_ref(), target.as_ref().map(|t| &t.version), &segments);
+    for (ring, ready) in rings.iter_mut().zip(&projection.ready_at) {
+        ring.ready_at = *ready;
+    }
+    segments.extend(projection.segments);
+    timeline::order(&mut segments);
+    ServiceView {
+        release: release::view(&scene, target.as_ref(), &rings, &regions, question.as_ref()),
+        exposure: traffic.exposure(&regions),
+        alarms: alarms::alarms(&scene),
+        holds: scene.holds.clone(),
+        last_raised: last_raised(&scene),
+        eta: projection.eta,
+        rings,
+        regions,
+        question,
+        segments,
+    }
+}
+
+/// Measured traffic: a region's share of all that is live.
+struct Traffic {
+    /// Queries per second, by region; none: not measured, or no live traffic goes there.
+    qps: Vec<Option<f64>>,
+    /// Whether live traffic may go there.
+    live: Vec<bool>,
+    /// Of all live regions; none when any is unknown.
+    total: Option<f64>,
+}
+
+impl Traffic {
+    fn of(scene: &Scene<'_>) -> Self {
+        let column = scene.service.traffic_column().map(|c| &c.name);
+        let fresh = |r: &RegionState| -> Option<f64> {
+            let (at, reading) = r.current.get(column?)?;
+            let age = scene.world.now.duration_since(*at);
+            (age <= SAMPLE_LIFE).then(|| reading.as_ref().ok().copied()).flatten().filter(|v| *v >= 0.0)
+        };
+        // Regions that are not steered (staging) carry no live traffic, where any is steered.
+        let steered = scene.service.regions.iter().any(|r| r.route.is_some());
+        let live: Vec<bool> = scene.service.regions.iter().map(|r| !steered || r.route.is_some()).collect();
+        let qps: Vec<Option<f64>> = scene.state.regions.iter().map(fresh).collect();
+        let total = qps.iter().zip(&live).filter(|(_, live)| **live).map(|(q, _)| *q).sum::<Option<f64>>();
+        Self { qps, live, total }
+    }
+
+    fn share(&self, at: RegionIx) -> Option<f64> {
+        let live = self.live.get(at.at()).copied().unwrap_or(false);
+        let qps = self.qps.get(at.at()).copied().flatten().filter(|_| live)?;
+        self.total.filter(|t| *t > 0.0).map(|total| (qps / total).clamp(0.0, 1.0))
+    }
+
+    /// Share of live traffic on the new version; a region that is being changed counts as changed.
+    fn exposure(&self, regions: &[RegionView]) -> Option<f64> {
+        let live = || regions.iter().enumerate().filter(|(at, _)| self.live.get(*at).copied().unwrap_or(false));
+        let shares: Option<Vec<f64>> = live()
+            .map(|(at, view)| match (view.on_new, self.share(at.into())) {
+                (Some(false), Some(_)) => Some(0.0),
+                (Some(true), Some(share)) => Some(share),
+                _ => None,
+            })
+            .collect();
+        shares.filter(|s| !s.is_empty()).map(|s| s.iter().sum::<f64>().clamp(0.0, 1.0))
+    }
+}
+
+fn region_view(scene: &Scene<'_>, traffic: &Traffic, at: RegionIx, new: Option<&Workload>) -> Option<RegionView> {
+    let region = scene.service.region(at)?;
+    let state = scene.region(at)?;
+    let weight = weight(region, state);
+    Some(RegionView {
+        state: word(state),
+        heard: heard(scene, region),
+        on_new: state.workload.as_ref().zip(new).map(|(w, n)| same_release(scene.service, w, n)),
+        weight,
+        share: traffic.share(at),
+        drained: drained(scene, at, weight),
+        held: scene.holds.iter().any(|h| scene.covers(h, at)),
+        template: state.workload.as_ref().map(|w| w.template),
+    })
+}
+
+/// Weight of a region's backend, and its share of the rule.
+fn weight(region: &Region, state: &RegionState) -> Option<(u32, f64)> {
+    let route = region.route.as_ref()?;
+    let rule = state.route.as_ref()?.rules.get(route.rule)?;
+    let weight = rule.iter().find(|b| b.name == route.backend)?.weight;
+    let sum: f64 = rule.iter().map(|b| f64::from(b.weight)).sum();
+    Some((weight, if sum > 0.0 { f64::from(weight) / sum } else { 0.0 }))
+}
+
+fn drained(scene: &Scene<'_>, at: RegionIx, weight: Option<(u32, f64)>) -> Drained {
+    let ours = scene.state.record.region(at).is_some_and(|r| r.drained().is_some());
+    match weight {
+        Some((0, _)) if ours => Drained::ByUs,
+        Some((0, _)) => Drained::Elsewhere,
+        // The route is not seen: what the record says is the best that is known.
+        None if ours => Drained::ByUs,
+        _ => Drained::No,
+    }
+}
+
+/// A region's state in one word. Wish and fact differ: pausing is not paused.
+pub(super) fn word(state: &RegionState) -> RegionWord {
+    let Some(workload) = &state.workload else {
+        return if state.absent { RegionWord::Absent } else { RegionWord::Unknown };
+    };
+    match workload.phase {
+        _ if workload.paused && workload.observed_generation < workload.generation => RegionWord::Pausing,
+        _ if workload.paused => RegionWord::Paused,
+        Phase::DeadlineExceeded => RegionWord::Failed,
+        Phase::Complete => RegionWord::Settled,
+        // Once settled on what it runs, missing pods are scaling or trouble, not a rollout.
+        _ if state.settled.is_some() => RegionWord::Settled,
+        _ => RegionWord::RollingOut,
+    }
+}
+
+fn heard(scene: &Scene<'_>, region: &Region) -> Heard {
+    // Whole seconds: a view that differs by less is not another view.
+    let whole = |d: Duration| Duration::from_secs(d.as_secs());
+    match scene.freshness(region) {
+        Freshness::Never => Heard::Connecting,
+        Freshness::Live => Heard::Live,
+        Freshness::Late(age) => Heard::Late(whole(age)),
+        Freshness::Lost(age, reason) => {
+            let (word, text) = reason.text();
+            let link = scene.world.clusters.get(region.cluster.at()).map(|c| &c.link);
+            let next_try = match link {
+                Some(Link::Lost { next_try, .. }) => *next_try,
+                _ => scene.world.now,
+            };
+            Heard::Lost { word: word.into(), reason: text.into(), age: age.map(whole), next_try }
+        }
+    }
+}
+
+fn ring_view(
+    scene: &Scene<'_>,
+    at: RingIx,
+    exit: RingVerdict,
+    regions: &[RegionView],
+    target: Option<&Version>,
+) -> RingView {
+    let bake = scene.world.gates.minimum(scene.at, at);
+    let runs = scene.runs(at).clone();
+    let verdict = exit.folded();
+    let start = scene.start(at);
+    let over = start.is_some_and(|s| {
+        let bake = SignedDuration::try_from(bake).unwrap_or(SignedDuration::MAX);
+        s.at.checked_add(bake).is_ok_and(|end| end <= scene.world.now)
+    });
+    let empty = Vec::new();
+    let mine = scene.service.ring(at).map_or(&empty, |r| &r.regions);
+    let any = |word: RegionWord| mine.iter().filter_map(|r| regions.get(r.at())).any(|r| r.state == word);
+    let on_target = matches!((&runs, target), (RingRuns::One(v), Some(t)) if v == t);
+    let last = at.at() + 1 == scene.service.rings.len();
+    let released = target.is_some_and(|t| scene.runs.iter().all(|r| matches!(r, RingRuns::One(v) if v == t)));
+    let phase = match runs {
+        _ if any(RegionWord::Failed) => RingPhase::Failed,
+        RingRuns::Unknown => RingPhase::Unknown,
+        _ if scene.hold_on(at).is_some() => RingPhase::Held,
+        RingRuns::Mixed(_) => RingPhase::RollingOut,
+        _ if any(RegionWord::RollingOut) || any(RegionWord::Pausing) || any(RegionWord::Paused) => {
+            RingPhase::RollingOut
+        }
+        _ if !on_target => RingPhase::Waiting,
+        // Nothing comes after: the last ring bakes for itself, then all is steady.
+        _ if released && (over || !last) => RingPhase::Steady,
+        _ if verdict == Verdict::NoGo => RingPhase::Blocked,
+        _ if verdict <= Verdict::Findings => RingPhase::Baked,
+        _ => RingPhase::Baking,
+    };
+    RingView { runs, phase, bake_start: start, bake, exit, verdict, ready_at: None }
+}
+
+fn history(scene: &Scene<'_>, rings: &[RingView]) -> Vec<Segment> {
+    let stories: Vec<RegionStory<'_>> = scene
+        .service
+        .region_indexes()
+        .filter_map(|at| {
+            let state = scene.region(at)?;
+            let ring = scene.service.region(at)?.ring;
+            // A history that was listed for another template says nothing of the newest revision.
+            let listed = state.workload.as_ref().is_some_and(|w| state.revisions_for == Some(w.template));
+            Some(RegionStory {
+                region: at,
+                workload: state.workload.as_ref(),
+                revisions: &state.revisions,
+                listed,
+                record: scene.state.record.region(at),
+                happenings: &state.happenings,
+                settled: state.settled,
+                ring_start: scene.start(ring).map(|s| s.at),
+                bake: rings.get(ring.at()).map(|r| r.bake).unwrap_or_default(),
+                ring: ring.at(),
+            })
+        })
+        .collect();
+    timeline::segments(&stories, scene.world.now)
+}
+
+fn projection(
+    scene: &Scene<'_>,
+    rings: &[RingView],
+    question: Option<&Question>,
+    target: Option<&Version>,
+    history: &[Segment],
+) -> Projection {
+    let Some(version) = target else { return Projection::default() };
+    if question.is_none() && rings.iter().all(|r| r.phase == RingPhase::Steady) {
+        return Projection::default();
+    }
+    let outlook = |(at, (ring, view)): (usize, (&Ring, &RingView))| {
+        let has = |r: &RegionIx| (*r, scene.workload(*r).is_some_and(|w| w.version == *version));
+        let waits = view.exit.cells().filter(|(_, _, j)| j.verdict == Verdict::Wait).filter_map(|(_, _, j)| j.until);
+        let on_target = matches!(&view.runs, RingRuns::One(v) if v == version);
+        let says_no = on_target && matches!(view.verdict, Verdict::NoGo | Verdict::NoData) && view.bake_start.is_some();
+        let asked_no = question.is_some_and(|q| q.ring.at() == at && only_its_own(q) >= Verdict::NoData);
+        RingOutlook {
+            regions: ring.regions.iter().map(has).collect(),
+            bake_start: view.bake_start.filter(|_| on_target).map(|s| s.at),
+            bake: view.bake,
+            until: waits.max().filter(|_| on_target),
+            parallelism: ring.parallelism,
+            stagger: ring.stagger,
+            stuck: says_no
+                || asked_no
+                || matches!(view.phase, RingPhase::Unknown | RingPhase::Failed | RingPhase::Held | RingPhase::Blocked),
+        }
+    };
+    let rings = scene.service.rings.iter().zip(rings).enumerate().map(outlook).collect();
+    timeline::project(&Outlook { version, rings, rollout: usual_rollout(history), now: scene.world.now })
+}
+
+/// The worst that the target ring's own rows say: gates of earlier rings are projected by themselves.
+fn only_its_own(question: &Question) -> Verdict {
+    let own = question.rows.iter().filter(|r| r.ring == question.ring);
+    own.flat_map(|r| r.cells.iter().flatten()).map(|j| j.verdict).max().unwrap_or(Verdict::Go)
+}
+
+/// The median of the rollouts that the timeline shows.
+fn usual_rollout(history: &[Segment]) -> Option<SignedDuration> {
+    let deploys = history.iter().filter(|s| s.kind == SegmentKind::Deploy);
+    let mut lengths: Vec<SignedDuration> = deploys.filter_map(|s| Some(s.to?.duration_since(s.from))).collect();
+    lengths.sort();
+    lengths.get(lengths.len() / 2).copied()
+}
+
+/// Who raised last: promoted, released a hold, or restored traffic.
+fn last_raised(scene: &Scene<'_>) -> Option<LastRaised> {
+    let facts = scene.state.record.regions.iter().enumerate();
+    let facts = facts.flat_map(|(at, r)| r.iter().flat_map(|r| r.facts.values()).map(move |f| (at, f)));
+    let raising =
+        |(_, f): &(usize, &Fact)| matches!(f.body, Body::Promoted(_) | Body::Release { .. } | Body::Restored { .. });
+    let (at, fact) = facts.filter(raising).max_by_key(|(_, f)| (f.at, f.id))?;
+    let what = match &fact.body {
+        Body::Promoted(moved) => format!("promote {} to {}", moved.ring, moved.to_version),
+        Body::Restored { .. } => format!("restore {}", scene.region_name(at.into())),
+        _ => "release a hold".to_owned(),
+    };
+    Some(LastRaised { by: fact.by.as_str().into(), at: fact.at, what: what.into() })
+}
+
+/// The moment that a view speaks of, in whole seconds: two views of one second are equal.
+pub fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
