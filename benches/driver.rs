@@ -149,7 +149,9 @@ fn latency(clusters: u32, services: u32, events: u32, markers: u32) {
         // us-east-1's own number of replicas, one more, one less: seen as READY x/N.
         let replicas = 20 + marker % 2;
         let asked = sim.scale("sim-us-east-1", "webapp", replicas);
-        pty.wait_for("the marker", |s| s.lines().any(|l| l.contains("us-east-1") && l.contains(&format!("/{replicas} "))));
+        pty.wait_for("the marker", |s| {
+            s.lines().any(|l| l.contains("us-east-1") && l.contains(&format!("/{replicas} ")))
+        });
         took.push(asked.elapsed());
         // Markers are spread over the frame's phase.
         std::thread::sleep(Duration::from_millis(37 + u64::from(marker % 11)));

@@ -15,7 +15,7 @@ use crate::domain::id::{ColumnName, PrometheusIx, RegionIx, RingIx, ServiceIx, T
 use crate::domain::metric::Reading;
 use crate::domain::question::{MetricQuestion, SeriesOf, Span};
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, window_ceil, window_floor};
-use crate::metrics::prometheus::render;
+use crate::metrics::template::{Fill, render};
 
 /// Between two questions for the newest sample.
 pub const SAMPLE_EVERY: Duration = Duration::from_secs(15);
@@ -179,21 +179,22 @@ impl Asking<'_> {
             return Some(query.to_owned());
         }
         let state = self.state.region(at)?;
-        let ring = self.service.ring(region.ring)?;
-        let mut values: BTreeMap<&str, &str> = BTreeMap::from([
-            ("service", self.service.name.as_str()),
-            ("region", region.name.as_str()),
-            ("ring", ring.name.as_str()),
-            ("namespace", region.workload.namespace.as_str()),
-            ("workload", &region.workload.name),
-        ]);
-        if query.contains("{{version}}") {
-            values.insert("version", &state.workload.as_ref()?.version.0);
-        }
-        if query.contains("{{template_hash}}") {
-            values.insert("template_hash", newest_hash(state)?);
-        }
-        Some(render(query, &values))
+        let version = state.workload.as_ref().map(|w| &*w.version.0);
+        let hash = newest_hash(state);
+        let regions: Vec<&str> = self.service.regions.iter().map(|r| r.name.as_str()).collect();
+        let fill = |name: &str| match name {
+            "service" => Fill::One(self.service.name.as_str()),
+            "region" => Fill::One(region.name.as_str()),
+            "regions" => Fill::AnyOf(&regions),
+            "namespace" => Fill::One(region.workload.namespace.as_str()),
+            "workload" => Fill::One(&region.workload.name),
+            "version" => version.map_or(Fill::Later, Fill::One),
+            "template_hash" => hash.map_or(Fill::Later, Fill::One),
+            _ => Fill::Unknown,
+        };
+        // A placeholder that stays is not known yet: nothing is asked.
+        let text = render(query, &fill).ok()?;
+        (!text.contains("{{")).then_some(text)
     }
 
     /// Windows of a ring that are not known yet, or had no data and are worth another try.

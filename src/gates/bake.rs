@@ -1,17 +1,15 @@
-//! `bake`: a minimum time on this template digest since the ring's last region settled.
+//! `bake`: the ring has run its template long enough.
 
 use std::time::Duration;
 
+use super::{LONGEST, later, only_if_heard};
 use crate::domain::fleet::{Params, Service};
-use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
+use crate::domain::gate::{BakeSource, Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
 use crate::domain::stamp::{SignedDuration, short};
 use crate::domain::verdict::{Judgement, Verdict};
 
-/// The gate type.
+/// A minimum time on one template digest, from when the ring's last region settled.
 pub struct Bake;
-
-/// The gate.
-struct BakeFor(Duration);
 
 impl GateType for Bake {
     fn name(&self) -> &'static str {
@@ -21,50 +19,98 @@ impl GateType for Bake {
         GateRole::Exit
     }
     fn about(&self) -> &'static str {
-        "A minimum time on one template digest, since the ring's last region settled on it."
+        "The ring has run its template for a minimum time since its last region settled. Only another template, or another object, starts it again."
     }
     fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter { name: "for", about: "how long, e.g. `24h`, `12h`, `45m`", required: true }]
+        &[Parameter {
+            name: "for",
+            about: "How long, e.g. `24h`; the ring's `bake` may say it instead.",
+            required: true,
+        }]
     }
-    fn build(&self, params: &Params, _service: &Service) -> Result<Box<dyn Gate>, ParamError> {
-        match params.duration("for") {
-            Some(length) if !length.is_zero() => Ok(Box::new(BakeFor(length))),
-            Some(_) => Err(ParamError::new("for", "a bake of no length lets everything pass; write e.g. \"24h\"")),
-            None => Err(ParamError::new("for", "write a length of time, e.g. \"24h\"")),
+    fn build(&self, params: &Params, _: &Service) -> Result<Box<dyn Gate>, ParamError> {
+        let wrong = || ParamError::new("for", "write how long the ring must run, e.g. `for = \"24h\"`");
+        let length = params.duration("for").ok_or_else(wrong)?;
+        if length > LONGEST {
+            return Err(ParamError::new("for", "a bake longer than a year is refused; write e.g. `for = \"24h\"`"));
         }
+        Ok(Box::new(Baking { length }))
     }
 }
 
-impl Gate for BakeFor {
+struct Baking {
+    length: Duration,
+}
+
+impl Gate for Baking {
     fn needs(&self) -> Vec<Need> {
         Vec::new()
     }
 
     fn minimum(&self) -> Duration {
-        self.0
+        self.length
     }
 
     fn judge(&self, evidence: &Evidence<'_>) -> Judgement {
-        let ring = &evidence.ring.name;
+        only_if_heard(evidence, self.judged(evidence))
+    }
+}
+
+impl Baking {
+    fn judged(&self, evidence: &Evidence<'_>) -> Judgement {
+        let region = &evidence.region.name;
+        let wanted = short(SignedDuration::try_from(self.length).unwrap_or_default());
+        let Some(workload) = evidence.workload else {
+            let sentence = format!("{region}: nothing was seen that could bake");
+            return Judgement::new(Verdict::NoData, "unseen", sentence);
+        };
+        if let Some(other) = evidence.wanted
+            && other != workload.template
+        {
+            let sentence = format!("{region}: the bake of {wanted} begins when {} runs everywhere", other.short());
+            return Judgement::new(Verdict::Wait, format!("0s/{wanted}"), sentence);
+        }
         let Some(start) = evidence.bake_start else {
-            let sentence = format!("{ring}: the bake has not begun: not every region has settled, or it is not known");
-            return Judgement::new(Verdict::NoData, "not begun", sentence);
+            return if workload.settled() {
+                let sentence = format!(
+                    "{region}: start of the bake is unknown: ring {} has not settled everywhere, or nothing tells when",
+                    evidence.ring.name
+                );
+                Judgement::new(Verdict::NoData, "start?", sentence)
+            } else {
+                let sentence = format!("{region}: the bake of {wanted} begins when the rollout is complete");
+                Judgement::new(Verdict::Wait, format!("0s/{wanted}"), sentence)
+            };
         };
-        let length = SignedDuration::try_from(self.0).unwrap_or(SignedDuration::MAX);
-        let Ok(end) = start.at.checked_add(length) else {
-            return Judgement::new(Verdict::NoData, "?", format!("{ring}: the bake's end is out of range"));
-        };
-        let baked = evidence.now.duration_since(start.at);
-        let judgement = if baked.is_negative() {
-            // A start in the future is a clock that is off, not a bake.
-            let sentence = format!("{ring}: the bake would begin in the future: a clock is off");
-            Judgement::new(Verdict::NoData, "clock", sentence)
-        } else if evidence.now < end {
-            let left = short(end.duration_since(evidence.now));
-            Judgement::new(Verdict::Wait, left.clone(), format!("{left} of bake left in {ring}")).until(end)
+        let end = later(start.at, self.length);
+        let done = evidence.now.duration_since(start.at).max(SignedDuration::ZERO);
+        let judged = if evidence.now >= end {
+            let sentence = format!(
+                "{region}: ring {} has run {} for {}, {wanted} needed",
+                evidence.ring.name,
+                workload.version,
+                short(done)
+            );
+            Judgement::new(Verdict::Go, short(done), sentence)
         } else {
-            Judgement::new(Verdict::Go, short(baked), format!("{ring} has baked {} of {}", short(baked), short(length)))
+            let left = short(end.duration_since(evidence.now));
+            let sentence = format!(
+                "{region}: ring {} has run {} for {} of {wanted}; {left} left, until {}",
+                evidence.ring.name,
+                workload.version,
+                short(done),
+                end.strftime("%Y-%m-%d %H:%M:%S UTC"),
+            );
+            Judgement::new(Verdict::Wait, format!("{}/{wanted}", short(done)), sentence).until(end)
         };
-        judgement.because(format!("settled at {} {}", start.at, start.source.text()))
+        let mut judged = judged.because(format!(
+            "baking since {}, {}",
+            start.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+            start.source.text()
+        ));
+        if start.source == BakeSource::FirstSeen {
+            judged = judged.because("nothing but this console tells when it settled");
+        }
+        judged
     }
 }

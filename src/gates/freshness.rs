@@ -1,16 +1,14 @@
-//! `freshness`: what is judged was heard just now; stale evidence closes the gate.
+//! `freshness`: the region is heard, and its workload is seen.
 
+use super::silence;
 use crate::domain::fleet::{Params, Service};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
-use crate::domain::link::Freshness as Link;
-use crate::domain::stamp::short;
-use crate::domain::text::safe;
 use crate::domain::verdict::{Judgement, Verdict};
 
-/// The gate type.
-pub struct Freshness;
+/// What the board shows of the region is what is there now.
+pub struct FreshnessGate;
 
-impl GateType for Freshness {
+impl GateType for FreshnessGate {
     fn name(&self) -> &'static str {
         "freshness"
     }
@@ -18,40 +16,31 @@ impl GateType for Freshness {
         GateRole::Both
     }
     fn about(&self) -> &'static str {
-        "The region's cluster is heard, and its workload was seen: stale evidence is no evidence."
+        "The cluster is heard (an event, a bookmark or a renewed watch within 45 s) and the workload is seen. NO DATA otherwise, never better."
     }
     fn parameters(&self) -> &'static [Parameter] {
         &[]
     }
-    fn build(&self, _params: &Params, _service: &Service) -> Result<Box<dyn Gate>, ParamError> {
-        Ok(Box::new(Self))
+    fn build(&self, _: &Params, _: &Service) -> Result<Box<dyn Gate>, ParamError> {
+        Ok(Box::new(FreshnessGate))
     }
 }
 
-impl Gate for Freshness {
+impl Gate for FreshnessGate {
     fn needs(&self) -> Vec<Need> {
         Vec::new()
     }
 
     fn judge(&self, evidence: &Evidence<'_>) -> Judgement {
-        let name = &evidence.region.name;
-        let age = |age: std::time::Duration| short(age.try_into().unwrap_or_default());
-        match &evidence.freshness {
-            Link::Never => Judgement::new(Verdict::NoData, "?", format!("{name}: its cluster was not heard yet")),
-            Link::Late(late) => {
-                let sentence = format!("{name}: its cluster has been silent for {}", age(*late));
-                Judgement::new(Verdict::NoData, format!("~ {}", age(*late)), sentence)
-            }
-            Link::Lost(last, reason) => {
-                let (word, why) = reason.text();
-                let last = last.map_or_else(|| "never heard".to_owned(), |l| format!("last heard {} ago", age(l)));
-                let sentence = format!("{name}: its cluster is {word} ({last}): {}", safe(why, 160));
-                Judgement::new(Verdict::NoData, "~ stale", sentence)
-            }
-            Link::Live if evidence.workload.is_none() => {
-                Judgement::new(Verdict::NoData, "?", format!("{name}: the workload was not seen"))
-            }
-            Link::Live => Judgement::new(Verdict::Go, "live", format!("{name} is heard")),
+        let region = &evidence.region.name;
+        if let Some(why) = silence(&evidence.freshness) {
+            return Judgement::new(Verdict::NoData, "NO LINK", format!("{region}: {why}"));
         }
+        let object = &evidence.region.workload;
+        if evidence.workload.is_none() {
+            let sentence = format!("{region}: {} {}/{} was not seen", object.kind, object.namespace, object.name);
+            return Judgement::new(Verdict::NoData, "unseen", sentence);
+        }
+        Judgement::new(Verdict::Go, "live", format!("{region}: heard, and {} {} is seen", object.kind, object.name))
     }
 }

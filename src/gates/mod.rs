@@ -1,22 +1,89 @@
 //! Gate types, each two pure functions in a file of its own, listed in one table.
 
-use crate::domain::gate::GateType;
+use std::time::Duration;
+
+use crate::domain::fleet::{GateSpec, Service};
+use crate::domain::gate::{Evidence, Gate, GateRole, GateType, ParamError, Parameter};
+use crate::domain::link::Freshness;
+use crate::domain::stamp::{SignedDuration, Timestamp, short};
+use crate::domain::verdict::{Judgement, Verdict};
 
 mod bake;
-mod bound;
 mod freshness;
 mod ready;
+#[cfg(test)]
+mod tests;
 mod threshold;
 
+pub use bake::Bake;
+pub use freshness::FreshnessGate;
+pub use ready::Ready;
+pub use threshold::{JUDGED_SPAN, Threshold, parse_bound};
+
 /// Every gate type.
-pub const GATES: &[&dyn GateType] = &[&ready::Ready, &bake::Bake, &threshold::Threshold, &freshness::Freshness];
+pub const GATES: &[&dyn GateType] = &[&Ready, &Bake, &Threshold, &FreshnessGate];
 
 /// A gate type by its name in the configuration.
 pub fn gate_type(name: &str) -> Option<&'static dyn GateType> {
     GATES.iter().copied().find(|g| g.name() == name)
 }
 
-#[cfg(test)]
-mod fixture;
-#[cfg(test)]
-mod tests;
+/// The gate that a checked configuration describes; an unknown type or a bad parameter otherwise.
+pub fn build(spec: &GateSpec, service: &Service) -> Result<Box<dyn Gate>, ParamError> {
+    let Some(gate) = gate_type(&spec.gate) else {
+        return Err(ParamError::new("gate", format!("there is no gate `{}`", spec.gate)));
+    };
+    gate.build(&spec.params, service)
+}
+
+impl dyn GateType {
+    /// Whether it may be an exit gate.
+    pub fn may_exit(&self) -> bool {
+        matches!(self.role(), GateRole::Exit | GateRole::Both)
+    }
+    /// Whether it may be an entry gate.
+    pub fn may_enter(&self) -> bool {
+        matches!(self.role(), GateRole::Entry | GateRole::Both)
+    }
+    /// A parameter by name.
+    pub fn parameter(&self, name: &str) -> Option<&'static Parameter> {
+        self.parameters().iter().find(|p| p.name == name)
+    }
+}
+
+/// Shorter than any use; keeps sums of times from overflowing.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// A moment later by a length of time; the last moment there is where that overflows.
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// What is only last known is not known: the verdict gets no better than NoData, and says why.
+fn only_if_heard(evidence: &Evidence<'_>, mut judged: Judgement) -> Judgement {
+    let Some(why) = silence(&evidence.freshness) else { return judged };
+    if judged.verdict >= Verdict::NoData {
+        return judged.because(why);
+    }
+    judged.verdict = Verdict::NoData;
+    judged.until = None;
+    judged.sentence = format!("{}: {why}; last known: {}", evidence.region.name, judged.sentence).into();
+    judged.cell = "NO LINK".into();
+    judged
+}
+
+/// Why a cluster is not heard; none while it is live.
+fn silence(freshness: &Freshness<'_>) -> Option<String> {
+    let age = |d: &Duration| SignedDuration::try_from(*d).map_or_else(|_| "long".to_owned(), short);
+    match freshness {
+        Freshness::Live => None,
+        Freshness::Never => Some("its cluster was not heard yet".to_owned()),
+        Freshness::Late(since) => Some(format!("its cluster was last heard {} ago", age(since))),
+        Freshness::Lost(since, reason) => {
+            let (word, text) = reason.text();
+            let heard =
+                since.as_ref().map_or_else(|| "never heard".to_owned(), |s| format!("last heard {} ago", age(s)));
+            Some(format!("its cluster is {word} ({text}), {heard}"))
+        }
+    }
+}

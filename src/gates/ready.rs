@@ -1,11 +1,13 @@
-//! `ready`: rolled out in every region of the ring.
+//! `ready`: the wanted template is rolled out everywhere in the ring.
 
+use super::only_if_heard;
+use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::{Params, Service};
-use crate::domain::gate::{Evidence, Gate, GateRole, GateType, ParamError, Parameter};
+use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
 use crate::domain::verdict::{Judgement, Verdict};
-use crate::domain::workload::Phase;
+use crate::domain::workload::{Phase, Workload};
 
-/// The gate type.
+/// Rolled out: settled on the wanted template, and not paused.
 pub struct Ready;
 
 impl GateType for Ready {
@@ -16,58 +18,90 @@ impl GateType for Ready {
         GateRole::Exit
     }
     fn about(&self) -> &'static str {
-        "The version is rolled out in every region of the ring, as `kubectl rollout status` decides it."
+        "The rollout is complete, on the template that the release wants, and not paused. Waits while pods are replaced; NO-GO when the progress deadline passed."
     }
     fn parameters(&self) -> &'static [Parameter] {
         &[]
     }
-    fn build(&self, _params: &Params, _service: &Service) -> Result<Box<dyn Gate>, ParamError> {
-        Ok(Box::new(Self))
+    fn build(&self, _: &Params, _: &Service) -> Result<Box<dyn Gate>, ParamError> {
+        Ok(Box::new(Ready))
     }
 }
 
 impl Gate for Ready {
-    fn needs(&self) -> Vec<crate::domain::gate::Need> {
+    fn needs(&self) -> Vec<Need> {
         Vec::new()
     }
 
     fn judge(&self, evidence: &Evidence<'_>) -> Judgement {
-        let name = &evidence.region.name;
+        let region = &evidence.region.name;
         let Some(workload) = evidence.workload else {
-            return Judgement::new(Verdict::NoData, "?", format!("{name}: the workload was not seen"));
+            let object = &evidence.region.workload;
+            let sentence = format!("{region}: {} {}/{} was not seen", object.kind, object.namespace, object.name);
+            return only_if_heard(evidence, Judgement::new(Verdict::NoData, "unseen", sentence));
         };
-        let replicas = workload.replicas;
-        let counts = format!("{} of {} ready", replicas.ready, replicas.desired);
-        let judgement = if evidence.wanted.is_some_and(|w| w != workload.template) {
-            let sentence = format!("{name} runs {}, another template than its ring should", workload.version);
-            Judgement::new(Verdict::Wait, "other version", sentence)
-        } else {
-            match workload.phase {
-                Phase::DeadlineExceeded => {
-                    let why = workload.progress.failure.as_deref().unwrap_or("progress deadline exceeded");
-                    Judgement::new(Verdict::NoGo, "failed", format!("{name}: the rollout failed: {why}"))
-                }
-                Phase::Complete if workload.paused => {
-                    Judgement::new(Verdict::Wait, "paused", format!("{name} is paused"))
-                }
-                Phase::Complete => Judgement::new(Verdict::Go, "", format!("{name} is rolled out, {counts}")),
-                phase => {
-                    let paused = if workload.paused { ", and paused" } else { "" };
-                    let cell = format!("{}/{}", replicas.updated, replicas.desired);
-                    let sentence = format!("{name} is {}{paused}: {counts}", phase.word());
-                    Judgement::new(Verdict::Wait, cell, sentence)
-                }
-            }
-        };
-        judgement.because(format!(
-            "generation {} (observed {}), template {}, updated {} ready {} available {} of {}",
-            workload.generation,
+        let judged = judge(evidence, workload);
+        let seen = format!(
+            "generation {} of {}, template {}, {}",
             workload.observed_generation,
+            workload.generation,
             workload.template.short(),
-            replicas.updated,
-            replicas.ready,
-            replicas.available,
-            replicas.desired
-        ))
+            counts(workload)
+        );
+        only_if_heard(evidence, judged.because(seen))
+    }
+}
+
+fn counts(workload: &Workload) -> String {
+    let r = workload.replicas;
+    format!("{} of {} updated, {} available", r.updated, r.desired, r.available)
+}
+
+fn judge(evidence: &Evidence<'_>, workload: &Workload) -> Judgement {
+    let region = &evidence.region.name;
+    let r = workload.replicas;
+    if workload.phase == Phase::DeadlineExceeded {
+        let why = workload.progress.failure.as_deref().unwrap_or("no message");
+        let sentence = format!("{region}: the progress deadline passed with {} ({why})", counts(workload));
+        return Judgement::new(Verdict::NoGo, "deadline", sentence);
+    }
+    if workload.image.is_none() {
+        let sentence = format!("{region}: there is no container {}", evidence.region.workload.container);
+        return Judgement::new(Verdict::NoData, "container", sentence);
+    }
+    if let Some(wanted) = evidence.wanted
+        && wanted != workload.template
+    {
+        let sentence = format!(
+            "{region}: runs template {} ({}), the release wants {}",
+            workload.template.short(),
+            workload.version,
+            wanted.short()
+        );
+        return Judgement::new(Verdict::Wait, workload.version.to_string(), sentence);
+    }
+    if workload.paused {
+        let sentence = format!("{region}: paused with {}", counts(workload));
+        return Judgement::new(Verdict::Wait, "paused", sentence);
+    }
+    match workload.phase {
+        Phase::Complete if r.desired == 0 => {
+            let text = "scaled to zero: nothing runs that could show a fault";
+            let mut judged = Judgement::new(Verdict::Findings, "0 pods", format!("{region}: {text}"));
+            judged.findings.push(Finding::new(Severity::Warning, "no-replicas", region.as_str(), text));
+            judged
+        }
+        Phase::Complete => {
+            let sentence = format!("{region}: {} is rolled out, {}", workload.version, counts(workload));
+            Judgement::new(Verdict::Go, format!("{}/{}", r.available, r.desired), sentence)
+        }
+        Phase::Unobserved => {
+            let sentence = format!("{region}: the controller has not seen generation {} yet", workload.generation);
+            Judgement::new(Verdict::Wait, "unobserved", sentence)
+        }
+        phase => {
+            let sentence = format!("{region}: {}, {}", phase.word(), counts(workload));
+            Judgement::new(Verdict::Wait, format!("{}/{}", r.updated.min(r.available), r.desired), sentence)
+        }
     }
 }

@@ -13,37 +13,11 @@ use crate::domain::question::{MetricQuestion, SeriesOf, Span};
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW};
 use crate::domain::text::safe;
 
-/// Names that may stand in `{{…}}` of a query.
-pub const PLACEHOLDERS: [&str; 7] = ["service", "region", "ring", "namespace", "workload", "version", "template_hash"];
-
 /// A newest sample older than this is stale.
 const FRESH: SignedDuration = SignedDuration::from_secs(300);
 
 /// Longest text of an error that is kept.
 const MOST_TEXT: usize = 200;
-
-/// Puts values into a query; they are escaped for a quoted PromQL string.
-pub fn render(query: &str, values: &BTreeMap<&str, &str>) -> String {
-    let mut out = query.to_owned();
-    for (name, value) in values {
-        let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        out = out.replace(&format!("{{{{{name}}}}}"), &value);
-    }
-    out
-}
-
-/// Placeholders of a query that are not known, in order.
-pub fn unknown_placeholders(query: &str) -> Vec<String> {
-    let mut unknown = Vec::new();
-    for part in query.split("{{").skip(1) {
-        if let Some((name, _)) = part.split_once("}}")
-            && !PLACEHOLDERS.contains(&name.trim())
-        {
-            unknown.push(name.to_owned());
-        }
-    }
-    unknown
-}
 
 /// Path of the endpoint for a question, below the base URL.
 pub fn path(question: &MetricQuestion) -> &'static str {

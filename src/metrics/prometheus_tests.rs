@@ -74,13 +74,6 @@ fn windows_that_are_left_out_are_gaps() {
 }
 
 #[test]
-fn values_are_escaped_and_unknown_names_are_found() {
-    let values = BTreeMap::from([("region", "e\"u\\")]);
-    assert_eq!(render(r#"x{r="{{region}}"}"#, &values), r#"x{r="e\"u\\"}"#);
-    assert_eq!(unknown_placeholders("{{region}} {{regoin}}"), ["regoin"]);
-}
-
-#[test]
 fn a_form_names_the_time_and_refuses_parts() {
     let form = form(&question(Span::Windows { first: at(300), last: at(900) }));
     let get = |k: &str| form.iter().find(|(n, _)| *n == k).map(|(_, v)| v.as_str());

@@ -130,7 +130,9 @@ fn service(engine: &Engine, at: ServiceIx, lines: &mut Vec<Line>) {
         }
         for column in &spec.columns {
             match seen.current.get(&column.name) {
-                Some((_, Ok(value))) => say(Exit::Done, format!("column {} is {}", column.name, column.unit.show(*value))),
+                Some((_, Ok(value))) => {
+                    say(Exit::Done, format!("column {} is {}", column.name, column.unit.show(*value)))
+                }
                 Some((_, Err(why))) => say(Exit::Refused, format!("column {}: {why}", column.name)),
                 None => say(Exit::Refused, format!("column {}: no answer in time", column.name)),
             }

@@ -1,0 +1,103 @@
+//! The policy hash: consoles that judge by other rules notice each other.
+
+use std::fmt::Write as _;
+
+use super::super::source::At;
+use crate::domain::fleet::{Carry, CarryValue, GateSpec, Param, QueryText, Service, Unit, VersionFrom};
+use crate::domain::id::Text;
+use crate::domain::version::sha256_hex;
+
+/// First 16 hex digits of the SHA-256 of a service's resolved topology and policy.
+///
+/// What only people read (labels, owners, titles, links) and how this console reaches
+/// clusters (contexts, kubeconfigs) is no part of it.
+pub(super) fn policy(service: &Service, clusters: &[At<String>]) -> Text {
+    let text = canonical(service, clusters);
+    sha256_hex(text.as_bytes()).chars().take(16).collect::<String>().into()
+}
+
+/// One fact per line, in a fixed order, texts quoted as JSON. Writing to a String cannot fail.
+fn canonical(service: &Service, clusters: &[At<String>]) -> String {
+    let mut out = String::from("gonogo policy 1\n");
+    let cluster = |at: usize| quoted(clusters.get(at).map_or("?", |c| &c.value));
+    let _ = writeln!(out, "service {} freeze {}", quoted(service.name.as_str()), service.freeze);
+    let _ = match &service.version_from {
+        VersionFrom::Image => writeln!(out, "version image"),
+        VersionFrom::Label(key) => writeln!(out, "version label {}", quoted(key)),
+        VersionFrom::Annotation(key) => writeln!(out, "version annotation {}", quoted(key)),
+    };
+    for carry in &service.carries {
+        let _ = match carry {
+            Carry::Image => writeln!(out, "carry image"),
+            Carry::ImageRef => writeln!(out, "carry image:ref"),
+            Carry::Pointer { path, value: CarryValue::Verbatim } => {
+                writeln!(out, "carry {}", quoted(&path.to_string()))
+            }
+            Carry::Pointer { path, value: CarryValue::Template(text) } => {
+                writeln!(out, "carry {} as {}", quoted(&path.to_string()), quoted(text))
+            }
+        };
+    }
+    for ring in &service.rings {
+        let stagger = ring.stagger.map_or(0, |s| s.as_millis());
+        let _ = writeln!(out, "ring {} parallelism {} stagger {stagger}", quoted(ring.name.as_str()), ring.parallelism);
+        for region in ring.regions.iter().filter_map(|at| service.region(*at)) {
+            let w = &region.workload;
+            let _ = writeln!(
+                out,
+                "region {} cluster {} {} {} {} {}",
+                quoted(region.name.as_str()),
+                cluster(region.cluster.at()),
+                quoted(&w.kind),
+                quoted(w.namespace.as_str()),
+                quoted(&w.name),
+                quoted(&w.container)
+            );
+            if let Some(r) = &region.route {
+                let (holder, namespace) = (cluster(r.cluster.at()), quoted(r.namespace.as_str()));
+                let (provider, name, backend) = (quoted(&r.provider), quoted(&r.name), quoted(&r.backend));
+                let _ = writeln!(out, "route {provider} {holder} {namespace} {name} {} {backend}", r.rule);
+            }
+            if let Some(capacity) = &region.capacity {
+                let _ = writeln!(out, "capacity {}", capacity.qps);
+            }
+            for absorber in &region.absorbers {
+                let _ = writeln!(out, "absorber {}", quoted(absorber.as_str()));
+            }
+        }
+        ring.exit_gates.iter().for_each(|g| gate(&mut out, "exit", g, service));
+        ring.entry_gates.iter().for_each(|g| gate(&mut out, "entry", g, service));
+    }
+    out
+}
+
+/// A gate with its parameters, and the query of the column it judges.
+fn gate(out: &mut String, role: &str, gate: &GateSpec, service: &Service) {
+    let _ = write!(out, "{role} {}", quoted(&gate.gate));
+    for (name, value) in &gate.params.0 {
+        let value = match value {
+            // `60m` and `1h` are one rule.
+            Param::Text(text) => match crate::domain::stamp::parse_duration(text) {
+                Some(length) if name == "for" => format!("{}ms", length.as_millis()),
+                _ => quoted(text),
+            },
+            Param::Number(number) => number.to_string(),
+            Param::Flag(flag) => flag.to_string(),
+            Param::List(list) => list.iter().map(|t| quoted(t)).collect::<Vec<_>>().join(","),
+        };
+        let _ = write!(out, " {name}={value}");
+    }
+    if let Some(column) = gate.params.text("column").and_then(|name| service.column(name)) {
+        let (query, by) = match &column.query {
+            QueryText::PerRegion(query) => (query, ""),
+            QueryText::ByLabel { query, label } => (query, &**label),
+        };
+        let unit = Unit::NAMES.iter().find(|(_, u)| *u == column.unit).map_or("", |(name, _)| *name);
+        let _ = write!(out, " query={} by={} unit={unit}", quoted(query), quoted(by));
+    }
+    out.push('\n');
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

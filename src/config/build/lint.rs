@@ -1,0 +1,216 @@
+//! What is usable but should be looked at.
+
+use super::super::error::Severity;
+use super::super::source::{At, Span};
+use super::Build;
+use super::clusters::Clusters;
+use super::prometheus::Prometheuses;
+use super::region::Regions;
+use super::topology::{RingDraft, TopologyDraft};
+use crate::domain::fleet::{Better, Fleet, GateSpec, Service};
+use crate::domain::stamp::parse_duration;
+use crate::gates::JUDGED_SPAN;
+use jiff::civil::Date;
+
+/// Older than that, a measured capacity says little about what runs today.
+pub const CAPACITY_DAYS: i32 = 90;
+
+/// Where a service's parts are written.
+pub(super) struct Places<'p> {
+    pub service: Span,
+    pub rings: &'p [RingDraft],
+}
+
+/// A ring that others wait for needs an exit gate; the last one may go without.
+pub(super) fn no_exit_gate(build: &Build<'_>, ring: &RingDraft, service: &str, last: bool) {
+    let name = &ring.name.value;
+    let fix = "add `\"ready\"` and a `bake` to its `exit`";
+    if last {
+        let message =
+            format!("ring `{name}` of service `{service}` has no exit gate: nothing says when the release is done");
+        build.problems.put(Severity::Note, "no-exit-gate", ring.name.at, message, fix);
+    } else {
+        let message = format!("ring `{name}` of service `{service}` has no exit gate: nothing can be promoted from it");
+        build.problems.error("no-exit-gate", ring.name.at, message, fix);
+    }
+}
+
+/// Exit gates that let a release through too easily.
+pub(super) fn exit_gates(build: &Build<'_>, ring: &RingDraft, gates: &[GateSpec], by_default: bool, last: bool) {
+    let name = &ring.name.value;
+    let has = |gate: &str| gates.iter().any(|g| &*g.gate == gate);
+    if gates.is_empty() || by_default {
+        return;
+    }
+    for (gate, why) in [
+        ("ready", "later rings may start while this one is still rolling out"),
+        ("bake", "later rings may start at once"),
+    ] {
+        if !has(gate) && !last {
+            let message = format!("the exit gates of ring `{name}` have no `{gate}`: {why}");
+            build.problems.put(
+                Severity::Finding,
+                "weak-exit",
+                ring.name.at,
+                message,
+                format!("add `{gate}` to its `exit`"),
+            );
+        }
+    }
+    let longest = gates.iter().filter_map(|g| g.params.text("for").and_then(parse_duration)).max();
+    let judged = std::time::Duration::try_from(JUDGED_SPAN).unwrap_or_default();
+    if longest.is_some_and(|l| l > judged) && has("threshold") {
+        let message = format!("ring `{name}` bakes for longer than the 7 days that thresholds look back");
+        build.problems.put(Severity::Finding, "long-bake", ring.name.at, message, "bake for at most `7d`");
+    }
+}
+
+/// The age of a measured capacity.
+pub(super) fn measured(build: &Build<'_>, at: Span, measured: Option<&At<Date>>) {
+    let fix = "measure again, and write the day: `measured = 2026-05-01`";
+    let Some(measured) = measured else {
+        let message = "this capacity has no date: nobody can tell whether it still holds";
+        return build.problems.put(Severity::Note, "undated-capacity", at, message, fix);
+    };
+    let Some(today) = build.given.today else { return };
+    let days = today.since(measured.value).map_or(0, |span| span.get_days());
+    if measured.value > today {
+        let message = format!("{} is in the future", measured.value);
+        build.problems.put(Severity::Finding, "future-capacity", measured.at, message, fix);
+    } else if days > CAPACITY_DAYS {
+        let message = format!("this capacity was measured {days} days ago");
+        build.problems.put(Severity::Finding, "stale-capacity", measured.at, message, fix);
+    }
+}
+
+/// What is odd about a service as a whole.
+pub(super) fn service(build: &Build<'_>, service: &Service, places: &Places<'_>, prometheuses: &Prometheuses) {
+    let put = |severity, code, at, message: String, fix: &str| build.problems.put(severity, code, at, message, fix);
+    let name = &service.name;
+    order(build, service, places);
+    if prometheuses.names.is_empty() {
+        let message =
+            format!("no Prometheus is configured: service `{name}` has no metrics, and its exposure counts as 100 %");
+        put(Severity::Note, "no-prometheus", places.service, message, "add `[prometheus.NAME]` with its `url`");
+    } else if service.traffic_column().is_none() {
+        let message = format!("no column of service `{name}` measures traffic: its exposure counts as 100 %");
+        put(
+            Severity::Note,
+            "no-traffic-column",
+            places.service,
+            message,
+            "write `traffic = true` in one `[column.NAME]`",
+        );
+    }
+    let judged = |gates: &[GateSpec]| gates.iter().any(|g| g.params.text("column").is_some());
+    for (ring, place) in service.rings.iter().zip(places.rings) {
+        for region in ring.regions.iter().filter_map(|at| service.region(*at)) {
+            let known = prometheuses.of_cluster.get(region.cluster.at()).copied().flatten().is_some();
+            if !known && judged(&ring.exit_gates) {
+                let at = place.regions.iter().find(|r| r.value == region.name.as_str()).map_or(place.name.at, |r| r.at);
+                let message =
+                    format!("region `{}` has no Prometheus: its thresholds will always say NO DATA", region.name);
+                put(Severity::Finding, "no-prometheus", at, message, "write `prometheus = \"…\"` in its cluster");
+            }
+        }
+        for gate in &ring.exit_gates {
+            wrong_way(build, service, gate, place);
+        }
+    }
+    if service.owner.is_none() && service.escalation.is_none() {
+        let message = format!("service `{name}` has neither `owner` nor `escalation`: nobody knows whom to call");
+        put(Severity::Note, "no-owner", places.service, message, "add `owner = \"…\"` and `escalation = \"…\"`");
+    }
+}
+
+/// A bound on the side that is good.
+fn wrong_way(build: &Build<'_>, service: &Service, gate: &GateSpec, place: &RingDraft) {
+    let Some(column) = gate.params.text("column").and_then(|c| service.column(c)) else { return };
+    let has = |bound: &str| gate.params.0.contains_key(bound);
+    let (bound, way) = match column.better {
+        Better::Lower if has("min") && !has("max") => ("min", "lower"),
+        Better::Higher if has("max") && !has("min") => ("max", "higher"),
+        _ => return,
+    };
+    let other = if bound == "min" { "max" } else { "min" };
+    let message = format!("`{bound}` bounds column `{}` on its good side: {way} is better there", column.name);
+    build.problems.put(
+        Severity::Finding,
+        "bound-on-good-side",
+        place.name.at,
+        message,
+        format!("did you mean `{other}`?"),
+    );
+}
+
+/// The smallest region goes first: a larger one before a smaller one deserves a second look.
+fn order(build: &Build<'_>, service: &Service, places: &Places<'_>) {
+    let mut largest: Option<(&str, &str, f64)> = None;
+    for (ring, place) in service.rings.iter().zip(places.rings) {
+        let sized = || {
+            ring.regions
+                .iter()
+                .filter_map(|at| service.region(*at))
+                .filter_map(|r| Some((r.name.as_str(), r.capacity?.qps)))
+        };
+        if let (Some((before, before_ring, size)), Some((region, smaller))) =
+            (largest, sized().min_by(|a, b| a.1.total_cmp(&b.1)))
+            && smaller < size
+        {
+            let message = format!(
+                "ring `{}` has region `{region}` ({smaller} qps), which is smaller than `{before}` ({size} qps) in ring `{before_ring}` before it",
+                ring.name
+            );
+            let fix = "the smallest region first limits what a bad release can reach; put it earlier";
+            build.problems.put(Severity::Finding, "order-by-size", place.name.at, message, fix);
+        }
+        for (region, qps) in sized() {
+            if largest.is_none_or(|(_, _, size)| qps > size) {
+                largest = Some((region, ring.name.as_str(), qps));
+            }
+        }
+    }
+}
+
+/// What is written and never used.
+pub(super) fn unused(
+    build: &Build<'_>,
+    clusters: &Clusters,
+    prometheuses: &Prometheuses,
+    regions: &Regions<'_>,
+    topologies: &[TopologyDraft],
+    fleet: &Fleet,
+) {
+    let note = |at: Span, what: &str, name: &str| {
+        let message = format!("{what} `{name}` is not used");
+        build.problems.put(Severity::Note, "unused", at, message, "take it out, or use it");
+    };
+    let all = || fleet.services.iter().flat_map(|s| &s.regions);
+    for (at, name) in clusters.names.iter().enumerate() {
+        let used =
+            all().any(|r| r.cluster.at() == at || r.route.as_ref().is_some_and(|route| route.cluster.at() == at));
+        if !used {
+            note(name.at, "cluster", &name.value);
+        }
+    }
+    for name in &prometheuses.names {
+        let of =
+            |server: &str| server == name.value || server.strip_prefix(&name.value).is_some_and(|r| r.starts_with('/'));
+        let used = prometheuses
+            .of_cluster
+            .iter()
+            .flatten()
+            .any(|at| prometheuses.servers.get(at.at()).is_some_and(|s| of(&s.name)));
+        if !used {
+            note(name.at, "prometheus", &name.value);
+        }
+    }
+    for (name, (place, _)) in &regions.tables {
+        if !all().any(|r| r.name.as_str() == name) {
+            note(place.at, "region", name);
+        }
+    }
+    for topology in topologies.iter().filter(|t| !t.used.get()) {
+        note(topology.name.at, "topology", &topology.name.value);
+    }
+}

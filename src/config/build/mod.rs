@@ -1,0 +1,161 @@
+//! From the parsed file to a checked configuration, section by section.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::error::ConfigError;
+use super::keys;
+use super::model::{Config, Given, KeyOverride, SimulatedClock, Ui};
+use super::reader::{Problems, Table};
+use super::source::{Source, Span};
+use crate::domain::fleet::Fleet;
+use crate::domain::id::{FleetName, Text};
+
+mod carry;
+mod clusters;
+mod columns;
+mod gates;
+mod hash;
+mod lint;
+mod names;
+mod prometheus;
+mod region;
+mod service;
+mod topology;
+mod workload;
+
+/// A configuration with what there is to say about it, or everything that is wrong.
+pub(super) type Outcome = Result<(Config, Vec<ConfigError>), Vec<ConfigError>>;
+
+/// Everything that the sections share while they are read.
+pub(super) struct Build<'a> {
+    pub problems: &'a Problems<'a>,
+    pub given: &'a Given<'a>,
+    /// The file's folder: paths in it are relative to that.
+    folder: PathBuf,
+}
+
+impl Build<'_> {
+    /// A path as it is meant: `~/` is the home folder, others are relative to the file.
+    fn path(&self, text: &str) -> PathBuf {
+        match text.strip_prefix("~/").and_then(|rest| Some((rest, (self.given.env)("HOME")?))) {
+            Some((rest, home)) => Path::new(&home).join(rest),
+            None => self.folder.join(text),
+        }
+    }
+}
+
+/// Reads the sections of a parsed file; `earlier` are problems of its syntax.
+pub(super) fn build(source: &Source, parsed: &DeTable<'_>, given: &Given<'_>, earlier: Vec<ConfigError>) -> Outcome {
+    let problems = Problems::new(source);
+    let folder = source.origin.parent().map(Path::to_owned).unwrap_or_default();
+    let config = {
+        let build = Build { problems: &problems, given, folder };
+        let root = Table::root(build.problems, &keys::ROOT, parsed);
+        config(&build, root, &source.origin)
+    };
+    let broken = problems.any_error() || !earlier.is_empty();
+    let found = problems.into_sorted();
+    if !broken {
+        return Ok((config, found));
+    }
+    // What was recovered of a broken line is not what its author meant.
+    let lines: Vec<usize> = earlier.iter().map(|e| e.line).collect();
+    let told = |e: &ConfigError| lines.is_empty() || !(lines.contains(&e.line) || e.code.starts_with("missing"));
+    let mut all = earlier;
+    all.extend(found.into_iter().filter(told));
+    all.sort_by_key(|e| (e.line, e.column));
+    Err(all)
+}
+
+fn config(build: &Build<'_>, root: Table<'_>, origin: &Path) -> Config {
+    let clusters = clusters::read(build, root);
+    let prometheuses = prometheus::read(build, root, &clusters);
+    let regions = region::read(build, root, &clusters);
+    let topologies = topology::read(build, root);
+    let services = service::read(
+        build,
+        root,
+        &service::Shared {
+            clusters: &clusters,
+            regions: &regions,
+            topologies: &topologies,
+            prometheuses: &prometheuses,
+        },
+    );
+    let name = root.text("fleet");
+    if let Some(name) = &name
+        && !names::is_label(&name.value)
+    {
+        let fix = "use lower-case letters, digits and `-`: it becomes part of ConfigMap names";
+        build.problems.error("bad-name", name.at, format!("`{}` cannot be the name of a fleet", name.value), fix);
+    }
+    let fleet = Fleet {
+        name: FleetName::new(name.map_or_else(|| "default".to_owned(), |n| n.value)),
+        clusters: clusters.fleet(&prometheuses),
+        prometheuses: prometheuses.servers.iter().map(|p| p.name.clone()).collect(),
+        services: services.services,
+    };
+    lint::unused(build, &clusters, &prometheuses, &regions, &topologies, &fleet);
+    Config {
+        fleet,
+        connections: clusters.connections,
+        prometheuses: prometheuses.servers,
+        ui: ui(build, root),
+        simulated_clock: clock(build, root),
+        origin: origin.to_owned(),
+    }
+}
+
+fn ui(build: &Build<'_>, root: Table<'_>) -> Ui {
+    let table = root.table("ui");
+    let refresh = table.and_then(|t| t.duration("refresh")).map(|refresh| {
+        let (least, most) = (std::time::Duration::from_secs(5), std::time::Duration::from_secs(300));
+        if refresh.value < least || refresh.value > most {
+            let message = "`refresh` must be from 5s to 5m";
+            build.problems.error("bad-duration", refresh.at, message, "write `refresh = \"15s\"`");
+        }
+        refresh.value
+    });
+    let mut keys = Vec::new();
+    for (command, value) in table.map(|t| t.by_name("keys")).unwrap_or_default() {
+        let texts = super::reader::texts_of(build.problems, &command.value, value);
+        keys.push(KeyOverride {
+            command: command.value.into(),
+            keys: texts.into_iter().map(|t| Text::from(t.value)).collect(),
+            line: build.problems.source.line(command.at),
+        });
+    }
+    Ui {
+        theme: table.and_then(|t| t.text("theme")).map_or_else(|| "dark".into(), |t| t.value.into()),
+        refresh: refresh.unwrap_or(std::time::Duration::from_secs(15)),
+        keys,
+    }
+}
+
+fn clock(build: &Build<'_>, root: Table<'_>) -> Option<SimulatedClock> {
+    let table = root.table("simulated_clock")?;
+    for key in ["start", "at"] {
+        if table.raw(key).is_none() {
+            table.missing(key, "2026-05-01T12:00:00Z");
+        }
+    }
+    let speed = table.number("speed");
+    if let Some(speed) = &speed
+        && speed.value <= 0.0
+    {
+        build.problems.error("bad-number", speed.at, "`speed` must be positive", "write `speed = 1`");
+    }
+    Some(SimulatedClock {
+        start: table.moment("start")?.value,
+        at: table.moment("at")?.value,
+        speed: speed.map_or(1.0, |s| s.value),
+    })
+}
+
+/// The place of a text inside a value of the file, else the whole value: for carets inside strings.
+pub(super) fn inside(source: &Source, value: Span, needle: &str) -> Span {
+    let found = source.text.get(value.start..value.end).and_then(|text| text.find(needle));
+    found.map_or(value, |i| Span { start: value.start + i, end: value.start + i + needle.len() })
+}

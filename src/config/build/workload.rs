@@ -1,0 +1,168 @@
+//! Workload and route of a service in one region, from templates and overrides.
+
+use super::super::reader::Table;
+use super::super::source::{At, Span};
+use super::Build;
+use super::carry::placeholders;
+use super::clusters::Clusters;
+use super::names::{self, Kind};
+use crate::domain::fleet::{RouteRef, WorkloadRef};
+use crate::domain::id::{ClusterIx, Namespace, Text};
+
+/// What templates are filled with.
+#[derive(Clone, Copy)]
+pub(super) struct Here<'n> {
+    pub service: &'n At<String>,
+    pub region: &'n str,
+    pub ring: &'n str,
+    pub cluster: &'n str,
+}
+
+const KNOWN: [&str; 4] = ["service", "region", "ring", "cluster"];
+
+impl Here<'_> {
+    fn fill(&self, build: &Build<'_>, template: &At<String>) -> Option<String> {
+        placeholders(build, &template.value, template.at, &KNOWN)?;
+        let text = template.value.replace("{{service}}", &self.service.value).replace("{{region}}", self.region);
+        Some(text.replace("{{ring}}", self.ring).replace("{{cluster}}", self.cluster))
+    }
+}
+
+/// Tables from the most specific to the most general.
+pub(super) fn first_text(tables: &[Option<Table<'_>>], key: &str) -> Option<At<String>> {
+    let table = tables.iter().flatten().find(|t| t.section.key(key).is_some() && t.raw(key).is_some())?;
+    table.text(key)
+}
+
+/// What a filled name must look like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Label,
+    Subdomain,
+}
+
+fn named(build: &Build<'_>, here: Here<'_>, what: &str, template: &At<String>, form: Form) -> Option<Text> {
+    let text = here.fill(build, template)?;
+    let fits = if form == Form::Label { names::is_label(&text) } else { names::is_subdomain(&text) };
+    if fits {
+        return Some(text.into());
+    }
+    let message = format!("`{text}` cannot be the {what} of `{}` in region `{}`", here.service.value, here.region);
+    build.problems.error("bad-name", template.at, message, "Kubernetes takes lower-case letters, digits and `-`");
+    None
+}
+
+/// The workload; `region_namespace` is what `[region.NAME]` says for every service.
+pub(super) fn workload(
+    build: &Build<'_>,
+    here: Here<'_>,
+    own: Option<Table<'_>>,
+    general: [Option<Table<'_>>; 2],
+    region_namespace: Option<&At<String>>,
+) -> Option<WorkloadRef> {
+    let service = At { value: "{{service}}".to_owned(), at: here.service.at };
+    let [from_service, from_defaults] = general;
+    let tables = [own, from_service, from_defaults];
+    let text = |key: &str| first_text(&tables, key);
+    let namespace = first_text(&[own], "namespace")
+        .or_else(|| region_namespace.cloned())
+        .or_else(|| text("namespace"))
+        .unwrap_or_else(|| service.clone());
+    let kind = text("kind").unwrap_or_else(|| At { value: "Deployment".to_owned(), at: here.service.at });
+    let known = crate::kinds::kind(&kind.value).is_some();
+    if !known {
+        names::unknown(build.problems, Kind::WorkloadKind, &kind, crate::kinds::KINDS.iter().map(|k| k.name()));
+    }
+    let namespace = named(build, here, "namespace", &namespace, Form::Label);
+    let name = named(build, here, "workload", &text("name").unwrap_or_else(|| service.clone()), Form::Subdomain);
+    let container = named(build, here, "container", &text("container").unwrap_or_else(|| service.clone()), Form::Label);
+    known.then_some(WorkloadRef {
+        kind: kind.value.into(),
+        namespace: Namespace::new(namespace?),
+        name: name?,
+        container: container?,
+    })
+}
+
+/// What of a service's route does not depend on the region.
+pub(super) struct RouteDraft<'a> {
+    tables: [Option<Table<'a>>; 2],
+    provider: At<String>,
+    cluster: ClusterIx,
+    rule: u32,
+    except: Vec<At<String>>,
+    backends: Option<Vec<(At<String>, At<String>)>>,
+}
+
+/// The route of a service, from its own table and the defaults'; none: it has none.
+pub(super) fn route<'a>(
+    build: &Build<'_>,
+    clusters: &Clusters,
+    service: Table<'a>,
+    defaults: Option<Table<'a>>,
+) -> Option<RouteDraft<'a>> {
+    if service.is_off("route") {
+        return None;
+    }
+    let tables = [service.table("route"), defaults.and_then(|d| d.table("route"))];
+    let table = tables.iter().flatten().next().copied()?;
+    let provider =
+        first_text(&tables, "provider").unwrap_or_else(|| At { value: "HTTPRoute".to_owned(), at: table.at });
+    if crate::traffic::provider(&provider.value).is_none() {
+        let known = crate::traffic::PROVIDERS.iter().map(|p| p.name());
+        names::unknown(build.problems, Kind::Provider, &provider, known);
+    }
+    let cluster = first_text(&tables, "cluster");
+    if cluster.is_none() && !tables.iter().flatten().any(|t| t.raw("cluster").is_some()) {
+        table.missing("cluster", "\"edge\"");
+    }
+    let with = |key: &str| tables.iter().flatten().find(|t| t.raw(key).is_some()).copied();
+    let backends = with("backends").map(|t| {
+        let text = |name: At<String>, value: &super::super::reader::Value<'_>| {
+            let backend = super::super::reader::texts_of(build.problems, &name.value, value).into_iter().next()?;
+            Some((name, backend))
+        };
+        t.by_name("backends").into_iter().filter_map(|(name, value)| text(name, value)).collect()
+    });
+    Some(RouteDraft {
+        provider,
+        cluster: clusters.find(build, &cluster?)?,
+        rule: with("rule").and_then(|t| t.whole("rule")).unwrap_or(0),
+        except: with("except").and_then(|t| t.texts("except")).unwrap_or_default(),
+        backends,
+        tables,
+    })
+}
+
+impl RouteDraft<'_> {
+    /// Names of regions that it mentions, to be checked against the service's.
+    pub fn mentioned(&self) -> impl Iterator<Item = &At<String>> {
+        self.except.iter().chain(self.backends.iter().flatten().map(|(name, _)| name))
+    }
+
+    /// The route of one region; none: it does not reach it.
+    pub fn of(&self, build: &Build<'_>, here: Here<'_>, own: Option<Table<'_>>) -> Option<(RouteRef, Span)> {
+        if own.and_then(|t| t.flag("route")) == Some(false) || self.except.iter().any(|e| e.value == here.region) {
+            return None;
+        }
+        let listed = self.backends.as_ref().map(|b| b.iter().find(|(name, _)| name.value == here.region));
+        let backend = match (first_text(&[own], "backend"), listed) {
+            (Some(own), _) => own,
+            (None, Some(listed)) => listed?.1.clone(),
+            (None, None) => first_text(&self.tables, "backend")
+                .unwrap_or_else(|| At { value: "{{service}}-{{region}}".to_owned(), at: here.service.at }),
+        };
+        let service = At { value: "{{service}}".to_owned(), at: here.service.at };
+        let text = |key: &str| first_text(&self.tables, key).unwrap_or_else(|| service.clone());
+        let rule = own.filter(|t| t.raw("rule").is_some()).and_then(|t| t.whole("rule")).unwrap_or(self.rule);
+        let route = RouteRef {
+            provider: self.provider.value.as_str().into(),
+            cluster: self.cluster,
+            namespace: Namespace::new(named(build, here, "route's namespace", &text("namespace"), Form::Label)?),
+            name: named(build, here, "route", &text("name"), Form::Subdomain)?,
+            rule: rule as usize,
+            backend: named(build, here, "backend", &backend, Form::Label)?,
+        };
+        Some((route, backend.at))
+    }
+}

@@ -1,0 +1,1 @@
+//! Reading kubeconfigs offline, merged as kubectl does; secrets are never held.

@@ -1,0 +1,187 @@
+//! The checked configuration: no key is left open where a default exists.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::domain::fleet::Fleet;
+use crate::domain::id::{ClusterIx, PrometheusIx, Text};
+
+/// Everything the program is told by its file.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What is released, where, and by which rules.
+    pub fleet: Fleet,
+    /// How each cluster is reached; same positions as [`Fleet::clusters`].
+    pub connections: Vec<Connection>,
+    /// How each Prometheus is reached; same positions as [`Fleet::prometheuses`].
+    pub prometheuses: Vec<PrometheusServer>,
+    /// The screen.
+    pub ui: Ui,
+    /// The simulation's time; none: the host's clock.
+    pub simulated_clock: Option<SimulatedClock>,
+    /// The file it was read from.
+    pub origin: PathBuf,
+}
+
+/// How a cluster is reached; the current context is never used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// A context of a kubeconfig.
+    Context {
+        /// Its name.
+        context: Text,
+        /// The kubeconfig; none: `$KUBECONFIG`, else `~/.kube/config`.
+        kubeconfig: Option<PathBuf>,
+    },
+    /// The service account of the pod that gonogo runs in.
+    InCluster,
+}
+
+/// How a Prometheus is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrometheusServer {
+    /// Its name, as in [`Fleet::prometheuses`].
+    pub name: Text,
+    /// Where it is.
+    pub reach: Reach,
+    /// Headers to send.
+    pub headers: Vec<(Text, Secret)>,
+    /// Who we are there.
+    pub login: Login,
+    /// PEM file of the certificate authority; none: the host's.
+    pub ca: Option<PathBuf>,
+}
+
+/// Where a Prometheus is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Base URL without `/api/v1` and without a slash at the end.
+    Url(Text),
+    /// GET through an API server's service proxy, with the kubeconfig's identity.
+    ServiceProxy {
+        /// The cluster it runs in.
+        cluster: ClusterIx,
+        /// Namespace of the Service.
+        namespace: Text,
+        /// Name of the Service.
+        service: Text,
+        /// Port number or name.
+        port: Text,
+        /// The Service speaks TLS.
+        https: bool,
+        /// Path before `/api/v1`; empty or with a slash in front.
+        path: Text,
+    },
+}
+
+/// Who we are for a Prometheus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// Nobody.
+    None,
+    /// Basic authentication.
+    Basic {
+        /// User name.
+        user: Text,
+        /// Password.
+        password: Secret,
+    },
+    /// Bearer token.
+    Bearer(Secret),
+}
+
+/// Something that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// Known: from the environment, or a header's plain text.
+    Known(Text),
+    /// The trimmed content of a file, read when it is needed: tokens are renewed.
+    File(PathBuf),
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Secret::Known(_) => f.write_str("Secret(…)"),
+            Secret::File(path) => write!(f, "Secret(file {})", path.display()),
+        }
+    }
+}
+
+/// The screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ui {
+    /// Name of the theme.
+    pub theme: Text,
+    /// How often Prometheus is asked.
+    pub refresh: Duration,
+    /// Keys by command, as written.
+    pub keys: Vec<KeyOverride>,
+}
+
+/// Keys for a command, as written; `input` reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyOverride {
+    /// The command, e.g. `promote`.
+    pub command: Text,
+    /// Its keys; empty: none.
+    pub keys: Vec<Text>,
+    /// Line in the file, for messages.
+    pub line: usize,
+}
+
+/// The simulation's time: it was `start` at the real time `at`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SimulatedClock {
+    /// Simulated time at `at`.
+    pub start: Timestamp,
+    /// Real time.
+    pub at: Timestamp,
+    /// Simulated seconds per real second; positive.
+    pub speed: f64,
+}
+
+impl SimulatedClock {
+    /// The simulated time at a real one.
+    pub fn at(&self, real: Timestamp) -> Timestamp {
+        let passed = real.duration_since(self.at).as_secs_f64() * self.speed;
+        let passed = jiff::SignedDuration::try_from_secs_f64(passed).unwrap_or_default();
+        self.start.saturating_add(passed).unwrap_or(self.start)
+    }
+}
+
+impl Config {
+    /// How a cluster is reached.
+    pub fn connection(&self, at: ClusterIx) -> Option<&Connection> {
+        self.connections.get(at.at())
+    }
+    /// How a Prometheus is reached.
+    pub fn prometheus(&self, at: PrometheusIx) -> Option<&PrometheusServer> {
+        self.prometheuses.get(at.at())
+    }
+}
+
+/// Lists the contexts of a kubeconfig (none: the default one), or says why it cannot be read.
+pub type Contexts<'a> = dyn Fn(Option<&Path>) -> Result<Vec<String>, String> + 'a;
+
+/// What the reader is told of the world.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// Variables of the environment.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// The contexts there are; none: contexts are not checked.
+    pub contexts: Option<&'a Contexts<'a>>,
+    /// Today, to judge the age of capacities; none: not judged.
+    pub today: Option<Date>,
+}
+
+impl Given<'_> {
+    /// Knows the given environment and nothing else.
+    pub fn env<'a>(env: &'a dyn Fn(&str) -> Option<String>) -> Given<'a> {
+        Given { env, contexts: None, today: None }
+    }
+}

@@ -1,0 +1,1 @@
+//! The format's reference, made from the table of keys: JSON schema and Markdown.
