@@ -9,6 +9,8 @@ use crate::domain::stamp::{SignedDuration, Timestamp, short};
 use crate::domain::verdict::{Judgement, Verdict};
 
 mod bake;
+#[cfg(test)]
+mod fixture;
 mod freshness;
 mod ready;
 #[cfg(test)]

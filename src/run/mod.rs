@@ -1,6 +1,8 @@
 //! The shells around the engine.
 
+mod board;
 mod check;
+mod console;
 pub mod failure;
 pub mod inbox;
 mod journal;
@@ -10,6 +12,7 @@ mod session;
 mod sim;
 pub mod terminal;
 mod verb;
+mod world;
 
 use std::io::Write;
 use std::process::ExitCode;

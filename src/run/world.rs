@@ -1,0 +1,186 @@
+//! What a run stands on: configuration, runtime, clock, and the ways into clusters and Prometheus.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use color_eyre::eyre::{Result, WrapErr};
+use tokio::runtime::Runtime;
+
+use super::inbox::Inbox;
+use super::performer::Performer;
+use crate::config::{Config, Connection};
+use crate::domain::fleet::Fleet;
+use crate::domain::id::Operator;
+use crate::engine::{Engine, Setting};
+use crate::io::command::Processes;
+use crate::io::connect::{KubeDial, Memory, Plugins, ProxyEnv, Remembered, Way, usual_files};
+use crate::io::files::Places;
+use crate::io::journal::{Files, Journal};
+use crate::io::prometheus::Prometheus;
+use crate::io::watch::{plan, reach, watch_all};
+use crate::io::{Clock, Clusters, Mode, Tell};
+
+/// Who and where we are: read from the environment once.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Folders.
+    pub places: Places,
+    /// Files that kubectl reads.
+    pub kubeconfigs: Vec<PathBuf>,
+    /// Proxies.
+    pub proxy: ProxyEnv,
+    /// This host's name.
+    pub host: String,
+    /// `user@host`.
+    pub operator: Operator,
+}
+
+impl Surroundings {
+    /// Of this process.
+    pub fn read() -> Self {
+        let var = |name: &str| std::env::var_os(name);
+        let text = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let places = Places::of(var, &std::env::temp_dir());
+        let home = var("HOME").map(PathBuf::from);
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let user = text("USER").or_else(|| text("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
+        let kubeconfig: Option<OsString> = var("KUBECONFIG");
+        Self {
+            places,
+            kubeconfigs: usual_files(kubeconfig.as_deref(), home.as_deref()),
+            proxy: ProxyEnv::read(text),
+            operator: Operator::new(format!("{user}@{host}")),
+            host,
+        }
+    }
+}
+
+/// What a run stands on.
+pub struct World {
+    /// The configuration.
+    pub config: Config,
+    /// Its fleet, shared.
+    pub fleet: Arc<Fleet>,
+    /// The runtime of everything that waits.
+    pub runtime: Arc<Runtime>,
+    /// The clock.
+    pub clock: Clock,
+    /// Who and where we are.
+    pub around: Surroundings,
+    dial: Arc<KubeDial>,
+    remembered: Arc<dyn Remembered>,
+    journal: Option<Journal>,
+    /// Why there is no journal.
+    pub unjournaled: Option<String>,
+    seed: u64,
+}
+
+impl World {
+    /// Over a configuration. Nothing is connected yet.
+    pub fn new(config: Config, runtime: Arc<Runtime>, around: Surroundings) -> Self {
+        let clock = match &config.simulated_clock {
+            Some(simulated) => Clock::simulated(simulated.at(Clock::host().wall()), simulated.speed),
+            None => Clock::host(),
+        };
+        let ways = config.connections.iter().map(way).collect();
+        let plugins = Plugins::new(Arc::new(Processes), clock.clone());
+        let dial = KubeDial::new(ways, around.kubeconfigs.clone(), around.proxy.clone(), plugins, clock.clone());
+        let remembered: Arc<dyn Remembered> = Arc::new(Memory::new(around.places.identities()));
+        Self {
+            fleet: Arc::new(config.fleet.clone()),
+            config,
+            runtime,
+            clock,
+            around,
+            dial: Arc::new(dial),
+            remembered,
+            journal: None,
+            unjournaled: None,
+            seed: fastrand::u64(..),
+        }
+    }
+
+    /// Where the journal is.
+    pub fn journal_folder(&self) -> PathBuf {
+        self.around.places.journal()
+    }
+
+    /// Starts the journal's thread: without it nothing can be raised.
+    pub fn start_journal(&mut self) {
+        let files = Files::new(self.journal_folder(), &self.around.host);
+        match Journal::start(files, self.clock.clone()) {
+            Ok(journal) => self.journal = Some(journal),
+            Err(error) => self.unjournaled = Some(format!("the journal cannot be started: {error}")),
+        }
+    }
+
+    /// Connects everything: watches tell the inbox, the performer answers to it.
+    pub fn connect<K: Send + 'static>(&self, inbox: &Inbox<K>, watch_only: bool) -> Performer<K> {
+        let _guard = self.runtime.enter();
+        let plans = plan(&self.fleet);
+        let mode = if watch_only {
+            Mode::Watch(reach(&plans, Prometheus::proxy_paths(&self.config)))
+        } else {
+            Mode::Console
+        };
+        let clusters = Clusters::new(self.fleet.clone(), self.dial.clone(), &mode, &self.clock);
+        let to = inbox.clone();
+        let tell: Tell = Arc::new(move |seen| to.seen(seen));
+        let watching = watch_all(&clusters, &plans, &self.clock, &tell, &self.remembered, self.seed);
+        let prometheus = Prometheus::new(&self.config, &clusters, watch_only, tell);
+        let journal = if watch_only { None } else { self.journal.clone() };
+        Performer::new(
+            self.runtime.handle().clone(),
+            clusters,
+            Arc::new(watching),
+            Arc::new(move |question| prometheus.ask(question)),
+            journal,
+            inbox.clone(),
+        )
+    }
+
+    /// An engine that has seen nothing.
+    pub fn engine(&self, may_keep: bool) -> Engine {
+        let setting = Setting {
+            operator: self.around.operator.clone(),
+            seed: self.seed,
+            may_keep,
+            refresh: self.config.ui.refresh,
+        };
+        Engine::new(self.fleet.clone(), setting, self.clock.now())
+    }
+
+    /// The ways into clusters, for `login`.
+    pub fn dial(&self) -> &Arc<KubeDial> {
+        &self.dial
+    }
+}
+
+fn way(connection: &Connection) -> Way {
+    match connection {
+        Connection::Context { context, kubeconfig } => {
+            Way::Context { context: context.to_string(), file: kubeconfig.clone() }
+        }
+        Connection::InCluster => Way::InCluster,
+    }
+}
+
+/// Reads an offline copy of a runbook; an URL has none.
+pub fn runbook(text: &str, beside: &Path) -> Option<String> {
+    if text.contains("://") {
+        return None;
+    }
+    let path = beside.parent().unwrap_or(beside).join(text);
+    let size = std::fs::metadata(&path).ok()?.len();
+    (size <= 1 << 20).then(|| std::fs::read_to_string(&path).ok()).flatten()
+}
+
+/// A runtime with two workers: nothing computes there for long.
+pub fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .wrap_err("the runtime cannot be started")
+}
