@@ -9,8 +9,6 @@ use crate::domain::stamp::{SignedDuration, Timestamp, short};
 use crate::domain::verdict::{Judgement, Verdict};
 
 mod bake;
-#[cfg(test)]
-mod fixture;
 mod freshness;
 mod ready;
 #[cfg(test)]
@@ -38,7 +36,7 @@ pub fn build(spec: &GateSpec, service: &Service) -> Result<Box<dyn Gate>, ParamE
     gate.build(&spec.params, service)
 }
 
-impl dyn GateType {
+impl dyn GateType + '_ {
     /// Whether it may be an exit gate.
     pub fn may_exit(&self) -> bool {
         matches!(self.role(), GateRole::Exit | GateRole::Both)

@@ -1,213 +1,509 @@
-//! Each gate as a table: what is seen, and what is said of it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+//! Gates judged on tables of evidence.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::fixture::{params, service, workload};
-use super::{GATES, gate_type};
-use crate::domain::fleet::Service;
-use crate::domain::gate::{BakeSource, BakeStart, Evidence, Gate};
-use crate::domain::id::{ColumnName, RegionIx};
-use crate::domain::link::{Freshness, LostReason};
+use super::*;
+use crate::domain::fleet::{
+    Better, Carry, Column, Param, Params, QueryText, Region, Ring, Unit, VersionFrom, WorkloadRef,
+};
+use crate::domain::gate::{BakeSource, BakeStart, Need};
+use crate::domain::id::{ClusterIx, ColumnName, Namespace, RegionIx, RegionName, RingIx, RingName, ServiceName};
+use crate::domain::link::LostReason;
 use crate::domain::metric::{NoData, Reading, Windows};
-use crate::domain::stamp::Timestamp;
-use crate::domain::verdict::{Judgement, Verdict};
-use crate::domain::workload::{Phase, Progressing, Workload};
+use crate::domain::stamp::WINDOW;
+use crate::domain::version::{Image, TemplateDigest, Version};
+use crate::domain::workload::{Phase, Progress, Progressing, Replicas, Workload};
 
-fn at(text: &str) -> Timestamp {
-    format!("2026-11-20T{text}:00Z").parse().unwrap()
+fn at(minutes: i64) -> Timestamp {
+    // A moment on a window boundary.
+    Timestamp::from_second(1_800_000_000 + minutes * 60).unwrap()
 }
 
-struct Case<'a> {
-    workload: Option<&'a Workload>,
-    freshness: Freshness<'a>,
-    start: Option<Timestamp>,
+fn digest(n: u8) -> TemplateDigest {
+    TemplateDigest::of(&serde_json::json!({"n": n}))
+}
+
+fn service() -> Service {
+    let column = |name: &str, unit| Column {
+        name: ColumnName::new(name),
+        title: name.into(),
+        query: QueryText::PerRegion("up".into()),
+        unit,
+        better: Better::Lower,
+        is_traffic: false,
+    };
+    Service {
+        name: ServiceName::new("web"),
+        rings: vec![Ring {
+            name: RingName::new("ring-1"),
+            label: None,
+            regions: vec![RegionIx(0)],
+            parallelism: 1,
+            stagger: None,
+            exit_gates: Vec::new(),
+            entry_gates: Vec::new(),
+        }],
+        regions: vec![Region {
+            name: RegionName::new("eu"),
+            ring: RingIx(0),
+            cluster: ClusterIx(0),
+            workload: WorkloadRef {
+                kind: "Deployment".into(),
+                namespace: Namespace::new("web"),
+                name: "web".into(),
+                container: "web".into(),
+            },
+            route: None,
+            capacity: None,
+            absorbers: Vec::new(),
+            zone: None,
+            owner: None,
+            escalation: None,
+            deciders: Vec::new(),
+        }],
+        columns: vec![column("errors", Unit::Ratio), column("p99", Unit::Seconds), column("heap", Unit::Bytes)],
+        carries: vec![Carry::Image],
+        version_from: VersionFrom::Image,
+        owner: None,
+        escalation: None,
+        deciders: Vec::new(),
+        runbook: None,
+        release_url: None,
+        freeze: false,
+        policy_hash: "".into(),
+    }
+}
+
+fn workload() -> Workload {
+    Workload {
+        uid: "u".into(),
+        generation: 3,
+        observed_generation: 3,
+        template: digest(1),
+        version: Version("v2".into()),
+        image: Some(Image::parse("web:v2")),
+        replicas: Replicas { desired: 4, total: 4, updated: 4, ready: 4, available: 4 },
+        paused: false,
+        progress: Progress::default(),
+        phase: Phase::Complete,
+        revision: None,
+        change_cause: None,
+        owner: None,
+    }
+}
+
+/// Evidence as data that a test changes.
+struct Case {
+    service: Service,
+    workload: Option<Workload>,
+    wanted: Option<TemplateDigest>,
+    freshness: Freshness<'static>,
+    bake_start: Option<BakeStart>,
     windows: BTreeMap<ColumnName, Windows>,
     now: Timestamp,
 }
 
-impl<'a> Case<'a> {
-    fn new(workload: Option<&'a Workload>) -> Self {
-        Self {
-            workload,
-            freshness: Freshness::Live,
-            start: Some(at("10:02")),
-            windows: BTreeMap::new(),
-            now: at("10:17"),
-        }
+/// Settled at minute 0 of a boundary, judged an hour later.
+fn case() -> Case {
+    Case {
+        service: service(),
+        workload: Some(workload()),
+        wanted: Some(digest(1)),
+        freshness: Freshness::Live,
+        bake_start: Some(BakeStart { at: at(0), source: BakeSource::Condition }),
+        windows: BTreeMap::new(),
+        now: at(60),
     }
-    fn windows(mut self, readings: &[(&str, Reading)]) -> Self {
-        let windows = readings.iter().map(|(t, r)| (at(t), r.clone())).collect();
-        self.windows.insert("errors".into(), Windows(windows));
-        self
-    }
-    fn judge(self, gate: &dyn Gate, service: &Service) -> Judgement {
+}
+
+impl Case {
+    fn judge(&self, gate: &dyn Gate) -> Judgement {
         gate.judge(&Evidence {
-            service,
-            ring: &service.rings[0],
-            region: &service.regions[0],
+            service: &self.service,
+            ring: &self.service.rings[0],
+            region: &self.service.regions[0],
             at: RegionIx(0),
-            workload: self.workload,
-            wanted: None,
-            freshness: self.freshness,
-            bake_start: self.start.map(|at| BakeStart { at, source: BakeSource::Condition }),
+            workload: self.workload.as_ref(),
+            wanted: self.wanted,
+            freshness: self.freshness.clone(),
+            bake_start: self.bake_start,
             windows: &self.windows,
             current: &BTreeMap::new(),
             now: self.now,
         })
     }
-}
-
-fn build(name: &str, entries: &[(&str, &str)]) -> Box<dyn Gate> {
-    gate_type(name).unwrap().build(&params(entries), &service()).expect("the parameters are right")
-}
-
-#[test]
-fn ready_waits_for_the_rollout_and_says_no_when_it_failed() {
-    let service = service();
-    let gate = build("ready", &[]);
-    let judge = |w: Option<&Workload>| Case::new(w).judge(&*gate, &service).verdict;
-    assert_eq!(judge(None), Verdict::NoData);
-    assert_eq!(judge(Some(&workload(Phase::Complete))), Verdict::Go);
-    assert_eq!(judge(Some(&workload(Phase::Unobserved))), Verdict::Wait);
-    assert_eq!(judge(Some(&workload(Phase::Progressing(Progressing::Updating)))), Verdict::Wait);
-    assert_eq!(judge(Some(&workload(Phase::DeadlineExceeded))), Verdict::NoGo);
-    let paused = Workload { paused: true, ..workload(Phase::Complete) };
-    assert_eq!(judge(Some(&paused)), Verdict::Wait);
-}
-
-#[test]
-fn a_bake_ends_to_the_second_and_never_begins_in_the_future() {
-    let service = service();
-    let gate = build("bake", &[("for", "15m")]);
-    let judge = |start: Option<&str>, now: &str| {
-        Case { start: start.map(at), now: at(now), ..Case::new(None) }.judge(&*gate, &service)
-    };
-    assert_eq!(judge(None, "10:17").verdict, Verdict::NoData);
-    let waits = judge(Some("10:02"), "10:16");
-    assert_eq!((waits.verdict, &*waits.cell, waits.until), (Verdict::Wait, "1m00s", Some(at("10:17"))));
-    assert_eq!(judge(Some("10:02"), "10:17").verdict, Verdict::Go);
-    assert_eq!(judge(Some("10:30"), "10:17").verdict, Verdict::NoData);
-    assert_eq!(gate.minimum(), Duration::from_secs(900));
-}
-
-#[test]
-fn a_threshold_is_judged_by_its_worst_whole_window() {
-    let service = service();
-    let gate = build("threshold", &[("column", "errors"), ("max", "1%")]);
-    let judge = |readings: &[(&str, Reading)]| Case::new(None).windows(readings).judge(&*gate, &service);
-    // The bake began at 10:02 and it is 10:17: the only whole windows end at 10:10 and 10:15.
-    let good = judge(&[("10:05", Ok(0.5)), ("10:10", Ok(0.002)), ("10:15", Ok(0.01))]);
-    assert_eq!((good.verdict, &*good.cell), (Verdict::Go, "1.00 %"), "a window before the bake does not count");
-    let bad = judge(&[("10:10", Ok(0.0101)), ("10:15", Ok(0.001))]);
-    assert_eq!(bad.verdict, Verdict::NoGo);
-    assert!(
-        bad.sentence.contains("ap-south-1 errors was 1.01 % in the window to 20 Nov 10:10 UTC"),
-        "{}",
-        bad.sentence
-    );
-    for why in [NoData::Empty, NoData::NotANumber, NoData::Gap, NoData::Warning("partial".into())] {
-        let unknown = judge(&[("10:10", Ok(0.001)), ("10:15", Err(why))]);
-        assert_eq!(unknown.verdict, Verdict::NoData);
+    fn errors(mut self, readings: impl IntoIterator<Item = (i64, Reading)>) -> Self {
+        let windows = readings.into_iter().map(|(minute, reading)| (at(minute), reading)).collect();
+        self.windows.insert(ColumnName::new("errors"), Windows(windows));
+        self
     }
-    assert_eq!(judge(&[("10:10", Ok(0.001))]).verdict, Verdict::NoData, "a window nobody asked for is unknown");
-    assert_eq!(judge(&[("10:10", Ok(0.5)), ("10:15", Err(NoData::Empty))]).verdict, Verdict::NoGo, "the worst wins");
+    fn good() -> Self {
+        case().errors((1..=12).map(|n| (n * 5, Ok(0.002))))
+    }
+}
+
+fn gate(name: &str, params: &[(&str, Param)]) -> Result<Box<dyn Gate>, ParamError> {
+    let params = params.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
+    gate_type(name).unwrap().build(&Params(params), &service())
+}
+
+fn text(value: &str) -> Param {
+    Param::Text(value.to_owned())
+}
+
+fn errors_below_one_percent() -> Box<dyn Gate> {
+    gate("threshold", &[("column", text("errors")), ("max", text("1%"))]).unwrap()
+}
+
+fn bake(length: &str) -> Box<dyn Gate> {
+    gate("bake", &[("for", text(length))]).unwrap()
 }
 
 #[test]
-fn a_threshold_waits_for_its_first_whole_window() {
-    let service = service();
-    let gate = build("threshold", &[("column", "errors"), ("max", "1%")]);
-    let early = Case { now: at("10:09"), ..Case::new(None) }.judge(&*gate, &service);
-    assert_eq!(early.verdict, Verdict::Wait);
-    let never = Case { start: None, ..Case::new(None) }.judge(&*gate, &service);
-    assert_eq!(never.verdict, Verdict::NoData);
+fn ready_says_what_is_missing() {
+    type Change = fn(&mut Case);
+    let table: &[(&str, Change, Verdict, &str)] = &[
+        ("rolled out", |_| (), Verdict::Go, "v2 is rolled out, 4 of 4 updated"),
+        ("nothing wanted in particular", |c| c.wanted = None, Verdict::Go, "v2"),
+        ("another template", |c| c.wanted = Some(digest(2)), Verdict::Wait, "the release wants"),
+        ("paused", |c| c.workload.as_mut().unwrap().paused = true, Verdict::Wait, "paused"),
+        (
+            "under way",
+            |c| {
+                let w = c.workload.as_mut().unwrap();
+                w.phase = Phase::Progressing(Progressing::Updating);
+                w.replicas.updated = 1;
+            },
+            Verdict::Wait,
+            "updating, 1 of 4 updated",
+        ),
+        ("not observed", |c| c.workload.as_mut().unwrap().phase = Phase::Unobserved, Verdict::Wait, "generation 3"),
+        (
+            "deadline",
+            |c| {
+                let w = c.workload.as_mut().unwrap();
+                w.phase = Phase::DeadlineExceeded;
+                w.progress.failure = Some("ProgressDeadlineExceeded: stuck".into());
+            },
+            Verdict::NoGo,
+            "stuck",
+        ),
+        ("scaled to zero", |c| c.workload.as_mut().unwrap().replicas.desired = 0, Verdict::Findings, "scaled to zero"),
+        ("no such container", |c| c.workload.as_mut().unwrap().image = None, Verdict::NoData, "no container web"),
+        ("never seen", |c| c.workload = None, Verdict::NoData, "Deployment web/web was not seen"),
+        ("never heard", |c| c.freshness = Freshness::Never, Verdict::NoData, "not heard yet"),
+    ];
+    for (name, change, verdict, words) in table {
+        let mut case = case();
+        change(&mut case);
+        let judged = case.judge(&Ready);
+        assert_eq!(judged.verdict, *verdict, "{name}: {}", judged.sentence);
+        assert!(judged.sentence.contains(words) && judged.sentence.starts_with("eu:"), "{name}: {}", judged.sentence);
+    }
 }
 
 #[test]
-fn a_mean_that_looks_fine_does_not_hide_a_bad_quarter_of_an_hour() {
-    // 15 % errors for 15 minutes in 22 hours: the mean is 0.17 %.
-    let service = service();
-    let gate = build("threshold", &[("column", "errors"), ("max", "1%")]);
-    let start: Timestamp = "2026-11-19T00:00:00Z".parse().unwrap();
-    let now: Timestamp = "2026-11-19T22:00:00Z".parse().unwrap();
-    let windows = (1..=264).map(|n| {
-        let end = Timestamp::from_second(start.as_second() + n * 300).unwrap();
-        (end, Ok(if (100..103).contains(&n) { 0.15 } else { 0.0 }))
+fn a_known_fault_stays_a_fault_when_the_link_is_lost() {
+    let mut case = case();
+    case.workload.as_mut().unwrap().phase = Phase::DeadlineExceeded;
+    case.freshness = Freshness::Late(Duration::from_secs(90));
+    assert_eq!(case.judge(&Ready).verdict, Verdict::NoGo);
+}
+
+#[test]
+fn bake_counts_from_when_the_last_region_settled() {
+    let gate = bake("1h");
+    let mut case = case();
+    for (now, verdict, cell) in [(0, Verdict::Wait, "0s/1h00m"), (59, Verdict::Wait, "59m00s/1h00m"), (60, Verdict::Go, "1h00m")] {
+        case.now = at(now);
+        let judged = case.judge(&*gate);
+        assert_eq!((judged.verdict, &*judged.cell), (verdict, cell), "{}", judged.sentence);
+        assert_eq!(judged.until, (verdict == Verdict::Wait).then(|| at(60)));
+    }
+    assert_eq!(gate.minimum(), Duration::from_secs(3600));
+    // This host's clock is behind the cluster's.
+    case.now = at(-5);
+    assert_eq!(case.judge(&*gate).verdict, Verdict::Wait);
+    // An autoscaler at work leaves the clock where it was.
+    case.now = at(61);
+    case.workload.as_mut().unwrap().phase = Phase::Progressing(Progressing::Updating);
+    assert_eq!(case.judge(&*gate).verdict, Verdict::Go);
+}
+
+#[test]
+fn a_bake_without_a_start_is_unknown_or_not_begun() {
+    let gate = bake("1h");
+    let mut case = case();
+    case.bake_start = None;
+    assert_eq!(case.judge(&*gate).verdict, Verdict::NoData);
+    case.workload.as_mut().unwrap().phase = Phase::Progressing(Progressing::Availability);
+    assert_eq!(case.judge(&*gate).verdict, Verdict::Wait);
+    case.workload = None;
+    assert_eq!(case.judge(&*gate).verdict, Verdict::NoData);
+    let mut other = self::case();
+    other.wanted = Some(digest(9));
+    assert_eq!(other.judge(&*gate).verdict, Verdict::Wait);
+}
+
+#[test]
+fn a_threshold_judges_every_complete_window_of_the_bake() {
+    let gate = errors_below_one_percent();
+    let with = |readings: Vec<(i64, Reading)>| {
+        let changed: BTreeMap<i64, Reading> = (1..=12).map(|n| (n * 5, Ok(0.002))).chain(readings).collect();
+        case().errors(changed)
+    };
+    let table: Vec<(&str, Case, Verdict, &str)> = vec![
+        ("all within", with(vec![]), Verdict::Go, "in all 12 windows"),
+        ("exactly at the bound", with(vec![(30, Ok(0.01))]), Verdict::Go, "the worst was 1.00 %"),
+        ("one outside", with(vec![(30, Ok(0.0101))]), Verdict::NoGo, "1.01 % in the window to"),
+        ("outside and unknown", with(vec![(30, Ok(0.5)), (35, Err(NoData::Gap))]), Verdict::NoGo, "50.0 %"),
+        ("NaN as a reason", with(vec![(30, Err(NoData::NotANumber))]), Verdict::NoData, "NaN"),
+        ("NaN as a number", with(vec![(30, Ok(f64::NAN))]), Verdict::NoData, "NaN"),
+        ("infinite", with(vec![(30, Ok(f64::INFINITY))]), Verdict::NoData, "infinite"),
+        ("a gap", with(vec![(30, Err(NoData::Gap))]), Verdict::NoData, "gap"),
+        ("partial", with(vec![(5, Err(NoData::Warning("store down".into())))]), Verdict::NoData, "store down"),
+        ("before the bake", with(vec![(0, Ok(0.9)), (-5, Err(NoData::Gap))]), Verdict::Go, "in all 12"),
+        ("not yet over", with(vec![(65, Ok(0.9))]), Verdict::Go, "in all 12"),
+        ("nothing asked", case(), Verdict::NoData, "not asked yet"),
+    ];
+    for (name, case, verdict, words) in table {
+        let judged = case.judge(&*gate);
+        assert_eq!(judged.verdict, verdict, "{name}: {}", judged.sentence);
+        assert!(judged.sentence.contains(words), "{name}: {}", judged.sentence);
+        assert!(judged.evidence.iter().any(|l| l.contains("windows of 5 min")), "{name}");
+    }
+    assert_eq!(gate.needs(), [Need::Windows(ColumnName::new("errors"))]);
+}
+
+#[test]
+fn only_windows_that_lie_wholly_in_the_bake_count() {
+    let gate = errors_below_one_percent();
+    let mut case = Case::good();
+    // Settled a second after the boundary: the window that was under way is not judged.
+    case.bake_start = Some(BakeStart { at: at(0) + SignedDuration::from_secs(1), source: BakeSource::Record });
+    case = case.errors([(5, Ok(0.9)), (10, Ok(0.001))]);
+    case.now = at(11);
+    assert_eq!(case.judge(&*gate).verdict, Verdict::Go);
+    // Before the first window is over there is nothing to judge.
+    case.now = at(7);
+    let judged = case.judge(&*gate);
+    assert_eq!((judged.verdict, judged.until), (Verdict::Wait, Some(at(10))));
+}
+
+#[test]
+fn the_newest_window_may_take_a_moment_and_then_it_is_missing() {
+    let gate = errors_below_one_percent();
+    let mut case = case().errors((1..=11).map(|n| (n * 5, Ok(0.002))));
+    assert_eq!(case.judge(&*gate).verdict, Verdict::Go);
+    case.now = at(62);
+    assert_eq!(case.judge(&*gate).verdict, Verdict::NoData);
+    // Where it is there already, it counts at once.
+    let mut case = case.errors((1..=11).map(|n| (n * 5, Ok(0.002))).chain([(60, Ok(0.5))]));
+    case.now = at(60);
+    assert_eq!(case.judge(&*gate).verdict, Verdict::NoGo);
+}
+
+#[test]
+fn a_threshold_may_want_several_windows() {
+    let params = [("column", text("errors")), ("max", Param::Number(0.01)), ("windows", Param::Number(24.0))];
+    let gate = gate("threshold", &params).unwrap();
+    let judged = Case::good().judge(&*gate);
+    assert_eq!((judged.verdict, judged.until), (Verdict::Wait, Some(at(120))), "{}", judged.sentence);
+    assert_eq!(gate.minimum(), Duration::from_secs(7200));
+}
+
+#[test]
+fn a_ring_that_runs_for_weeks_is_judged_on_its_last_week() {
+    let gate = errors_below_one_percent();
+    let weeks = 30 * 24 * 60;
+    let mut case = case().errors((0..2100).map(|n| (weeks - n * 5, Ok(0.002))).chain([(5, Ok(0.9))]));
+    case.now = at(weeks);
+    let judged = case.judge(&*gate);
+    assert_eq!(judged.verdict, Verdict::Go, "{}", judged.sentence);
+    assert!(judged.sentence.contains("2016 windows"), "{}", judged.sentence);
+}
+
+#[test]
+fn freshness_is_about_the_link_and_the_object() {
+    let mut case = case();
+    assert_eq!(case.judge(&FreshnessGate).verdict, Verdict::Go);
+    case.workload = None;
+    assert_eq!(case.judge(&FreshnessGate).verdict, Verdict::NoData);
+    let reason = LostReason::Unauthenticated("token expired".into());
+    let lost = Freshness::Lost(Some(Duration::from_secs(125)), &reason);
+    let evidence_case = self::case();
+    let judged = FreshnessGate.judge(&Evidence {
+        freshness: lost,
+        service: &evidence_case.service,
+        ring: &evidence_case.service.rings[0],
+        region: &evidence_case.service.regions[0],
+        at: RegionIx(0),
+        workload: evidence_case.workload.as_ref(),
+        wanted: None,
+        bake_start: None,
+        windows: &BTreeMap::new(),
+        current: &BTreeMap::new(),
+        now: at(0),
     });
-    let mut case = Case { start: Some(start), now, ..Case::new(None) };
-    case.windows.insert("errors".into(), Windows(windows.collect()));
-    assert_eq!(case.judge(&*gate, &service).verdict, Verdict::NoGo);
+    assert_eq!(judged.verdict, Verdict::NoData);
+    assert_eq!(&*judged.sentence, "eu: its cluster is not logged in (token expired), last heard 2m05s ago");
 }
 
 #[test]
-fn freshness_closes_on_anything_but_a_live_link() {
-    let service = service();
-    let gate = build("freshness", &[]);
-    let lost = LostReason::Unreachable("connection refused".into());
-    let seen = workload(Phase::Complete);
-    let judge = |f: Freshness<'_>, w: Option<&Workload>| {
-        let service = &service;
-        Case { freshness: f, ..Case::new(w) }.judge(&*gate, service).verdict
-    };
-    assert_eq!(judge(Freshness::Live, Some(&seen)), Verdict::Go);
-    assert_eq!(judge(Freshness::Live, None), Verdict::NoData);
-    assert_eq!(judge(Freshness::Never, Some(&seen)), Verdict::NoData);
-    assert_eq!(judge(Freshness::Late(Duration::from_secs(50)), Some(&seen)), Verdict::NoData);
-    assert_eq!(judge(Freshness::Lost(None, &lost), Some(&seen)), Verdict::NoData);
-}
-
-#[test]
-fn parameters_are_checked_with_a_way_out() {
-    let build = |name: &str, entries: &[(&str, &str)]| {
-        gate_type(name).unwrap().build(&params(entries), &service()).err().map(|e| (e.name, e.message))
-    };
-    for (name, entries, parameter, hint) in [
-        ("bake", &[][..], "for", "24h"),
-        ("bake", &[("for", "0s")][..], "for", "no length"),
-        ("threshold", &[("max", "1%")][..], "column", "errors"),
-        ("threshold", &[("column", "erors"), ("max", "1%")][..], "column", "did you mean \"errors\"?"),
-        ("threshold", &[("column", "errors")][..], "max", "`max` or `min`"),
-        ("threshold", &[("column", "errors"), ("max", "5ms")][..], "max", "1%"),
+fn parameters_that_do_not_fit_are_refused_with_the_way_to_write_them() {
+    for (name, params, wrong, words) in [
+        ("bake", vec![], "for", "24h"),
+        ("bake", vec![("for", text("soon"))], "for", "24h"),
+        ("bake", vec![("for", Param::Number(5.0))], "for", "24h"),
+        ("bake", vec![("for", text("9999d"))], "for", "year"),
+        ("threshold", vec![("max", text("1%"))], "column", "which column"),
+        ("threshold", vec![("column", text("erors")), ("max", text("1%"))], "column", "did you mean `errors`"),
+        ("threshold", vec![("column", text("errors"))], "max", "`max` or `min`"),
+        ("threshold", vec![("column", text("errors")), ("max", text("200ms"))], "max", "\"1%\" or 0.01"),
+        ("threshold", vec![("column", text("p99")), ("max", text("1%"))], "max", "200ms"),
+        ("threshold", vec![("column", text("heap")), ("min", Param::Flag(true))], "min", "2GiB"),
+        ("threshold", vec![("column", text("p99")), ("max", text("1s")), ("min", text("2s"))], "min", "above"),
+        (
+            "threshold",
+            vec![("column", text("p99")), ("max", text("1s")), ("windows", Param::Number(0.0))],
+            "windows",
+            "whole number",
+        ),
     ] {
-        let (at, message) = build(name, entries).expect("an error");
-        assert_eq!(at, parameter);
-        assert!(message.contains(hint), "{message}");
+        let Err(error) = gate(name, &params) else { panic!("{name} {params:?}") };
+        assert_eq!(error.name, wrong, "{name} {params:?}");
+        assert!(error.message.contains(words), "{}", error.message);
+    }
+}
+
+#[test]
+fn bounds_are_read_in_the_columns_unit() {
+    for (text, unit, value) in [
+        ("1%", Unit::Ratio, Some(0.01)),
+        ("0.01", Unit::Ratio, Some(0.01)),
+        ("200ms", Unit::Seconds, Some(0.2)),
+        ("1.5 s", Unit::Seconds, Some(1.5)),
+        ("2s", Unit::Millis, Some(2000.0)),
+        ("2GiB", Unit::Bytes, Some(2_147_483_648.0)),
+        ("10k", Unit::PerSecond, Some(10_000.0)),
+        ("-5", Unit::Number, Some(-5.0)),
+        ("1%", Unit::Seconds, None),
+        ("inf", Unit::Number, None),
+        ("", Unit::Number, None),
+        ("%", Unit::Ratio, None),
+        ("1 2", Unit::Number, None),
+    ] {
+        let read = parse_bound(text, unit);
+        assert!(
+            match (read, value) {
+                (Some(a), Some(b)) => (a - b).abs() < 1e-9,
+                (a, b) => a == b,
+            },
+            "{text}: {read:?}"
+        );
+    }
+}
+
+#[test]
+fn every_gate_type_has_a_name_of_its_own_and_can_be_explained() {
+    let names: std::collections::BTreeSet<_> = GATES.iter().map(|g| g.name()).collect();
+    assert_eq!(names.len(), GATES.len());
+    for gate in GATES {
+        assert!(!gate.about().is_empty() && (gate.may_exit() || gate.may_enter()));
+        assert!(gate.parameters().iter().all(|p| !p.about.is_empty()));
+    }
+}
+
+fn reading() -> impl Strategy<Value = Reading> {
+    prop_oneof![
+        6 => (0.0..0.009).prop_map(Ok),
+        1 => Just(Ok(0.02)),
+        1 => Just(Ok(f64::NAN)),
+        1 => Just(Err(NoData::Gap)),
+        1 => Just(Err(NoData::Timeout)),
+    ]
+}
+
+/// Takes evidence away, or makes it fail.
+fn damage(case: &mut Case, how: u8, window: usize) {
+    let errors = ColumnName::new("errors");
+    let key = case.windows.get(&errors).and_then(|w| w.0.keys().nth(window % 12).copied());
+    match how {
+        0 => case.workload = None,
+        1 => case.freshness = Freshness::Never,
+        2 => case.freshness = Freshness::Late(Duration::from_secs(100)),
+        3 => case.bake_start = None,
+        4 => case.windows.clear(),
+        5 => {
+            // A violation that is no longer known may not turn into good evidence either.
+            if let (Some(key), Some(windows)) = (key, case.windows.get_mut(&errors))
+                && windows.0.get(&key).is_some_and(|r| r.as_ref().is_ok_and(|v| *v <= 0.01))
+            {
+                windows.0.insert(key, Err(NoData::Timeout));
+            }
+        }
+        6 => {
+            if let (Some(key), Some(windows)) = (key, case.windows.get_mut(&errors))
+                && windows.0.get(&key).is_some_and(|r| r.as_ref().is_ok_and(|v| *v <= 0.01))
+            {
+                windows.0.remove(&key);
+            }
+        }
+        _ => case.workload.as_mut().into_iter().for_each(|w| w.image = None),
     }
 }
 
 proptest! {
     #[test]
-    fn losing_a_window_or_worsening_it_never_gives_a_better_verdict(
-        values in proptest::collection::vec(proptest::option::of(0.0f64..0.02), 2),
-        at_ in 0usize..2,
-        worse in proptest::option::of(0.0f64..1.0),
+    fn failing_input_never_makes_a_verdict_good(
+        readings in prop::collection::vec(reading(), 12),
+        how in 0u8..8,
+        window in 0usize..12,
+        now in 0i64..64,
+        phase in 0usize..4,
     ) {
-        let service = service();
-        let gate = build("threshold", &[("column", "errors"), ("max", "1%")]);
-        let ends = ["10:10", "10:15"];
-        let readings = |values: &[Option<f64>]| -> Vec<(&str, Reading)> {
-            ends.iter().zip(values).map(|(e, v)| (*e, v.ok_or(NoData::Empty))).collect()
+        let gates: [Box<dyn Gate>; 4] = [Box::new(Ready), Box::new(FreshnessGate), bake("30m"), errors_below_one_percent()];
+        let build = || {
+            let mut case = case().errors(readings.iter().cloned().enumerate().map(|(i, r)| (i as i64 * 5 + 5, r)));
+            case.now = at(now);
+            let phases = [Phase::Complete, Phase::Unobserved, Phase::Progressing(Progressing::Updating), Phase::DeadlineExceeded];
+            case.workload.as_mut().unwrap().phase = phases[phase];
+            case
         };
-        let before = Case::new(None).windows(&readings(&values)).judge(&*gate, &service).verdict;
-        let mut changed = values.clone();
-        changed[at_] = match (values[at_], worse) {
-            (Some(old), Some(more)) => Some(old + more),
-            (old, None) if old.is_some_and(|v| v > 0.01) => old,
-            (Some(_), None) => None,
-            (None, _) => None,
-        };
-        let after = Case::new(None).windows(&readings(&changed)).judge(&*gate, &service).verdict;
-        prop_assert!(after >= before, "{before:?} became {after:?}");
+        for gate in &gates {
+            let before = build().judge(&**gate);
+            let mut worse = build();
+            damage(&mut worse, how, window);
+            let after = worse.judge(&**gate);
+            prop_assert!(
+                !(before.verdict > Verdict::Findings && after.verdict <= Verdict::Findings),
+                "{} became {}: {}", before.verdict, after.verdict, after.sentence
+            );
+            if how <= 2 {
+                prop_assert!(after.verdict >= Verdict::NoData, "{}", after.sentence);
+            }
+        }
+    }
+
+    #[test]
+    fn no_evidence_makes_a_gate_panic(start in any::<i64>(), now in any::<i64>(), values in prop::collection::vec((any::<i64>(), any::<f64>()), 0..20)) {
+        let time = |n: i64| Timestamp::from_second(n.rem_euclid(600_000_000_000) - 300_000_000_000).unwrap_or(Timestamp::MAX);
+        let mut case = case();
+        case.bake_start = Some(BakeStart { at: time(start), source: BakeSource::FirstSeen });
+        case.now = time(now);
+        let windows = values.iter().map(|(t, v)| (time(*t), Ok(*v))).collect();
+        case.windows.insert(ColumnName::new("errors"), Windows(windows));
+        for gate in [bake("365d"), errors_below_one_percent(), Box::new(Ready), Box::new(FreshnessGate)] {
+            let judged = case.judge(&*gate);
+            prop_assert!(!judged.sentence.is_empty() && !judged.cell.is_empty());
+        }
     }
 }
 
 #[test]
-fn every_gate_says_what_it_is() {
-    for gate in GATES {
-        assert!(gate.about().ends_with('.'), "{}", gate.name());
-    }
+fn the_span_that_is_judged_is_whole_windows() {
+    assert_eq!(JUDGED_SPAN.as_secs() % WINDOW.as_secs(), 0);
 }

@@ -25,6 +25,8 @@ mod service;
 mod topology;
 mod workload;
 
+pub(super) use columns::STANDARD;
+
 /// A configuration with what there is to say about it, or everything that is wrong.
 pub(super) type Outcome = Result<(Config, Vec<ConfigError>), Vec<ConfigError>>;
 

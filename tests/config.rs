@@ -1,0 +1,168 @@
+//! Configurations that are wrong, and word for word what is said about them; and the
+//! files that ship with gonogo.
+//!
+//! `tests/config/*.toml` are broken on purpose; beside each stands what gonogo says.
+//! `GONOGO_BLESS=1 cargo test --test config` writes that anew: read the difference.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use gonogo::config::{self, ConfigError, Given, Severity, keys, print, render_errors};
+
+fn env(name: &str) -> Option<String> {
+    (name == "PROM_PASSWORD").then(|| "x".to_owned())
+}
+
+fn contexts(_: Option<&Path>) -> Result<Vec<String>, String> {
+    Ok(["a", "b", "c", "spare", "staging", "eu-west-1", "us-east-1"].map(str::to_owned).to_vec())
+}
+
+fn said(name: &str, bytes: &[u8]) -> Vec<ConfigError> {
+    let today = Some(jiff::civil::date(2026, 11, 21));
+    let given = Given { env: &env, contexts: Some(&contexts), today };
+    match config::read(Path::new(name), bytes, &given) {
+        Ok((_, findings)) => findings,
+        Err(errors) => {
+            assert!(errors.iter().any(|e| e.severity == Severity::Error));
+            errors
+        }
+    }
+}
+
+fn fixtures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.retain(|f| f.extension().is_some_and(|e| e == "toml"));
+    files.sort();
+    files
+}
+
+fn same_as_file(path: &Path, text: &str) {
+    if std::env::var_os("GONOGO_BLESS").is_some() {
+        std::fs::write(path, text).unwrap();
+    }
+    let known = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(known == text, "{} differs; this is what is said now:\n{text}", path.display());
+}
+
+#[test]
+fn everything_wrong_is_said_at_once_with_place_and_fix() {
+    let files = fixtures();
+    assert!(files.len() >= 8);
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        let errors = said(&name, &std::fs::read(&file).unwrap());
+        for error in &errors {
+            assert!(error.line > 0 && error.column > 0 && !error.message.is_empty(), "{error:?}");
+            assert!(!error.fix.is_empty(), "no fix: {error:?}");
+        }
+        let shown = render_errors(&errors, false);
+        assert!(!shown.contains("hunter2") || shown.contains("bearer = \"hunter2\""), "{shown}");
+        same_as_file(&file.with_extension("txt"), &shown);
+    }
+}
+
+#[test]
+fn every_kind_of_error_has_an_example() {
+    let said: BTreeSet<&str> =
+        fixtures().iter().flat_map(|f| said("x", &std::fs::read(f).unwrap())).map(|e| e.code).collect();
+    for code in [
+        "unknown-key", "unknown-cluster", "unknown-region", "unknown-ring", "unknown-topology", "unknown-column",
+        "unknown-gate", "unknown-parameter", "unknown-kind", "unknown-provider", "unknown-prometheus",
+        "unknown-placeholder", "bad-placeholder", "duplicate", "duplicate-region", "same-object", "bad-duration",
+        "bad-unit", "bad-word", "bad-zone", "bad-capacity", "bad-date", "bad-url", "bad-name", "bad-carry",
+        "bad-number", "bad-parameter", "bad-absorber", "wrong-type", "empty-ring", "empty-rings", "no-exit-gate",
+        "gate-role", "duplicate-gate", "bake-twice", "missing-context", "missing-key", "missing-rings", "env-not-set",
+        "secret-in-file", "contradiction", "syntax", "not-toml", "stale-capacity", "future-capacity", "order-by-size",
+        "plain-http", "no-prometheus", "weak-exit", "bound-on-good-side", "unused", "no-owner",
+        "two-traffic-columns",
+    ] {
+        assert!(said.contains(code), "no fixture shows `{code}`");
+    }
+}
+
+#[test]
+fn files_that_are_no_text_say_so() {
+    for (bytes, code, words) in [
+        (&b""[..], "empty-file", "the file says nothing"),
+        (b"# only a comment\n\n", "empty-file", "the file says nothing"),
+        (b"fleet = \"\xff\xfe\"", "not-utf-8", "byte 0xff at position 9"),
+        (b"{\"fleet\": \"x\"}", "not-toml", "JSON"),
+        (b"<html></html>", "not-toml", "HTML"),
+        (b"fleet = \"x\"", "missing-cluster", "there is no cluster"),
+        (b"\xef\xbb\xbf[cluster.a]\n[service.web]\nrings=[[\"b\"]]\n", "unknown-region", "unknown region `b`"),
+        (b"\x00\x01\x02\x1b[2J", "syntax", "not TOML"),
+    ] {
+        let errors = said("c.toml", bytes);
+        let shown = render_errors(&errors, true);
+        assert!(errors.iter().any(|e| e.code == code), "{shown}");
+        assert!(shown.contains(words), "{shown}");
+        assert!(!shown.contains("\u{1b}[2J"), "what the terminal could obey got through");
+    }
+}
+
+#[test]
+fn no_bytes_make_the_reader_panic() {
+    use proptest::prelude::*;
+    let example = config::EXAMPLE.as_bytes();
+    proptest!(|(bytes in prop::collection::vec(any::<u8>(), 0..200))| {
+        said("garbage", &bytes);
+    });
+    // The example with a piece cut out, doubled or overwritten.
+    let config = ProptestConfig { cases: 96, ..ProptestConfig::default() };
+    proptest!(config, |(from in 0..example.len(), length in 0usize..60, piece in "[\\[\\]{}=\",.a-z0-9\n]{0,6}")| {
+        let to = (from + length).min(example.len());
+        let mut bytes = example[..from].to_vec();
+        bytes.extend_from_slice(piece.as_bytes());
+        bytes.extend_from_slice(&example[to..]);
+        said("damaged", &bytes);
+    });
+}
+
+#[test]
+fn the_reference_in_the_docs_is_that_of_the_code() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/config.md");
+    let docs = std::fs::read_to_string(&path).unwrap();
+    let mark = "<!-- From here on made from the code; see tests/config.rs. -->\n\n";
+    let (written, _) = docs.split_once(mark).expect("the mark is in docs/config.md");
+    same_as_file(&path, &format!("{written}{mark}{}", print::reference()));
+}
+
+#[test]
+fn the_schema_knows_every_key_and_accepts_the_example() {
+    let schema = print::schema();
+    let text = schema.to_string();
+    for section in keys::SECTIONS {
+        for key in section.keys {
+            assert!(text.contains(&format!("\"{}\":", key.name)), "{} {}", section.path, key.name);
+        }
+    }
+    let example: toml::Value = toml::from_str(config::EXAMPLE).unwrap();
+    let example = serde_json::to_value(example).unwrap();
+    known(&schema, &example, "");
+}
+
+/// The part of JSON schema that says which keys there may be.
+fn known(schema: &serde_json::Value, value: &serde_json::Value, place: &str) {
+    let Some(object) = value.as_object() else { return };
+    let alternatives = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(|a| a.as_array());
+    if let Some(alternatives) = alternatives {
+        let fits = |s: &&serde_json::Value| {
+            let properties = s.get("properties").and_then(|p| p.as_object());
+            properties.is_some_and(|p| object.keys().all(|k| p.contains_key(k)))
+        };
+        assert!(alternatives.iter().any(|s| fits(&s)), "{place}: no alternative knows {:?}", object.keys());
+        return;
+    }
+    let properties = schema.get("properties").and_then(|p| p.as_object());
+    for (key, below) in object {
+        if key.starts_with("$__toml") {
+            return; // A date.
+        }
+        let place = format!("{place}.{key}");
+        let found = properties.and_then(|p| p.get(key)).or_else(|| schema.get("additionalProperties").filter(|a| a.is_object()));
+        let found = found.unwrap_or_else(|| panic!("{place} is not in the schema"));
+        known(found, below, &place);
+    }
+}
