@@ -333,3 +333,81 @@ fn change_causes_reach_the_replica_set() {
     cluster.run(60);
     assert_eq!(cluster.sets[1]["metadata"]["annotations"]["kubernetes.io/change-cause"], "promote to v2");
 }
+
+/// What people may do to a Deployment while it rolls out.
+#[derive(Debug, Clone)]
+enum Doing {
+    Image(u8),
+    Scale(i64),
+    Pause(bool),
+    Wait(i64),
+}
+
+fn doing() -> impl proptest::strategy::Strategy<Value = Doing> {
+    use proptest::prelude::*;
+    prop_oneof![
+        (1_u8..5).prop_map(Doing::Image),
+        (0_i64..20).prop_map(Doing::Scale),
+        any::<bool>().prop_map(Doing::Pause),
+        (1_i64..20).prop_map(Doing::Wait),
+    ]
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 48, ..Default::default() })]
+
+    /// Whatever people do meanwhile: left alone, every Deployment ends up whole, on the newest
+    /// template, with one active ReplicaSet, and says so.
+    #[test]
+    fn every_rollout_comes_to_rest(
+        replicas in 1_i64..16,
+        surge in 0_i64..60,
+        unavailable in 0_i64..60,
+        doings in proptest::collection::vec(doing(), 0..10),
+    ) {
+        let strategy = json!({"type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": format!("{surge}%"), "maxUnavailable": format!("{unavailable}%")}});
+        let mut cluster = Cluster::new(replicas, json!({"strategy": strategy}));
+        let mut wanted = replicas;
+        for doing in doings {
+            match doing {
+                Doing::Image(version) => cluster.image(&format!("webapp:v{version}")),
+                Doing::Scale(size) => {
+                    wanted = size;
+                    cluster.change("/spec/replicas", json!(size));
+                }
+                Doing::Pause(paused) => cluster.change("/spec/paused", json!(paused)),
+                Doing::Wait(seconds) => cluster.run(seconds),
+            }
+        }
+        cluster.change("/spec/paused", json!(false));
+        cluster.run(600);
+        let status = Deployment::read(&cluster.deployment).unwrap().status;
+        proptest::prop_assert_eq!((status.replicas, status.updated_replicas, status.available_replicas), (wanted, wanted, wanted));
+        proptest::prop_assert!(cluster.sizes().iter().filter(|size| **size > 0).count() <= 1);
+        proptest::prop_assert_eq!(cluster.progressing().0, "NewReplicaSetAvailable");
+        let (deployment, sets, pods) = cluster.views();
+        proptest::prop_assert_eq!(reconcile(&deployment, &sets, &pods, cluster.now), vec![]);
+    }
+
+    /// A rollout that nobody disturbs stays within its limits all the way.
+    #[test]
+    fn a_rollout_keeps_to_its_surge_and_its_minimum(
+        replicas in 1_i64..25,
+        surge in 0_i64..60,
+        unavailable in 0_i64..60,
+    ) {
+        let strategy = json!({"type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": format!("{surge}%"), "maxUnavailable": format!("{unavailable}%")}});
+        let mut cluster = Cluster::new(replicas, json!({"strategy": strategy}));
+        cluster.image("webapp:v2");
+        cluster.run(600);
+        let deployment = Deployment::read(&cluster.deployment).unwrap();
+        let (most, least) = (replicas + max_surge(&deployment), replicas - max_unavailable(&deployment));
+        for (all, _, _, available) in &cluster.seen {
+            proptest::prop_assert!(*all <= most, "{} pods of at most {}", all, most);
+            proptest::prop_assert!(*available >= least, "{} available of at least {}", available, least);
+        }
+        proptest::prop_assert_eq!(cluster.progressing().0, "NewReplicaSetAvailable");
+    }
+}
