@@ -15,6 +15,20 @@ use super::world::objects::backend;
 /// Label and bake of the first rings.
 const RINGS: [(&str, &str); 4] =
     [("internal staging", "12h"), ("canary region", "24h"), ("secondary region", "24h"), ("primary region", "24h")];
+/// What holds for every service: the ring's own `bake` is the length that counts.
+const DEFAULTS: &str = r##"
+[defaults]
+owner = "platform"
+escalation = "#release-oncall"
+release_url = "https://git.example/compare/{{from}}...{{to}}"
+exit = [
+  "ready",
+  "freshness",
+  { gate = "bake", for = "24h" },
+  { gate = "threshold", column = "errors", max = "1%" },
+  { gate = "threshold", column = "p99", max = "300ms" },
+]
+"##;
 /// Time zones of the regions that are places.
 const ZONES: [(&str, &str); 3] =
     [("ap-south-1", "Asia/Kolkata"), ("eu-west-1", "Europe/Dublin"), ("us-east-1", "America/New_York")];
@@ -169,7 +183,7 @@ fn topology(out: &mut String, layout: &Layout) {
 }
 
 fn services(out: &mut String, layout: &Layout, clock: &ClockLine) {
-    line(out, format_args!("\n[defaults]\nowner = \"platform\"\nescalation = \"#release-oncall\""));
+    out.push_str(DEFAULTS);
     line(out, format_args!("\n[defaults.workload]\ncontainer = {}", quoted(CONTAINER)));
     line(out, format_args!("\n[defaults.route]\ncluster = {}", quoted(EDGE)));
     if layout.regions.iter().skip(1).all(|region| region.production) {
@@ -183,7 +197,7 @@ fn services(out: &mut String, layout: &Layout, clock: &ClockLine) {
         line(out, format_args!("backends = {{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
     }
     for service in &layout.services {
-        line(out, format_args!("\n[service.{}]", service.name));
+        line(out, format_args!("\n[service.{}]\nrunbook = \"https://runbooks.example/{}\"", service.name, service.name));
         if !layout.is_large() || service.name == layout.services.first().map_or("", |first| &first.name) {
             capacities(out, layout, service, clock);
         }
