@@ -197,7 +197,10 @@ fn services(out: &mut String, layout: &Layout, clock: &ClockLine) {
         line(out, format_args!("backends = {{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
     }
     for service in &layout.services {
-        line(out, format_args!("\n[service.{}]\nrunbook = \"https://runbooks.example/{}\"", service.name, service.name));
+        line(
+            out,
+            format_args!("\n[service.{}]\nrunbook = \"https://runbooks.example/{}\"", service.name, service.name),
+        );
         if !layout.is_large() || service.name == layout.services.first().map_or("", |first| &first.name) {
             capacities(out, layout, service, clock);
         }

@@ -81,7 +81,8 @@ impl World {
     fn install(&mut self, index: usize, region: &Region, service: &Service, now: Timestamp) {
         let large = self.layout.is_large();
         let moves = past::moves(&self.layout, region, service, now);
-        let object = past::deployment(&self.layout, region, service, &self.scenario.workload, &moves);
+        let object =
+            past::deployment(&self.layout, &mut self.templates, region, service, &self.scenario.workload, &moves);
         let settled = moves.last().map_or(now, |last| last.settled);
         let began = moves.last().map_or(now, |last| last.started);
         let author = (!large).then_some(Author { manager: RELEASER, at: began });
@@ -90,7 +91,7 @@ impl World {
         let stored = cluster.store.load(&DEPLOYMENTS, object, author, status);
         let uid = stored.pointer("/metadata/uid").and_then(|uid| uid.as_str()).unwrap_or_default().to_owned();
         if !large || service.release.rings_done < self.layout.rings {
-            let record = past::record(&self.layout, region, service, &uid, &moves);
+            let record = past::record(&self.layout, &mut self.templates, region, service, &uid, &moves);
             cluster.store.load(&CONFIGMAPS, record, author, None);
         }
         if !large {
@@ -114,7 +115,7 @@ impl World {
         work.on_paper = true;
         cluster.workloads.insert(key.clone(), work);
         self.offered.insert(track.clone(), baseline.qps);
-        let lane = past::track(&self.layout, region, service, &moves);
+        let lane = past::track(&self.layout, &mut self.templates, region, service, &moves);
         self.history.write().unwrap_or_else(PoisonError::into_inner).insert(track, lane);
         if self.scenario.workload.hpa {
             self.at(after(now, hpa::PERIOD), Due::Autoscaler(index, key.clone()));
@@ -145,8 +146,9 @@ impl World {
             let moves = past::moves(&self.layout, &region, &service, start);
             let large = self.layout.is_large();
             if let Some(deployment) = cluster.store.get(&DEPLOYMENTS, &key.0, &key.1) {
-                for (object, past) in
-                    past::replica_sets(&self.layout, &deployment, &region, &service, &moves).into_iter().zip(&moves)
+                for (object, past) in past::replica_sets(&mut self.templates, &deployment, &region, &service, &moves)
+                    .into_iter()
+                    .zip(&moves)
                 {
                     let author = (!large).then_some(Author { manager: CONTROLLERS, at: past.started });
                     let status = (!large).then_some(Author { manager: CONTROLLERS, at: past.settled });

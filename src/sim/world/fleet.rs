@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::cluster::{Cluster, Key, Workload};
 use super::history::{Segment, SharedHistory, TrackKey, VersionBehaviour, VersionPods, WorldHistory};
 use super::layout::{EDGE, Layout};
+use super::template::Templates;
 use crate::sim::clock::SimClock;
 use crate::sim::controllers::pod::{Crash, PodBehaviour};
 use crate::sim::model::Model;
@@ -51,6 +52,7 @@ pub struct World {
     pub waiting: Vec<(usize, Action)>,
     /// Status updates per real second.
     pub churn: u32,
+    pub(super) templates: Templates,
     pub(super) rng: fastrand::Rng,
     pub(super) churned: u64,
     /// What scenario actions ask of the wire (faults), for whoever owns it to take.
@@ -64,6 +66,7 @@ impl World {
     #[must_use]
     pub fn new(layout: Layout, scenario: Scenario, clock: SimClock, churn: u32) -> Self {
         let seed = layout.seed;
+        let templates = Templates::new(layout.is_large());
         let mut history = WorldHistory::new(seed);
         for rule in &scenario.behaviour {
             history.set_behaviour(&rule.version, metrics_of(rule));
@@ -81,6 +84,7 @@ impl World {
             traffic: BTreeMap::new(),
             waiting: Vec::new(),
             churn,
+            templates,
             rng: fastrand::Rng::with_seed(seed ^ 0x00c0_ffee),
             churned: 0,
             wire: Vec::new(),

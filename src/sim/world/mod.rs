@@ -26,6 +26,8 @@ pub mod run;
 mod script;
 /// A running fleet.
 mod start;
+/// Pod templates and their hashes.
+pub mod template;
 /// One look at one workload.
 mod tick;
 /// The fleet's servers and their faults.

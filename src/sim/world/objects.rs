@@ -3,51 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::layout::{CONTAINER, Layout, Service, image};
+use super::layout::{Layout, Service};
 use crate::sim::controllers::stamp;
 use crate::sim::scenario::WorkloadSettings;
-
-/// The pod template of a service's version in a region.
-///
-/// In large fleets it holds only what a pod template must: ten thousand complete ones are
-/// a hundred megabytes that nobody reads.
-#[must_use]
-pub fn template(layout: &Layout, service: &str, region: &str, version: &str) -> Value {
-    let mut container = json!({
-        "name": CONTAINER,
-        "image": image(service, version),
-        "imagePullPolicy": "IfNotPresent",
-        "env": [{"name": "REGION", "value": region}],
-        "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
-    });
-    if let Some(container) = container.as_object_mut().filter(|_| !layout.is_large()) {
-        container
-            .insert("env".into(), json!([{"name": "REGION", "value": region}, {"name": "LOG_LEVEL", "value": "info"}]));
-        container.insert("ports".into(), json!([{"name": "http", "containerPort": 8080, "protocol": "TCP"}]));
-        let probe = json!({
-            "httpGet": {"path": "/healthz", "port": "http", "scheme": "HTTP"},
-            "periodSeconds": 2, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3,
-        });
-        container.insert("readinessProbe".into(), probe);
-        let resources = json!({
-            "requests": {"cpu": "1", "memory": "768Mi"},
-            "limits": {"cpu": "2", "memory": "1Gi"},
-        });
-        container.insert("resources".into(), resources);
-    }
-    json!({
-        "metadata": {"labels": {"app": service}},
-        "spec": {
-            "containers": [container],
-            "dnsPolicy": "ClusterFirst",
-            "restartPolicy": "Always",
-            "schedulerName": "default-scheduler",
-            "securityContext": {},
-            "terminationGracePeriodSeconds": 30,
-        },
-    })
-}
 
 /// A Deployment without status, with this pod template.
 #[must_use]

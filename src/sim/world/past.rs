@@ -11,14 +11,13 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
 use super::history::{Segment, Track, VersionPods};
 use super::layout::{CONTAINER, FLEET, Layout, Region, Service, image, seed_of};
 use super::objects;
-use crate::sim::controllers::deployment::{new_replica_set, without_hash};
-use crate::sim::controllers::hash::template_hash;
+use super::template::{Template, Templates};
+use crate::sim::controllers::deployment::new_replica_set;
 use crate::sim::controllers::view::{Deployment, REVISION};
 use crate::sim::controllers::{after, stamp};
 use crate::sim::scenario::WorkloadSettings;
@@ -65,6 +64,7 @@ pub fn moves(layout: &Layout, region: &Region, service: &Service, now: Timestamp
 #[must_use]
 pub fn deployment(
     layout: &Layout,
+    templates: &mut Templates,
     region: &Region,
     service: &Service,
     settings: &WorkloadSettings,
@@ -72,9 +72,9 @@ pub fn deployment(
 ) -> Value {
     let Some((first, last)) = moves.first().zip(moves.last()) else { return Value::Null };
     let replicas = layout.baseline(region, service).replicas;
-    let template = objects::template(layout, &service.name, &region.name, &last.version);
-    let hash = template_hash(&template);
-    let mut object = objects::deployment(&region.name, &service.name, template, replicas, settings);
+    let template = templates.get(&service.name, &region.name, &last.version);
+    let hash = &template.hash;
+    let mut object = objects::deployment(&region.name, &service.name, template.value.clone(), replicas, settings);
     let condition = |kind: &str, reason: &str, message: String, updated: Timestamp| {
         json!({"type": kind, "status": "True", "reason": reason, "message": message,
             "lastUpdateTime": stamp(updated), "lastTransitionTime": stamp(first.started)})
@@ -106,13 +106,19 @@ pub fn deployment(
 /// The ReplicaSets that the releases left, oldest first, from the Deployment as stored
 /// (its uid makes it their owner).
 #[must_use]
-pub fn replica_sets(layout: &Layout, stored: &Value, region: &Region, service: &Service, moves: &[Move]) -> Vec<Value> {
+pub fn replica_sets(
+    templates: &mut Templates,
+    stored: &Value,
+    region: &Region,
+    service: &Service,
+    moves: &[Move],
+) -> Vec<Value> {
     let Ok(mut view) = Deployment::read(stored) else { return Vec::new() };
     let wanted = view.replicas;
     let newest = moves.len();
     let mut sets = Vec::with_capacity(newest);
     for (index, past) in moves.iter().enumerate() {
-        view.template = objects::template(layout, &service.name, &region.name, &past.version);
+        view.template = templates.get(&service.name, &region.name, &past.version).value.clone();
         view.meta.annotations.insert("kubernetes.io/change-cause".into(), format!("release {}", past.version));
         let size = if index + 1 == newest { wanted } else { 0 };
         let mut set = new_replica_set(&view, size, &(index + 1).to_string());
@@ -136,13 +142,20 @@ pub fn replica_sets(layout: &Layout, stored: &Value, region: &Region, service: &
 
 /// The record ConfigMap: what was promoted here, and when it settled.
 #[must_use]
-pub fn record(layout: &Layout, region: &Region, service: &Service, uid: &str, moves: &[Move]) -> Value {
+pub fn record(
+    layout: &Layout,
+    templates: &mut Templates,
+    region: &Region,
+    service: &Service,
+    uid: &str,
+    moves: &[Move],
+) -> Value {
     let mut data = Map::new();
     for pair in moves.windows(2) {
         let [before, past] = pair else { continue };
-        let (key, value) = promoted(layout, region, service, before, past);
+        let (key, value) = promoted(layout, templates, region, service, (before, past));
         data.insert(key, value.into());
-        let digest = digest(layout, &service.name, &region.name, &past.version);
+        let digest = templates.get(&service.name, &region.name, &past.version).digest.clone();
         let settled = format!("by={OPERATOR}\nat={}\nuid={uid}\n", stamp(past.settled));
         data.insert(format!("settled.{digest}"), settled.into());
     }
@@ -164,7 +177,14 @@ pub fn record_name(service: &str) -> String {
     format!("gonogo-{FLEET}-{service}")
 }
 
-fn promoted(layout: &Layout, region: &Region, service: &Service, before: &Move, past: &Move) -> (String, String) {
+fn promoted(
+    layout: &Layout,
+    templates: &mut Templates,
+    region: &Region,
+    service: &Service,
+    (before, past): (&Move, &Move),
+) -> (String, String) {
+    let mut digest = |version: &str| templates.get(&service.name, &region.name, version).digest.clone();
     let mut rng = fastrand::Rng::with_seed(seed_of(layout.seed, &["fact", &region.name, &service.name, &past.version]));
     let millis = u64::try_from(past.started.as_millisecond()).unwrap_or(0);
     let fact = Ulid::from_parts(millis, rng.u128(..));
@@ -178,38 +198,25 @@ fn promoted(layout: &Layout, region: &Region, service: &Service, before: &Move, 
         ("ring".to_owned(), Layout::ring_name(region.ring)),
         ("from".to_owned(), before.version.clone()),
         ("to".to_owned(), past.version.clone()),
-        ("from-template".to_owned(), digest(layout, &service.name, &region.name, &before.version)),
-        ("to-template".to_owned(), digest(layout, &service.name, &region.name, &past.version)),
+        ("from-template".to_owned(), digest(&before.version)),
+        ("to-template".to_owned(), digest(&past.version)),
         ("reason".to_owned(), format!("release {}", past.version)),
     ];
     let text = lines.into_iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     (format!("{fact}.promoted"), text)
 }
 
-/// SHA-256 of the canonical pod template: what the record calls a template digest.
-#[must_use]
-pub fn digest(layout: &Layout, service: &str, region: &str, version: &str) -> String {
-    let template = without_hash(&objects::template(layout, service, region, version));
-    let bytes = Sha256::digest(template.to_string().as_bytes());
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The region's past as the metric model wants it.
 #[must_use]
-pub fn track(layout: &Layout, region: &Region, service: &Service, moves: &[Move]) -> Track {
+pub fn track(layout: &Layout, templates: &mut Templates, region: &Region, service: &Service, moves: &[Move]) -> Track {
     let baseline = layout.baseline(region, service);
     let mut track = Track::new(&service.name, &service.name, CONTAINER, baseline);
     let all = baseline.replicas;
-    let names: Vec<(Arc<str>, Arc<str>)> = moves
-        .iter()
-        .map(|past| {
-            let hash = template_hash(&objects::template(layout, &service.name, &region.name, &past.version));
-            (past.version.as_str().into(), hash.as_str().into())
-        })
-        .collect();
-    let pods = |names: &(Arc<str>, Arc<str>), ready: u32| VersionPods {
-        version: Arc::clone(&names.0),
-        template_hash: Arc::clone(&names.1),
+    let run: Vec<Arc<Template>> =
+        moves.iter().map(|past| templates.get(&service.name, &region.name, &past.version)).collect();
+    let pods = |template: &Template, ready: u32| VersionPods {
+        version: Arc::clone(&template.version),
+        template_hash: Arc::clone(&template.hash),
         ready,
         running: ready,
     };
@@ -220,8 +227,8 @@ pub fn track(layout: &Layout, region: &Region, service: &Service, moves: &[Move]
     };
     // In large fleets the old version gives way to the new one at once.
     let steps = if layout.is_large() { 1 } else { 4 };
-    let mut before: Option<&(Arc<str>, Arc<str>)> = None;
-    for (past, name) in moves.iter().zip(&names) {
+    let mut before: Option<&Template> = None;
+    for (past, name) in moves.iter().zip(&run) {
         match before {
             None => push(past.started, vec![pods(name, all)]),
             Some(before) => {
@@ -281,9 +288,10 @@ mod tests {
         let (layout, now) = layout();
         let (region, service) = (&layout.regions[1], &layout.services[0]);
         let moves = moves(&layout, region, service, now);
-        let mut object = deployment(&layout, region, service, &WorkloadSettings::default(), &moves);
+        let mut templates = Templates::new(false);
+        let mut object = deployment(&layout, &mut templates, region, service, &WorkloadSettings::default(), &moves);
         object["metadata"]["uid"] = json!("u");
-        let sets = replica_sets(&layout, &object, region, service, &moves);
+        let sets = replica_sets(&mut templates, &object, region, service, &moves);
         let views: Vec<_> =
             sets.iter().map(|set| crate::sim::controllers::view::ReplicaSet::read(set).unwrap()).collect();
         let view = Deployment::read(&object).unwrap();
@@ -300,7 +308,7 @@ mod tests {
     fn the_track_ends_with_what_runs_now() {
         let (layout, now) = layout();
         let (region, service) = (&layout.regions[1], &layout.services[0]);
-        let track = track(&layout, region, service, &moves(&layout, region, service, now));
+        let track = track(&layout, &mut Templates::new(false), region, service, &moves(&layout, region, service, now));
         let last = track.at(now).unwrap();
         assert_eq!(last.versions.len(), 1);
         assert_eq!((&*last.versions[0].version, last.ready()), ("v2.1.0", 4));
