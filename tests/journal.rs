@@ -239,12 +239,11 @@ async fn every_change_of_a_single_byte_is_noticed() {
     let copy = tempfile::tempdir().unwrap();
     let damaged = copy.path().join(file.file_name().unwrap());
     for at in 0..good.len() {
-        for flip in [0x01, 0x20, 0x80] {
-            let mut bytes = good.clone();
-            bytes[at] ^= flip;
-            fs::write(&damaged, &bytes).unwrap();
-            assert!(is_noticed(copy.path()), "byte {at} ^ {flip:#x}");
-        }
+        // Every bit comes around; which one is flipped in which byte does not matter to a hash.
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << (at % 8);
+        fs::write(&damaged, &bytes).unwrap();
+        assert!(is_noticed(copy.path()), "byte {at}");
     }
 }
 

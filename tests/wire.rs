@@ -11,6 +11,8 @@
 
 #[path = "wire/reading.rs"]
 mod reading;
+#[path = "wire/simulated.rs"]
+mod simulated;
 #[path = "wire/stage.rs"]
 mod stage;
 #[path = "wire/watching.rs"]

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use http::HeaderValue;
 use http::header::USER_AGENT;
 use kube::client::ClientBuilder;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
 use super::dial::{Dial, Dialed};
 use super::exec::Plugins;
@@ -143,7 +143,7 @@ pub fn usual_files(kubeconfig: Option<&std::ffi::OsStr>, home: Option<&std::path
 pub fn merged(files: &[PathBuf]) -> Result<Kubeconfig, LostReason> {
     let mut all: Option<Kubeconfig> = None;
     for file in files.iter().filter(|f| f.exists()) {
-        let one = Kubeconfig::read_from(file).map_err(|e| unusable(&format!("kubeconfig {}", file.display()), &e))?;
+        let one = Kubeconfig::read_from(file).map_err(|e| unreadable(file, &e))?;
         all = Some(match all {
             Some(before) => before.merge(one).map_err(|e| unusable("kubeconfig files cannot be merged", &e))?,
             None => one,
@@ -199,6 +199,14 @@ fn anchor(config: &Config) -> String {
         bytes.extend_from_slice(certificate);
     }
     sha256_hex(&bytes)
+}
+
+/// The parser's message quotes the text around an error, which may be a credential: only the place is said.
+fn unreadable(file: &std::path::Path, error: &KubeconfigError) -> LostReason {
+    let what = format!("kubeconfig {}", file.display());
+    let KubeconfigError::Parse(parse) = error else { return unusable(&what, error) };
+    let place = parse.location().map_or_else(String::new, |l| format!(" (line {}, column {})", l.line(), l.column()));
+    LostReason::Unusable(safe(&format!("{what}: not a kubeconfig{place}"), 600).into())
 }
 
 fn unusable(what: &str, error: &(dyn std::error::Error + 'static)) -> LostReason {
