@@ -1,0 +1,90 @@
+//! The kubectl line that shows the same, or does the same: for the clipboard.
+
+use super::{App, AppEffect, View};
+use crate::domain::change::{Change, PatchKind};
+use crate::domain::plan::{Plan, WriteRole};
+use crate::domain::text::safe;
+use crate::engine::operation::ProposalState;
+use crate::panes::{Pane, detail};
+
+/// Most bytes given to a terminal's clipboard: longer ones are dropped by terminals.
+const MOST: usize = 70_000;
+
+impl App {
+    /// Copies the line that shows what is selected.
+    pub(super) fn copy(&mut self) -> Vec<AppEffect> {
+        let scene = self.scene();
+        let Some(region) = scene.selected() else { return Vec::new() };
+        let cluster = self.engine.fleet.cluster_name(region.spec.cluster);
+        let workload = &region.spec.workload;
+        let at = format!("kubectl --context {} -n {}", quote(cluster.as_str()), quote(workload.namespace.as_str()));
+        let object = format!("{}/{}", workload.kind.to_lowercase(), workload.name);
+        let object = quote(&object);
+        let line = match (self.view(), self.panes.detail.tab) {
+            (View::Only(Pane::Detail), detail::Tab::Yaml) => format!("{at} get {object} -o yaml"),
+            (View::Only(Pane::Detail), detail::Tab::Describe) => format!("{at} describe {object}"),
+            (View::Only(Pane::Detail), detail::Tab::Pods) => format!("{at} get pods -o wide"),
+            (View::Only(Pane::Events), _) => format!("{at} get events --sort-by=.lastTimestamp"),
+            _ => format!("{at} rollout status {object}"),
+        };
+        self.say(format!("copied: {line}"), false);
+        vec![AppEffect::Copy(safe(&line, MOST).into())]
+    }
+
+    /// Copies the lines that do what the plan under review does.
+    pub(super) fn copy_plan(&mut self) -> Vec<AppEffect> {
+        let Some(ProposalState::Ready { plan, .. }) = self.engine.proposal.as_ref().map(|p| &p.state) else {
+            return Vec::new();
+        };
+        let plan = plan.clone();
+        let lines: Vec<String> = self.plan_lines(&plan);
+        self.say(format!("copied {} kubectl line(s)", lines.len()), false);
+        let text = lines.iter().map(|l| safe(l, MOST)).collect::<Vec<_>>().join("\n");
+        if text.len() > MOST { Vec::new() } else { vec![AppEffect::Copy(text.into())] }
+    }
+
+    fn plan_lines(&self, plan: &Plan) -> Vec<String> {
+        let main = plan.steps.iter().flat_map(|s| &s.writes).filter(|w| w.role == WriteRole::Main);
+        let line = |change: &Change| {
+            let object = change.object();
+            let cluster = self.engine.fleet.cluster_name(object.cluster);
+            let body = String::from_utf8_lossy(&change.body()).into_owned();
+            let at = format!("kubectl --context {} -n {}", quote(cluster.as_str()), quote(object.namespace.as_str()));
+            match change {
+                Change::Patch { kind, .. } => {
+                    let kind = match kind {
+                        PatchKind::Json => "json",
+                        PatchKind::Merge => "merge",
+                    };
+                    let name = format!("{}/{}", object.api.plural, object.name);
+                    format!("{at} patch {} --type={kind} -p {}", quote(&name), quote(&body))
+                }
+                Change::Create { .. } => format!("echo {} | {at} create -f -", quote(&body)),
+            }
+        };
+        main.map(|w| line(&w.change)).collect()
+    }
+}
+
+/// For a POSIX shell: names as they are, anything else in single quotes.
+fn quote(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_sees_one_word() {
+        assert_eq!(quote("deployment/web"), "deployment/web");
+        assert_eq!(quote("a b"), "'a b'");
+        assert_eq!(quote("it's; rm -rf /"), "'it'\\''s; rm -rf /'");
+        assert_eq!(quote(""), "''");
+    }
+}

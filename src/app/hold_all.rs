@@ -1,0 +1,84 @@
+//! `!`: hold every region of the service, at once and without a prompt; it only holds.
+
+use std::time::Duration;
+
+use super::modal::Modal;
+use super::{App, AppEffect, wrap};
+use crate::domain::challenge::Approved;
+use crate::domain::intent::{Intent, Target, Verb};
+use crate::domain::plan::{Plan, PlanId};
+use crate::engine::operation::ProposalState;
+
+/// `!` within this of a digit is a slip of the finger on its way to one.
+pub const AFTER_DIGIT: Duration = Duration::from_millis(300);
+
+/// A hold of everything on its way to a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldAll {
+    /// Its plan.
+    pub id: PlanId,
+}
+
+impl App {
+    /// Proposes to hold the service shown; approved as soon as there is a plan.
+    pub(super) fn hold_all(&mut self) -> Vec<AppEffect> {
+        if let Some(why) = self.cannot_write() {
+            self.say(why, true);
+            return Vec::new();
+        }
+        if self.last_digit.is_some_and(|at| self.now.since(at) < AFTER_DIGIT) {
+            self.say("`!` right after a digit is not taken for a hold: press it again", true);
+            return Vec::new();
+        }
+        if self.holding.is_some() {
+            return Vec::new();
+        }
+        self.modals.retain(|m| !matches!(m, Modal::Prompt(_)));
+        let id = self.engine.next_plan_id();
+        let intent = Intent { service: self.scene().at(), verb: Verb::Hold, target: Target::Service, reason: None };
+        self.holding = Some(HoldAll { id });
+        self.say("holding every region…", false);
+        let mut effects = wrap(self.engine.propose(id, intent));
+        effects.extend(self.attend_hold_all());
+        effects
+    }
+
+    /// Approves the hold by its standing approval once its plan is there.
+    pub(super) fn attend_hold_all(&mut self) -> Vec<AppEffect> {
+        let Some(HoldAll { id }) = self.holding else { return Vec::new() };
+        let plan = match self.engine.proposal.as_ref().filter(|p| p.id == id).map(|p| &p.state) {
+            Some(ProposalState::Reading { .. }) => return Vec::new(),
+            Some(ProposalState::Ready { plan, .. }) => plan.clone(),
+            Some(ProposalState::Refused(refusal)) => {
+                let text = format!("not held: {} — {}", refusal.text, refusal.hint);
+                self.holding = None;
+                self.engine.dismiss();
+                self.say(text, true);
+                return Vec::new();
+            }
+            None => {
+                self.holding = None;
+                self.say("not held: another review took its place; press ! again", true);
+                return Vec::new();
+            }
+        };
+        self.holding = None;
+        let by = self.engine.operator().clone();
+        match Approved::standing(Plan::clone(&plan), by) {
+            Ok(approved) => {
+                let effects = wrap(self.engine.carry_out(approved));
+                if self.engine.proposal.as_ref().is_some_and(|p| p.id == id) {
+                    self.engine.dismiss();
+                }
+                self.modals.retain(|m| !matches!(m, Modal::Took(_)));
+                self.modals.push(Modal::Took(id));
+                effects
+            }
+            Err((_, why)) => {
+                self.engine.dismiss();
+                self.say(format!("not held: {}", why.text()), true);
+                Vec::new()
+            }
+        }
+    }
+}

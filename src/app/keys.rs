@@ -1,0 +1,240 @@
+//! A key goes to the filter, to the topmost modal, or through the keymap.
+
+use std::time::Duration;
+
+use super::modal::{Ask, Asking, Modal, Palette};
+use super::prompt::{QUIET, edit};
+use super::{App, AppEffect, Mode, STILL};
+use crate::domain::text::safe;
+use crate::input::command::Danger;
+use crate::input::key::Code;
+use crate::input::keymap::Match;
+use crate::input::{Command, Key};
+
+impl App {
+    /// One key.
+    pub(super) fn press(&mut self, key: Key) -> Vec<AppEffect> {
+        let gap = self.last_key.map_or(Duration::MAX, |at| self.now.since(at));
+        self.last_key = Some(self.now);
+        let effects = self.take_key(key, gap);
+        if matches!(key.code, Code::Char('0'..='9')) {
+            self.last_digit = Some(self.now);
+        }
+        effects
+    }
+
+    fn take_key(&mut self, key: Key, gap: Duration) -> Vec<AppEffect> {
+        if self.filtering {
+            self.type_filter(key);
+            return Vec::new();
+        }
+        if self.modals.is_empty() {
+            return self.map_key(key);
+        }
+        if key == Key::ctrl('z') {
+            return vec![AppEffect::Suspend];
+        }
+        let effects = self.modal_key(key, gap);
+        self.keep_row_in_view();
+        effects
+    }
+
+    fn map_key(&mut self, key: Key) -> Vec<AppEffect> {
+        let mut typed: Vec<Key> =
+            self.pending.take().filter(|(_, at)| self.now.since(*at) <= STILL).map(|(k, _)| k).into_iter().collect();
+        typed.push(key);
+        match self.setup.keymap.find(&typed) {
+            Match::Command(command) => self.command(command, Some(key)),
+            Match::Prefix => {
+                self.pending = Some((key, self.now));
+                Vec::new()
+            }
+            Match::Nothing if typed.len() > 1 => self.map_key(key),
+            Match::Nothing => {
+                let help = self.setup.keymap.key(Command::Help).unwrap_or_default();
+                self.say(format!("`{key}` is not bound; {help} shows the keys"), false);
+                Vec::new()
+            }
+        }
+    }
+
+    fn modal_key(&mut self, key: Key, gap: Duration) -> Vec<AppEffect> {
+        let Some(modal) = self.modals.last_mut() else { return Vec::new() };
+        match modal {
+            Modal::Prompt(_) => return self.prompt_key(key, gap),
+            Modal::Palette(_) => return self.palette_key(key),
+            Modal::Ask(ask) => {
+                let ask = *ask;
+                return self.ask_key(ask, key, gap);
+            }
+            Modal::Unfinished(unfinished) => {
+                let intent = unfinished.intent.clone();
+                return self.unfinished_key(key, intent);
+            }
+            Modal::Help { scroll }
+            | Modal::Explain { scroll }
+            | Modal::Evidence { scroll, .. }
+            | Modal::Runbook { scroll } => {
+                if let Some(step) = scrolls(key) {
+                    // The end of the text is known to the drawing, which stops there.
+                    *scroll = scroll.saturating_add_signed(step).min(10_000);
+                    return Vec::new();
+                }
+            }
+            Modal::Took(_) => {}
+        }
+        let command = match self.setup.keymap.find(&[key]) {
+            Match::Command(command) => Some(command),
+            _ => None,
+        };
+        match (key.code, command) {
+            (Code::Esc | Code::Enter, _) | (_, Some(Command::Quit | Command::Back)) => {
+                self.modals.pop();
+                Vec::new()
+            }
+            (_, Some(Command::QuitNow)) => self.quit(key),
+            (_, Some(Command::HoldAll)) => self.hold_all(),
+            (_, Some(command @ (Command::Left | Command::Right | Command::Up | Command::Down))) => {
+                self.move_evidence(command);
+                Vec::new()
+            }
+            (_, Some(command @ (Command::Copy | Command::Save | Command::Redraw))) => self.command(command, Some(key)),
+            // A capital pressed over a popup is for the board behind it.
+            (_, Some(command)) if command.danger() != Danger::None => {
+                self.modals.pop();
+                self.command(command, Some(key))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn palette_key(&mut self, key: Key) -> Vec<AppEffect> {
+        let keymap = self.setup.keymap.clone();
+        let Some(Modal::Palette(palette)) = self.modals.last_mut() else { return Vec::new() };
+        let many = palette.entries(&keymap).len();
+        match (key.code, key.ctrl) {
+            (Code::Esc, _) | (Code::Char('c'), true) => drop(self.modals.pop()),
+            (Code::Up, _) | (Code::Char('p'), true) => palette.selected = palette.selected.saturating_sub(1),
+            (Code::Down, _) | (Code::Char('n'), true) => {
+                palette.selected = (palette.selected + 1).min(many.saturating_sub(1));
+            }
+            (Code::Enter, _) => {
+                let entry = palette.entries(&keymap).get(palette.selected).map(|e| e.command);
+                let words = palette.arguments();
+                self.modals.pop();
+                return match entry {
+                    Some(command) => self.command_with(command, &words, Some(key)),
+                    None => {
+                        self.say("no command matches", false);
+                        Vec::new()
+                    }
+                };
+            }
+            _ => {
+                edit(&mut palette.input, key);
+                palette.selected = 0;
+            }
+        }
+        Vec::new()
+    }
+
+    fn ask_key(&mut self, ask: Ask, key: Key, gap: Duration) -> Vec<AppEffect> {
+        let again = key == Key::ctrl('c') && ask.what == Asking::Quit && gap >= QUIET;
+        let yes = key == Key::char('y') && ask.opened_by != Some(key) && gap >= QUIET;
+        match (yes || again, ask.what) {
+            (true, Asking::Quit) => return vec![AppEffect::Quit],
+            (true, Asking::Watch) => {
+                self.modals.clear();
+                self.leave_prompt();
+                self.picks.marks.clear();
+                self.setup.mode = Mode::Watch { rotate: None };
+                self.turned = self.now;
+                return vec![AppEffect::BecomeWatch];
+            }
+            _ if key == Key::char('y') => self.say("too soon after another key: wait a moment, then press y", false),
+            _ if matches!(key.code, Code::Esc | Code::Char('n' | 'q')) || key == Key::ctrl('c') => {
+                self.modals.pop();
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn unfinished_key(&mut self, key: Key, intent: Option<crate::domain::intent::Intent>) -> Vec<AppEffect> {
+        match (key.code, intent) {
+            (Code::Esc | Code::Char('q'), _) => drop(self.modals.pop()),
+            (Code::Char('T'), Some(intent)) if self.cannot_write().is_none() => {
+                self.modals.pop();
+                return self.review(intent, "goes on with what an earlier console left open".into(), Some(key));
+            }
+            (Code::Char('c'), _) if key.ctrl => return vec![AppEffect::Quit],
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn type_filter(&mut self, key: Key) {
+        match (key.code, key.ctrl) {
+            (Code::Esc, _) | (Code::Char('c'), true) => {
+                self.picks.filter.clear();
+                self.filtering = false;
+            }
+            (Code::Enter, _) => self.filtering = false,
+            (Code::Backspace, _) => drop(self.picks.filter.pop()),
+            (Code::Char('u'), true) => self.picks.filter.clear(),
+            _ => {
+                if let Some(c) = key.typed().filter(|_| self.picks.filter.len() < 80) {
+                    self.picks.filter.push(c);
+                }
+            }
+        }
+        self.keep_row_in_view();
+    }
+
+    /// Pasted text is data, never keys.
+    pub(super) fn paste(&mut self, text: &str) {
+        self.last_key = Some(self.now);
+        let line = safe(text.lines().next().unwrap_or_default(), 80);
+        if self.filtering {
+            self.picks.filter.push_str(&line);
+            return self.keep_row_in_view();
+        }
+        match self.modals.last_mut() {
+            Some(Modal::Prompt(_)) => self.paste_in_prompt(text),
+            Some(Modal::Palette(palette)) => {
+                for c in line.chars() {
+                    palette.input.handle(tui_input::InputRequest::InsertChar(c));
+                }
+            }
+            _ => self.say("pasted text is not taken for keys", false),
+        }
+    }
+
+    /// Asks first when an operation is open.
+    pub(super) fn quit(&mut self, key: Key) -> Vec<AppEffect> {
+        if self.engine.operations.iter().any(crate::engine::operation::Operation::open) {
+            self.modals.retain(|m| !matches!(m, Modal::Ask(_)));
+            self.modals.push(Modal::Ask(Ask { what: Asking::Quit, opened: self.now, opened_by: Some(key) }));
+            return Vec::new();
+        }
+        vec![AppEffect::Quit]
+    }
+
+    /// Opens the palette.
+    pub(super) fn open_palette(&mut self) {
+        self.modals.push(Modal::Palette(Palette::default()));
+    }
+}
+
+/// How far a key scrolls a text.
+fn scrolls(key: Key) -> Option<isize> {
+    Some(match (key.code, key.ctrl) {
+        (Code::Up | Code::Char('k'), false) => -1,
+        (Code::Down | Code::Char('j'), false) => 1,
+        (Code::PageUp, _) | (Code::Char('u' | 'b'), true) => -10,
+        (Code::PageDown, _) | (Code::Char('d' | 'f'), true) => 10,
+        (Code::Home | Code::Char('g'), false) => -10_000,
+        (Code::End | Code::Char('G'), false) => 10_000,
+        _ => return None,
+    })
+}

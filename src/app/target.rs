@@ -1,0 +1,199 @@
+//! What a capital acts on: marked regions if any, else what is selected, by a rule that the prompt states.
+
+use super::App;
+use crate::domain::id::{RegionIx, RingIx, Text};
+use crate::domain::intent::{Intent, Target, Verb};
+use crate::domain::record::{HoldInForce, Scope};
+use crate::engine::view::Drained;
+use crate::input::Command;
+use crate::panes::Pane;
+
+/// An intent with the rule that chose its target.
+pub type Chosen = (Intent, Text);
+
+impl App {
+    /// The intent of a key, or why there is none.
+    pub fn intent(&self, command: Command) -> Result<Chosen, Text> {
+        let chosen = |verb: Verb, (target, rule): (Target, Text)| {
+            (Intent { service: self.scene().at(), verb, target, reason: None }, rule)
+        };
+        match command {
+            Command::Promote => Ok(chosen(Verb::Promote { to: None, without_wait: false }, self.to_promote()?)),
+            Command::PromoteNow => Ok(chosen(Verb::Promote { to: None, without_wait: true }, self.to_promote()?)),
+            Command::Hold => Ok(chosen(Verb::Hold, self.to_act_on()?)),
+            Command::RollBack => Ok(chosen(Verb::RollBack { to_revision: None }, self.to_act_on()?)),
+            Command::Drain => Ok(chosen(Verb::Drain, self.to_act_on()?)),
+            Command::Abort => Ok(chosen(Verb::Abort, self.to_abort()?)),
+            Command::Undo => {
+                let (verb, target) = self.to_undo()?;
+                Ok(chosen(verb, target))
+            }
+            Command::Retry => {
+                let last = self.engine.operations.iter().rev().find(|o| self.may_retry(o));
+                let last = last.ok_or("there is no operation that did not settle")?;
+                let rule = format!("once more, drafted anew: {}", last.plan.title);
+                Ok((last.plan.intent.clone(), rule.into()))
+            }
+            _ => Err("this does not act".into()),
+        }
+    }
+
+    fn marked(&self) -> Option<(Target, Text)> {
+        let marks: Vec<RegionIx> = self.picks.marks.iter().copied().collect();
+        let names: Vec<&str> = marks.iter().map(|r| self.scene().region_name(*r)).collect();
+        let rule = match names.as_slice() {
+            [] => return None,
+            [one] => format!("acts on the marked region: {one}"),
+            many => format!("acts on the {} marked regions: {}", many.len(), many.join(", ")),
+        };
+        Some((Target::Regions(marks), rule.into()))
+    }
+
+    fn ring_under_cursor(&self) -> Option<(Target, Text)> {
+        let ring = self.panes.timeline.selected(&self.scene()).filter(|_| self.focus == Pane::Timeline)?;
+        Some((
+            Target::Ring(ring),
+            format!("acts on the ring selected on the timeline: {}", self.scene().ring_name(ring)).into(),
+        ))
+    }
+
+    fn to_act_on(&self) -> Result<(Target, Text), Text> {
+        if let Some(chosen) = self.marked().or_else(|| self.ring_under_cursor()) {
+            return Ok(chosen);
+        }
+        let region = self.picks.region.ok_or("no region is selected")?;
+        let rule = format!("acts on the selected region: {}", self.scene().region_name(region));
+        Ok((Target::Regions(vec![region]), rule.into()))
+    }
+
+    fn to_promote(&self) -> Result<(Target, Text), Text> {
+        if let Some(chosen) = self.marked().or_else(|| self.ring_under_cursor()) {
+            return Ok(chosen);
+        }
+        let scene = self.scene();
+        let ring_name = |ring: RingIx| scene.ring_name(ring).to_owned();
+        match scene.view().and_then(|v| v.question.as_ref()) {
+            Some(question) => {
+                let rule = format!("acts on the ring that the board asks about: {}", ring_name(question.ring));
+                Ok((Target::Ring(question.ring), rule.into()))
+            }
+            None => {
+                let first = scene.service().and_then(|s| s.rings.first()).map_or("RING", |r| r.name.as_str());
+                Err(format!("no ring waits for a version: `:promote {first} VERSION` starts a release").into())
+            }
+        }
+    }
+
+    fn to_abort(&self) -> Result<(Target, Text), Text> {
+        if let Some(chosen) = self.marked().or_else(|| self.ring_under_cursor()) {
+            return Ok(chosen);
+        }
+        let scene = self.scene();
+        let in_flight = |at: &RegionIx| {
+            let workload = scene.region(*at).and_then(|r| r.state.workload.as_ref());
+            workload.is_some_and(crate::domain::workload::Workload::in_flight)
+        };
+        if let Some(region) = self.picks.region.filter(in_flight) {
+            let rule = format!("acts on the selected region, which is in flight: {}", scene.region_name(region));
+            return Ok((Target::Regions(vec![region]), rule.into()));
+        }
+        let service = scene.service().ok_or("no service is shown")?;
+        let regions: Vec<RegionIx> = service.region_indexes().filter(in_flight).collect();
+        if regions.is_empty() {
+            return Err("nothing is in flight: there is nothing to abort".into());
+        }
+        let names: Vec<&str> = regions.iter().map(|r| scene.region_name(*r)).collect();
+        let rule = format!("acts on what is in flight: {}", names.join(", "));
+        Ok((Target::Regions(regions), rule.into()))
+    }
+
+    /// A hold first, since restoring under a hold raises; then a drain.
+    fn to_undo(&self) -> Result<(Verb, (Target, Text)), Text> {
+        let scene = self.scene();
+        if let Some(hold) = self.hold_to_undo() {
+            let target = self.target_of(hold);
+            let rule =
+                format!("resumes the newest hold that covers it: {} by {}: {}", hold.scope, hold.by, hold.reason);
+            return Ok((Verb::Resume { hold: hold.id }, (target, rule.into())));
+        }
+        let drained = |at: &RegionIx| scene.region(*at).and_then(|r| r.view).is_some_and(|v| v.drained != Drained::No);
+        let marked: Vec<RegionIx> = self.picks.marks.iter().copied().filter(drained).collect();
+        let regions = if marked.is_empty() { self.picks.region.into_iter().filter(drained).collect() } else { marked };
+        if regions.is_empty() {
+            return Err("no hold covers this, and it is not drained: there is nothing to undo".into());
+        }
+        let names: Vec<&str> = regions.iter().map(|r| scene.region_name(*r)).collect();
+        let rule = format!("puts back into traffic: {}", names.join(", "));
+        Ok((Verb::Restore, (Target::Regions(regions), rule.into())))
+    }
+
+    /// The newest hold over what is marked or selected.
+    pub(super) fn hold_to_undo(&self) -> Option<&HoldInForce> {
+        let scene = self.scene();
+        let mut regions: Vec<RegionIx> = self.picks.marks.iter().copied().collect();
+        if regions.is_empty() {
+            regions.extend(self.picks.region);
+        }
+        let covers = |hold: &&HoldInForce| {
+            regions.iter().any(|at| {
+                let Some(region) = scene.region(*at) else { return false };
+                hold.scope.covers(scene.ring_name(region.spec.ring), region.spec.name.as_str())
+            })
+        };
+        scene.view()?.holds.iter().rev().find(covers)
+    }
+
+    fn target_of(&self, hold: &HoldInForce) -> Target {
+        let service = self.scene().service();
+        match &hold.scope {
+            Scope::Service => Target::Service,
+            Scope::Ring(name) => {
+                service.and_then(|s| s.find_ring(name)).map_or(Target::Service, |(at, _)| Target::Ring(at))
+            }
+            Scope::Region(name) => {
+                service.and_then(|s| s.find_region(name)).map_or(Target::Service, |(at, _)| Target::Regions(vec![at]))
+            }
+        }
+    }
+
+    /// `promote ring-0 v2.2.0` as typed into the palette.
+    pub(super) fn intent_with(&self, command: Command, words: &[String]) -> Result<Chosen, Text> {
+        if words.is_empty() {
+            return self.intent(command);
+        }
+        let service = self.scene().service().ok_or("no service is shown")?;
+        let mut target = None;
+        let mut version: Option<Text> = None;
+        for word in words {
+            if let Some((ring, _)) = service.find_ring(word) {
+                target = Some(Target::Ring(ring));
+            } else if let Some((region, _)) = service.find_region(word) {
+                match &mut target {
+                    Some(Target::Regions(regions)) => regions.push(region),
+                    _ => target = Some(Target::Regions(vec![region])),
+                }
+            } else if matches!(command, Command::Promote | Command::PromoteNow) && version.is_none() {
+                version = Some(word.as_str().into());
+            } else {
+                return Err(format!("`{word}` is neither a ring nor a region of {}", service.name).into());
+            }
+        }
+        let rule = || -> Text { "acts on what was named".into() };
+        let verb = match command {
+            Command::Promote | Command::PromoteNow => {
+                let without_wait = command == Command::PromoteNow;
+                Verb::Promote { to: version, without_wait }
+            }
+            _ => {
+                let (intent, _) = self.intent(command)?;
+                intent.verb
+            }
+        };
+        let (target, rule) = match target {
+            Some(target) => (target, rule()),
+            None if matches!(command, Command::Promote | Command::PromoteNow) => self.to_promote()?,
+            None => self.to_act_on()?,
+        };
+        Ok((Intent { service: self.scene().at(), verb, target, reason: None }, rule))
+    }
+}

@@ -1,0 +1,226 @@
+//! The top line: what a person walking past must read, at every size.
+
+use ratatui::layout::Rect;
+
+use crate::app::{App, Mode};
+use crate::domain::fleet::Unit;
+use crate::domain::stamp::SignedDuration;
+use crate::engine::view::{Heard, ReleasePhase};
+use crate::look::glyph::{Sign, release_word};
+use crate::look::{Canvas, Line, Role, spark};
+use crate::panes::scene::{between, utc_minute, utc_time};
+
+/// Draws the top line: what was left out for lack of room went out from the least important.
+pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
+    let clock = clock(app, area.width);
+    let wide = u16::try_from(clock.width()).unwrap_or(0);
+    let room = area.width.saturating_sub(wide + 2);
+    canvas.line(area.x, area.y, room, &line(app, room));
+    canvas.line(area.right().saturating_sub(wide + 1), area.y, wide, &clock);
+}
+
+fn clock(app: &App, width: u16) -> Line {
+    let now = app.clock.wall;
+    let text = if width >= 100 {
+        format!("{} {} UTC", now.strftime("%-d %b"), utc_time(now))
+    } else {
+        format!("{} UTC", utc_time(now))
+    };
+    Line::of(Role::Dim, text)
+}
+
+/// A part of the line, with shorter ways to say it; the last may be nothing.
+struct Part {
+    /// Longest first.
+    ways: Vec<Line>,
+    /// What gives way first has the highest number.
+    gives_way: u8,
+}
+
+/// The line in so many columns.
+pub fn line(app: &App, width: u16) -> Line {
+    let parts = parts(app);
+    let mut chosen = vec![0usize; parts.len()];
+    let total = |chosen: &[usize]| {
+        let wide = |(part, way): (&Part, &usize)| {
+            part.ways.get(*way).map_or(0, |l| if l.spans.is_empty() { 0 } else { l.width() + 3 })
+        };
+        parts.iter().zip(chosen).map(wide).sum::<usize>()
+    };
+    while total(&chosen) > usize::from(width) {
+        let shortest = |at: usize| parts.get(at).map_or(0, |p| p.ways.len().saturating_sub(1));
+        let next = chosen
+            .iter()
+            .enumerate()
+            .filter(|(at, way)| **way < shortest(*at))
+            .max_by_key(|(at, _)| (parts.get(*at).map_or(0, |p| p.gives_way), *at))
+            .map(|(at, _)| at);
+        let Some(way) = next.and_then(|at| chosen.get_mut(at)) else { break };
+        *way += 1;
+    }
+    let mut line = Line::of(Role::Dim, " ");
+    let mut first = true;
+    for (part, way) in parts.iter().zip(&chosen) {
+        let Some(text) = part.ways.get(*way).filter(|l| !l.spans.is_empty()) else { continue };
+        if !first {
+            line = line.add(Role::Dim, "   ");
+        }
+        first = false;
+        line = line.join(text.clone());
+    }
+    line
+}
+
+fn parts(app: &App) -> Vec<Part> {
+    let mut parts = vec![name(app)];
+    parts.extend(badges(app));
+    parts.push(release(app));
+    parts.extend(holds(app));
+    parts.extend(unreachable(app));
+    parts.extend(alarms(app));
+    parts.extend(exposure(app));
+    parts.extend(last_raised(app));
+    parts
+}
+
+fn name(app: &App) -> Part {
+    let service = app.scene().service().map_or("?", |s| s.name.as_str());
+    let full = Line::of(Role::Dim, "gonogo · ").add(Role::Strong, service);
+    Part { ways: vec![full, Line::of(Role::Strong, service)], gives_way: 5 }
+}
+
+fn badges(app: &App) -> Vec<Part> {
+    let badge = |text: &str| Part { ways: vec![Line::of(Role::Alarm, format!(" {text} "))], gives_way: 0 };
+    let mut badges = Vec::new();
+    match &app.setup.mode {
+        Mode::Console => {}
+        Mode::ReadOnly(_) => badges.push(badge("READ-ONLY")),
+        Mode::Watch { .. } => {
+            badges.push(Part { ways: vec![Line::of(Role::Accent, "WATCH"), Line::new()], gives_way: 9 });
+        }
+        Mode::Replay => badges.push(badge("REPLAY")),
+    }
+    let operation = app.engine.operations.iter().any(|o| o.open() && o.unjournaled.is_some());
+    if operation || (app.setup.unjournaled.is_some() && app.setup.mode == Mode::Console) {
+        badges.push(badge("UNJOURNALED"));
+    }
+    badges
+}
+
+fn release(app: &App) -> Part {
+    let scene = app.scene();
+    let Some(view) = scene.view() else { return Part { ways: vec![Line::new()], gives_way: 0 } };
+    let release = &view.release;
+    let versions = match (&release.from, &release.to) {
+        (Some(from), Some(to)) if from != to => {
+            Line::of(Role::Text, format!("{from} → ")).add(Role::Strong, to.to_string())
+        }
+        (Some(version), _) | (None, Some(version)) => Line::of(Role::Text, version.to_string()),
+        (None, None) => Line::new(),
+    };
+    let sign = Sign::of_release(release.phase);
+    let role = if release.phase == ReleasePhase::Steady { Role::Dim } else { sign.role() };
+    let ring = release.ring.map(|r| format!(" {}", scene.ring_name(r))).unwrap_or_default();
+    let word = Line::of(role, format!("{} {}{ring}", sign.glyph(), release_word(release.phase)));
+    let gap = if versions.spans.is_empty() { "" } else { "   " };
+    let full = versions.clone().add(Role::Dim, gap).join(word.clone());
+    let tight = versions.add(Role::Dim, if gap.is_empty() { "" } else { " " }).join(word.clone());
+    Part { ways: vec![full, tight, word], gives_way: 3 }
+}
+
+/// `‖ HELD ring-2 by oncall 4m05s “reason”`; a hold that is not yet a majority's says so.
+fn holds(app: &App) -> Vec<Part> {
+    let Some(view) = app.scene().view() else { return Vec::new() };
+    let glyph = Sign::Held.glyph();
+    let many = view.holds.len();
+    let Some(hold) = view.holds.last() else { return Vec::new() };
+    let count = if many > 1 { format!(" (+{})", many - 1) } else { String::new() };
+    let scope = match &hold.scope {
+        crate::domain::record::Scope::Service => "service".to_owned(),
+        crate::domain::record::Scope::Ring(name) | crate::domain::record::Scope::Region(name) => name.to_string(),
+    };
+    let partly = if hold.complete() { String::new() } else { format!(" hold {} of {}", hold.seen_in, hold.of) };
+    let age = hold.at.map(|at| format!(" {}", between(at, app.clock.wall))).unwrap_or_default();
+    let head = format!("{glyph} HELD {scope}{partly}{count}");
+    let reason = if hold.reason.is_empty() { String::new() } else { format!(" “{}”", hold.reason) };
+    let by = format!(" by {}", hold.by);
+    let way = |text: String| Line::of(Role::Held, text);
+    vec![Part {
+        ways: vec![
+            way(format!("{head}{by}{age}{reason}")),
+            way(format!("{head}{by}{age}")),
+            way(head),
+            way(format!("{glyph} {many} HELD")),
+        ],
+        gives_way: 4,
+    }]
+}
+
+fn unreachable(app: &App) -> Vec<Part> {
+    let scene = app.scene();
+    let Some(view) = scene.view() else { return Vec::new() };
+    let lost: Vec<_> = view
+        .regions
+        .iter()
+        .enumerate()
+        .filter(|(_, r)| matches!(r.heard, Heard::Lost { .. } | Heard::Late(_)))
+        .filter_map(|(at, _)| scene.region(at.into()))
+        .collect();
+    let Some(first) = lost.first() else { return Vec::new() };
+    let glyph = Sign::Stale.glyph();
+    let trouble = first.trouble(scene.clock).unwrap_or_default();
+    let way = |text: String| Line::of(Role::Watch, text);
+    let count = format!("{glyph} {} unreachable", lost.len());
+    let ways = if lost.len() == 1 {
+        vec![
+            way(format!("{glyph} {} {trouble}", first.spec.name)),
+            way(format!("{glyph} {} unreachable", first.spec.name)),
+            way(count),
+        ]
+    } else {
+        let names: Vec<&str> = lost.iter().map(|r| r.spec.name.as_str()).collect();
+        vec![way(format!("{count}: {}", names.join(", "))), way(count)]
+    };
+    vec![Part { ways, gives_way: 4 }]
+}
+
+fn alarms(app: &App) -> Vec<Part> {
+    let Some(view) = app.scene().view() else { return Vec::new() };
+    let Some(first) = view.alarms.first() else { return Vec::new() };
+    let more = if view.alarms.len() > 1 { format!(" (+{})", view.alarms.len() - 1) } else { String::new() };
+    let short = format!("! {} alarm(s): x", view.alarms.len());
+    vec![Part {
+        ways: vec![Line::of(Role::Watch, format!("! {first}{more}")), Line::of(Role::Watch, short)],
+        gives_way: 6,
+    }]
+}
+
+fn exposure(app: &App) -> Vec<Part> {
+    let Some(view) = app.scene().view() else { return Vec::new() };
+    if matches!(view.release.phase, ReleasePhase::Steady | ReleasePhase::Unknown) {
+        return Vec::new();
+    }
+    let part = |long: Line, short: Line| Part { ways: vec![long, short, Line::new()], gives_way: 7 };
+    match view.exposure {
+        None => vec![part(Line::of(Role::NoData, "exposure ?"), Line::new())],
+        Some(share) => {
+            let short = Line::of(Role::Dim, "exposure ").add(Role::Text, Unit::Ratio.show(share));
+            let (full, rest) = spark::bar(share, 8);
+            let long = short.clone().add(Role::Spark, format!(" {full}")).add(Role::Border, rest);
+            vec![part(long, short)]
+        }
+    }
+}
+
+fn last_raised(app: &App) -> Vec<Part> {
+    let Some(raised) = app.scene().view().and_then(|v| v.last_raised.as_ref()) else { return Vec::new() };
+    let long = format!("raised by {} {} ({})", raised.by, utc_minute(raised.at), raised.what);
+    let old = app.clock.wall.duration_since(raised.at) > SignedDuration::from_hours(24 * 30);
+    if old {
+        return Vec::new();
+    }
+    vec![Part {
+        ways: vec![Line::of(Role::Dim, long), Line::of(Role::Dim, format!("raised by {}", raised.by)), Line::new()],
+        gives_way: 8,
+    }]
+}
