@@ -23,6 +23,9 @@ use crate::sim::store::{Author, Store};
 
 /// Age of clusters and namespaces.
 const FOUNDED: SignedDuration = SignedDuration::from_hours(-24 * 120);
+/// Changes that all clusters together keep for watchers that fall behind. Each holds an
+/// object of some ten kilobytes; a flood fills them within seconds.
+const CHANGES_KEPT: usize = 5_000;
 /// Field manager of the releases of the past, and of the controllers.
 const RELEASER: &str = "gonogo";
 const CONTROLLERS: &str = "kube-controller-manager";
@@ -53,7 +56,9 @@ impl World {
     }
 
     fn store(&self, name: &str) -> Store {
-        Store::seeded(self.clock.clone(), seed_of(self.layout.seed, &["cluster", name]))
+        let store = Store::seeded(self.clock.clone(), seed_of(self.layout.seed, &["cluster", name]));
+        store.keep_history((CHANGES_KEPT / (self.layout.regions.len() + 1)).clamp(64, 1_024));
+        store
     }
 
     /// What every cluster has: namespaces and nodes.

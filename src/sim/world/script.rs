@@ -129,17 +129,13 @@ impl World {
         let region = self.rng.usize(..self.layout.regions.len().max(1));
         let service = self.rng.usize(..self.layout.services.len().max(1));
         let Some((cluster, service)) = self.clusters.get(region).zip(self.layout.services.get(service)) else { return };
-        let change = |object: &mut Value| {
-            let status = object.get_mut("status").and_then(Value::as_object_mut);
-            if let Some(status) = status {
+        // Deleted by somebody: then there is nothing to update.
+        let _ = cluster.store.adjust(&DEPLOYMENTS, &service.name, &service.name, |object| {
+            if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
                 let before = status.get("terminatingReplicas").and_then(Value::as_i64).unwrap_or(0);
                 status.insert("terminatingReplicas".into(), json!((before + 1) % 3));
             }
-            Ok(())
-        };
-        let writer = Writer::controller();
-        // Deleted by somebody: nothing to update.
-        let _ = cluster.store.modify(&DEPLOYMENTS, &service.name, &service.name, Part::Status, &writer, change);
+        });
     }
 }
 
