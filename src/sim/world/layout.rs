@@ -98,14 +98,16 @@ impl Layout {
     pub fn baseline(&self, region: &Region, service: &Service) -> Baseline {
         let known = KNOWN.iter().find(|row| row.0 == region.name);
         let mut rng = fastrand::Rng::with_seed(self.seed ^ fnv(region.name.as_bytes()));
+        // The smallest region goes first: later ones are larger, each a little more.
+        let number: u32 = region.name.rsplit('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
         let made_up = (
             "",
-            6_000.0 + 44_000.0 * rng.f64(),
+            54_000.0 + 500.0 * f64::from(number) + 400.0 * rng.f64(),
             0.001 + 0.002 * rng.f64(),
             110.0 + 50.0 * rng.f64(),
-            0.35 + 0.1 * rng.f64(),
+            0.40,
             0.55 + 0.15 * rng.f64(),
-            4 + rng.u32(0..8),
+            14 + number / 8,
         );
         let row = known.unwrap_or(&made_up);
         let pods = (f64::from(row.6) * service.size.sqrt()).round().clamp(2.0, 100.0);
