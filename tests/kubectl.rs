@@ -342,7 +342,17 @@ fn namespaces_labels_annotations_and_waiting() {
     cluster.kubectl(&["wait", "deploy/web", "--for=jsonpath={.spec.replicas}=2", "--timeout=20s"]).good();
     cluster.kubectl(&["delete", "deploy", "web", "--timeout=20s"]).good();
     assert!(cluster.kubectl(&["get", "rs,po"]).good().is_empty());
-    cluster.kubectl(&["create", "deployment", "quick", "--image=web:v1", "--dry-run=client"]).good();
+    cluster.kubectl(&["create", "deployment", "quick", "--image=web:v1", "--replicas=2", "--port=80"]).good();
+    let quick = cluster.json(&["get", "deploy", "quick"]);
+    assert_eq!(
+        (&quick["spec"]["replicas"], &quick["spec"]["selector"]["matchLabels"]["app"]),
+        (&json!(2), &json!("quick"))
+    );
+    cluster.kubectl(&["set", "resources", "deploy/quick", "--requests=cpu=1", "--limits=cpu=2"]).good();
+    let above = cluster.kubectl(&["set", "resources", "deploy/quick", "--limits=cpu=200m"]).bad();
+    assert!(above.contains("must be less than or equal to cpu limit of 200m"), "{above}");
+    cluster.kubectl(&["expose", "deploy", "quick"]).good();
+    assert!(cluster.kubectl(&["get", "svc", "quick"]).good().contains("10.96."));
     let resources = cluster.kubectl(&["api-resources"]).good();
     assert!(resources.contains("httproutes") && resources.contains("deploy "), "{resources}");
     assert!(cluster.kubectl(&["version"]).good().contains("Server Version: v1.34"));

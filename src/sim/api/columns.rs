@@ -98,13 +98,15 @@ const SECRET: [Column; 4] = [
     AGE,
 ];
 const NAMESPACE: [Column; 3] = [NAME, narrow("Status", "string", |o, _| text(o, "/status/phase")), AGE];
-const NODE: [Column; 3] = [
+const NODE: [Column; 5] = [
     NAME,
     narrow("Status", "string", |o, _| {
         let ready = list(o, "/status/conditions").iter().find(|c| word(c, "/type") == "Ready");
         json!(if ready.is_some_and(|c| word(c, "/status") == "True") { "Ready" } else { "NotReady" })
     }),
+    narrow("Roles", "string", |_, _| json!("<none>")),
     AGE,
+    narrow("Version", "string", |o, _| text(o, "/status/nodeInfo/kubeletVersion")),
 ];
 const EVENT: [Column; 9] = [
     narrow("Last Seen", "string", |o, now| {

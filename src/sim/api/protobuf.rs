@@ -13,14 +13,19 @@ const MAGIC: &[u8] = b"k8s\0";
 /// What a field number means.
 enum Meaning {
     Text(&'static str),
+    /// Texts, one field each.
+    Texts(&'static str),
     Truth(&'static str),
+    Count(&'static str),
     /// String to string.
     Pairs(&'static str),
     /// A message.
     Inner(&'static str, &'static [(u64, Meaning)]),
+    /// Messages, one field each.
+    Many(&'static str, &'static [(u64, Meaning)]),
 }
 
-use Meaning::{Inner, Pairs, Text, Truth};
+use Meaning::{Count, Inner, Many, Pairs, Text, Texts, Truth};
 
 const OBJECT_META: &[(u64, Meaning)] = &[
     (1, Text("name")),
@@ -50,9 +55,23 @@ const ACCESS_REVIEW: &[(u64, Meaning)] = &[(1, Inner("metadata", OBJECT_META)), 
 const RULES_REVIEW: &[(u64, Meaning)] =
     &[(1, Inner("metadata", OBJECT_META)), (2, Inner("spec", &[(1, Text("namespace"))]))];
 
+const PORT: &[(u64, Meaning)] = &[(1, Text("name")), (3, Count("containerPort")), (4, Text("protocol"))];
+const CONTAINER: &[(u64, Meaning)] =
+    &[(1, Text("name")), (2, Text("image")), (3, Texts("command")), (4, Texts("args")), (6, Many("ports", PORT))];
+const POD_TEMPLATE: &[(u64, Meaning)] =
+    &[(1, Inner("metadata", OBJECT_META)), (2, Inner("spec", &[(2, Many("containers", CONTAINER))]))];
+/// As far as `kubectl create deployment` fills one in.
+const DEPLOYMENT_SPEC: &[(u64, Meaning)] = &[
+    (1, Count("replicas")),
+    (2, Inner("selector", &[(1, Pairs("matchLabels"))])),
+    (3, Inner("template", POD_TEMPLATE)),
+];
+const DEPLOYMENT: &[(u64, Meaning)] = &[(1, Inner("metadata", OBJECT_META)), (2, Inner("spec", DEPLOYMENT_SPEC))];
+
 fn meanings(kind: &str) -> Option<&'static [(u64, Meaning)]> {
     match kind {
         "ConfigMap" => Some(CONFIG_MAP),
+        "Deployment" => Some(DEPLOYMENT),
         "Namespace" | "SelfSubjectReview" => Some(META_ONLY),
         "SelfSubjectAccessReview" => Some(ACCESS_REVIEW),
         "SelfSubjectRulesReview" => Some(RULES_REVIEW),
@@ -95,6 +114,18 @@ fn message(bytes: &[u8], meanings: &'static [(u64, Meaning)]) -> Option<Value> {
             }
             (Truth(name), Wire::Number(number)) => {
                 out.insert((*name).to_owned(), (number != 0).into());
+            }
+            (Count(name), Wire::Number(number)) => {
+                // A negative number is written as its two's complement.
+                out.insert((*name).to_owned(), number.cast_signed().into());
+            }
+            (Texts(name), Wire::Bytes(text)) => {
+                let list = out.entry(*name).or_insert_with(|| Value::Array(Vec::new()));
+                list.as_array_mut()?.push(std::str::from_utf8(text).ok()?.into());
+            }
+            (Many(name, inner), Wire::Bytes(bytes)) => {
+                let list = out.entry(*name).or_insert_with(|| Value::Array(Vec::new()));
+                list.as_array_mut()?.push(message(bytes, inner)?);
             }
             (Pairs(name), Wire::Bytes(entry)) => {
                 let pair = message(entry, &[(1, Text("k")), (2, Text("v"))])?;

@@ -148,7 +148,16 @@ fn objects<'a>(map: &'a mut Map<String, Value>, key: &str) -> impl Iterator<Item
     map.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
 }
 
+/// An address from the service range that follows from the object's uid.
+fn cluster_ip(object: &Value) -> String {
+    let uid = meta::text(object, "uid").replace('-', "");
+    let number = uid.get(..4).and_then(|hex| u16::from_str_radix(hex, 16).ok()).unwrap_or(1);
+    let [high, low] = number.to_be_bytes();
+    format!("10.96.{high}.{low}")
+}
+
 fn service(object: &mut Value) {
+    let address = cluster_ip(object);
     if let Some(Value::Object(status)) = object.get_mut("status") {
         default(status, "loadBalancer", json!({}));
     }
@@ -156,6 +165,11 @@ fn service(object: &mut Value) {
         return;
     };
     default(spec, "type", "ClusterIP");
+    if spec.get("type").and_then(Value::as_str) != Some("ExternalName") {
+        default(spec, "clusterIP", address);
+        let address = spec.get("clusterIP").cloned().unwrap_or(Value::Null);
+        default(spec, "clusterIPs", json!([address]));
+    }
     default(spec, "sessionAffinity", "None");
     default(spec, "internalTrafficPolicy", "Cluster");
     default(spec, "ipFamilies", json!(["IPv4"]));

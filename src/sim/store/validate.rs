@@ -194,12 +194,46 @@ fn pod_spec(spec: &Value, path: &str, found: &mut Vec<Cause>) {
             }
             Some(_) => {}
         }
+        resources(at(container, "/resources"), &here, found);
         let policy = at(container, "/imagePullPolicy");
         if !matches!(policy.as_str(), None | Some("Always" | "IfNotPresent" | "Never")) {
             let allowed = ["Always", "IfNotPresent", "Never"];
             found.push(Cause::unsupported(format!("{here}.imagePullPolicy"), policy, &allowed));
         }
     }
+}
+
+/// A request may not be above its limit.
+fn resources(resources: &Value, path: &str, found: &mut Vec<Cause>) {
+    for (name, asked) in at(resources, "/requests").as_object().into_iter().flatten() {
+        let limit = resources.get("limits").and_then(|limits| limits.get(name));
+        let amounts = (quantity(asked), limit.and_then(quantity));
+        if let (Some(wanted), Some(most)) = amounts
+            && wanted > most
+        {
+            let limit = limit.and_then(Value::as_str).unwrap_or("");
+            let why = format!("must be less than or equal to {name} limit of {limit}");
+            found.push(Cause::invalid(format!("{path}.resources.requests"), asked, why));
+        }
+    }
+}
+
+/// A quantity such as `250m` or `1Gi` as a number.
+fn quantity(value: &Value) -> Option<f64> {
+    let text = value.as_str()?;
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text.strip_prefix(digits)? {
+        "" => 1.0,
+        "m" => 1e-3,
+        "k" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "Ki" => 1_024.0,
+        "Mi" => 1_048_576.0,
+        "Gi" => 1_073_741_824.0,
+        _ => return None,
+    };
+    Some(digits.parse::<f64>().ok()? * factor)
 }
 
 fn pod(old: Option<&Value>, new: &Value, found: &mut Vec<Cause>) {
