@@ -7,6 +7,7 @@ pub mod admission;
 mod apply;
 mod body;
 mod columns;
+mod damage;
 mod discovery;
 /// What can go wrong on the way.
 pub mod faults;
@@ -58,8 +59,8 @@ pub struct ApiServer {
 struct Inner {
     name: String,
     store: Store,
-    access: RwLock<Access>,
-    admission: RwLock<Vec<AdmissionRule>>,
+    access: RwLock<Arc<Access>>,
+    admission: RwLock<Arc<Vec<AdmissionRule>>>,
     faults: Faults,
     requests: RequestLog,
     logs: RwLock<Option<Arc<dyn PodLogs>>>,
@@ -74,7 +75,7 @@ impl ApiServer {
         let inner = Inner {
             name: name.into(),
             store,
-            access: RwLock::new(Access::standard()),
+            access: RwLock::new(Arc::new(Access::standard())),
             admission: RwLock::default(),
             faults: Faults::default(),
             requests: RequestLog::default(),
@@ -114,12 +115,13 @@ impl ApiServer {
 
     /// Changes tokens, users and grants.
     pub fn set_access(&self, change: impl FnOnce(&mut Access)) {
-        change(&mut self.inner.access.write().unwrap_or_else(PoisonError::into_inner));
+        let mut access = self.inner.access.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut access));
     }
 
     /// Replaces the admission rules.
     pub fn set_admission(&self, rules: Vec<AdmissionRule>) {
-        *self.inner.admission.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        *self.inner.admission.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 
     /// Sets where pod logs come from.
@@ -144,12 +146,12 @@ impl ApiServer {
         }
     }
 
-    fn access(&self) -> Access {
-        self.inner.access.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.inner.access.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn admission(&self) -> Vec<AdmissionRule> {
-        self.inner.admission.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn admission(&self) -> Arc<Vec<AdmissionRule>> {
+        Arc::clone(&self.inner.admission.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// An audit id where the client sent none: it follows from the cluster and a counter.

@@ -1,12 +1,13 @@
 //! A bounded log of the requests a cluster accepted, for tests to read.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Requests kept at most.
-const KEPT: usize = 10_000;
+/// Requests kept at most, unless a test asks for more: a fleet of 200 clusters may run for
+/// days.
+const KEPT: usize = 1_000;
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -39,23 +40,39 @@ impl Logged {
 }
 
 /// The log. Clones share it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RequestLog {
-    entries: Arc<Mutex<VecDeque<Logged>>>,
+    entries: Arc<Mutex<(VecDeque<Logged>, usize)>>,
+}
+
+impl Default for RequestLog {
+    fn default() -> Self {
+        Self { entries: Arc::new(Mutex::new((VecDeque::new(), KEPT))) }
+    }
 }
 
 impl RequestLog {
+    fn lock(&self) -> MutexGuard<'_, (VecDeque<Logged>, usize)> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn push(&self, entry: Logged) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= KEPT {
+        let mut guard = self.lock();
+        let (entries, kept) = &mut *guard;
+        while entries.len() >= *kept {
             entries.pop_front();
         }
         entries.push_back(entry);
     }
 
+    /// Keeps this many requests from now on; at least one.
+    pub fn keep(&self, requests: usize) {
+        self.lock().1 = requests.max(1);
+    }
+
     /// Everything kept, oldest first.
     pub fn all(&self) -> Vec<Logged> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.lock().0.iter().cloned().collect()
     }
 
     /// The writes among them.
@@ -65,6 +82,6 @@ impl RequestLog {
 
     /// Empties the log.
     pub fn clear(&self) {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.lock().0.clear();
     }
 }

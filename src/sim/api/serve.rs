@@ -17,7 +17,7 @@ use super::faults::Fault;
 use super::path::{self, Target};
 use super::query::Query;
 use super::requests::Logged;
-use super::{ApiServer, discovery, openapi, read, reviews, scale, subresources, write};
+use super::{ApiServer, damage, discovery, openapi, read, reviews, scale, subresources, write};
 
 /// The largest body the server reads, as the real one.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -250,7 +250,8 @@ impl ApiServer {
 
     fn finish(&self, call: &Call, reply: Reply, audit_id: &str, retry_after: u32, met: &[Fault]) -> Response<ApiBody> {
         let (code, content_type) = (reply.code, reply.content_type);
-        let mut response = Response::new(damage(reply.body, met));
+        let body = damage::linked(damage::damage(reply.body, met), self.faults().link());
+        let mut response = Response::new(body);
         *response.status_mut() = http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         let mut set = |name: &'static str, value: &str| {
@@ -329,37 +330,4 @@ fn stormy(code: u16) -> ApiError {
             ApiError::bare(code, "InternalError", message)
         }
     }
-}
-
-/// Breaks a body as the faults say.
-fn damage(body: ApiBody, met: &[Fault]) -> ApiBody {
-    met.iter().fold(body, |body, fault| match (fault, body) {
-        (Fault::HangAfter(bytes), ApiBody::Whole(Some(whole))) => {
-            ApiBody::Hanging(Some(whole.slice(..whole.len().min(*bytes))))
-        }
-        (Fault::HangAfter(_), _) => ApiBody::Hanging(None),
-        (Fault::Truncate, ApiBody::Whole(Some(whole))) => ApiBody::Whole(Some(whole.slice(..whole.len() / 2))),
-        (Fault::Garbage, _) => ApiBody::Whole(Some(Bytes::from_static(b"\x00\xff\x1b[31m<html>\xfe not JSON \x07"))),
-        (Fault::Huge(bytes), ApiBody::Whole(Some(whole))) => ApiBody::Whole(Some(inflate(&whole, *bytes))),
-        (_, body) => body,
-    })
-}
-
-/// Puts an annotation of this size on every object of a reply.
-fn inflate(body: &Bytes, size: usize) -> Bytes {
-    let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
-        return body.clone();
-    };
-    let grow = |object: &mut Value| {
-        if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut)
-            && let Some(notes) = meta.entry("annotations").or_insert_with(|| serde_json::json!({})).as_object_mut()
-        {
-            notes.insert("huge".to_owned(), "x".repeat(size).into());
-        }
-    };
-    match value.get_mut("items").and_then(Value::as_array_mut) {
-        Some(items) => items.iter_mut().for_each(grow),
-        None => grow(&mut value),
-    }
-    Bytes::from(value.to_string())
 }

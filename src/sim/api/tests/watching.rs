@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use super::super::faults::{Fault, Link, Matching};
 use super::*;
 
 /// A watch, read line by line.
@@ -166,4 +167,29 @@ async fn kubes_watcher_follows() {
     let mut events = Box::pin(api.watch(&WatchParams::default(), "0").await.unwrap());
     let first = events.try_next().await.unwrap().unwrap();
     assert!(matches!(first, WatchEvent::Added(map) if map.metadata.name.as_deref() == Some("a")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_watch_shares_the_fate_of_its_link() {
+    let server = cluster();
+    let path = format!("{MAPS}?watch=1&resourceVersion={}", server.store().revision());
+    let mut watch = Lines::open(&server, &path).await;
+    server.faults().set_link(Link::Hung);
+    seed_map(&server, "a", json!({}));
+    assert!(timeout(Duration::from_secs(60), watch.next()).await.is_err());
+    server.faults().set_link(Link::Up);
+    assert_eq!(watch.word().await, "ADDED a");
+    server.faults().set_link(Link::Refused);
+    assert!(watch.body.frame().await.unwrap().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_can_hang_in_the_middle_of_an_event() {
+    let server = cluster();
+    seed_map(&server, "a", json!({}));
+    let matching = Matching { path: "configmaps".to_owned(), ..Matching::default() };
+    server.faults().add(matching, Fault::HangAfter(20));
+    let mut body = open(&server, request("GET", &format!("{MAPS}?watch=1"), &[], "")).await.into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap().len(), 20);
+    assert!(timeout(Duration::from_secs(600), body.frame()).await.is_err());
 }
