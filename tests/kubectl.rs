@@ -398,6 +398,8 @@ fn a_rollout_in_the_simulated_fleet_is_followed_to_its_end() {
     on(&["rollout", "restart", "deploy/webapp"]).good();
     on(&["rollout", "status", "deploy/webapp", "--timeout=60s"]).good();
     assert!(on(&["describe", "deploy", "webapp"]).good().contains("ScalingReplicaSet"));
+    let proxied = "/api/v1/namespaces/monitoring/services/prometheus:9090/proxy/api/v1/query?query=vector(1)";
+    assert!(on(&["get", "--raw", proxied]).good().contains("\"status\":\"success\""));
     let pod = on(&["get", "pods", "-o", "name"]).good();
     assert!(on(&["logs", pod.lines().next().unwrap(), "--tail=3"]).good().lines().count() <= 3);
     on(&["delete", pod.lines().next().unwrap(), "--timeout=20s"]).good();

@@ -340,6 +340,49 @@ fn http_route(new: &Value, found: &mut Vec<Cause>) {
     }
 }
 
+/// What events.k8s.io/v1 asks of a new event; core/v1 asks only that the namespaces agree.
+/// `event` is in its stored form.
+pub(super) fn event(event: &Value, strict: bool) -> Vec<Cause> {
+    let mut found = Vec::new();
+    let text = |pointer: &str| at(event, pointer).as_str().unwrap_or("");
+    let (ns, about) = (meta::text(event, "namespace"), at(event, "/involvedObject/namespace"));
+    let agrees = match about.as_str() {
+        None | Some("") => !strict || ns == "default",
+        Some(about) => about == ns,
+    };
+    if !agrees {
+        let shown = if about.is_null() { Value::String(String::new()) } else { about.clone() };
+        found.push(Cause::invalid("involvedObject.namespace", &shown, "does not match event.namespace"));
+    }
+    if !strict {
+        return found;
+    }
+    if text("/eventTime").is_empty() {
+        found.push(Cause::required("eventTime", ""));
+    }
+    let limits = [
+        ("reportingController", "/reportingComponent", 128),
+        ("reportingInstance", "/reportingInstance", 128),
+        ("action", "/action", 128),
+        ("reason", "/reason", 128),
+    ];
+    for (field, pointer, most) in limits {
+        if text(pointer).is_empty() {
+            found.push(Cause::required(field, ""));
+        } else if text(pointer).len() > most {
+            found.push(Cause::invalid(field, at(event, pointer), format!("can have at most {most} characters")));
+        }
+    }
+    if text("/message").len() > 1_024 {
+        found.push(Cause::invalid("message", at(event, "/message"), "can have at most 1024 characters"));
+    }
+    if !matches!(text("/type"), "Normal" | "Warning") {
+        let shown = Value::String(text("/type").to_owned());
+        found.push(Cause::invalid("type", &shown, format!("has invalid value: {}", text("/type"))));
+    }
+    found
+}
+
 fn lease(new: &Value, found: &mut Vec<Cause>) {
     let seconds = at(new, "/spec/leaseDurationSeconds");
     if seconds.as_i64().is_some_and(|n| n <= 0) {

@@ -64,7 +64,8 @@ impl Store {
         mut object: Value,
         writer: &Writer,
     ) -> Result<Arc<Value>, ApiError> {
-        if resource.view_of.is_some() {
+        let view = resource.view_of.is_some();
+        if view {
             events::to_core(&mut object);
         }
         let resource = resource.stored();
@@ -79,6 +80,12 @@ impl Store {
         let (ns, name) = (meta::text(&object, "namespace").to_owned(), meta::text(&object, "name").to_owned());
         if resource.namespaced && self.find(&NAMESPACES, "", &ns).is_none() {
             return Err(no_namespace(&ns));
+        }
+        if resource.is(&EVENTS) {
+            let causes = validate::event(&object, view);
+            if !causes.is_empty() {
+                return Err(ApiError::invalid(resource, &name, causes));
+            }
         }
         let wanted = writer.apply.then(|| object.clone());
         self.stamp_new(resource, &mut object, &ns, &name, revision);

@@ -121,6 +121,9 @@ async fn one_event_is_seen_in_both_groups() {
     let path = "/apis/events.k8s.io/v1/namespaces/shop/events";
     let made = send(&server, "POST", path, &[], event.to_string()).await;
     assert_eq!((made.code, made.json()["note"].as_str()), (201, Some("ring-2")));
+    let bare = json!({"metadata": {"name": "bare", "namespace": "shop"}, "type": "Loud"}).to_string();
+    let refused = send(&server, "POST", path, &[], bare).await;
+    assert_eq!((refused.code, refused.json()["details"]["causes"].as_array().unwrap().len()), (422, 7));
     let core = get(&server, "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.name%3Dweb").await.json();
     assert_eq!(core["items"][0]["message"], "ring-2");
     let view = get(&server, &format!("{path}?fieldSelector=regarding.name%3Dweb")).await.json();
