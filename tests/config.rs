@@ -3,7 +3,14 @@
 //!
 //! `tests/config/*.toml` are broken on purpose; beside each stands what gonogo says.
 //! `GONOGO_BLESS=1 cargo test --test config` writes that anew: read the difference.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -68,14 +75,58 @@ fn every_kind_of_error_has_an_example() {
     let said: BTreeSet<&str> =
         fixtures().iter().flat_map(|f| said("x", &std::fs::read(f).unwrap())).map(|e| e.code).collect();
     for code in [
-        "unknown-key", "unknown-cluster", "unknown-region", "unknown-ring", "unknown-topology", "unknown-column",
-        "unknown-gate", "unknown-parameter", "unknown-kind", "unknown-provider", "unknown-prometheus",
-        "unknown-placeholder", "bad-placeholder", "duplicate", "duplicate-region", "same-object", "bad-duration",
-        "bad-unit", "bad-word", "bad-zone", "bad-capacity", "bad-date", "bad-url", "bad-name", "bad-carry",
-        "bad-number", "bad-parameter", "bad-absorber", "wrong-type", "empty-ring", "empty-rings", "no-exit-gate",
-        "gate-role", "duplicate-gate", "bake-twice", "missing-context", "missing-key", "missing-rings", "env-not-set",
-        "secret-in-file", "contradiction", "syntax", "not-toml", "stale-capacity", "future-capacity", "order-by-size",
-        "plain-http", "no-prometheus", "weak-exit", "bound-on-good-side", "unused", "no-owner",
+        "unknown-key",
+        "unknown-cluster",
+        "unknown-region",
+        "unknown-ring",
+        "unknown-topology",
+        "unknown-column",
+        "unknown-gate",
+        "unknown-parameter",
+        "unknown-kind",
+        "unknown-provider",
+        "unknown-prometheus",
+        "unknown-placeholder",
+        "bad-placeholder",
+        "duplicate",
+        "duplicate-region",
+        "same-object",
+        "bad-duration",
+        "bad-unit",
+        "bad-word",
+        "bad-zone",
+        "bad-capacity",
+        "bad-date",
+        "bad-url",
+        "bad-name",
+        "bad-carry",
+        "bad-number",
+        "bad-parameter",
+        "bad-absorber",
+        "wrong-type",
+        "empty-ring",
+        "empty-rings",
+        "no-exit-gate",
+        "gate-role",
+        "duplicate-gate",
+        "bake-twice",
+        "missing-context",
+        "missing-key",
+        "missing-rings",
+        "env-not-set",
+        "secret-in-file",
+        "contradiction",
+        "syntax",
+        "not-toml",
+        "stale-capacity",
+        "future-capacity",
+        "order-by-size",
+        "plain-http",
+        "no-prometheus",
+        "weak-exit",
+        "bound-on-good-side",
+        "unused",
+        "no-owner",
         "two-traffic-columns",
     ] {
         assert!(said.contains(code), "no fixture shows `{code}`");
@@ -161,7 +212,9 @@ fn known(schema: &serde_json::Value, value: &serde_json::Value, place: &str) {
             return; // A date.
         }
         let place = format!("{place}.{key}");
-        let found = properties.and_then(|p| p.get(key)).or_else(|| schema.get("additionalProperties").filter(|a| a.is_object()));
+        let found = properties
+            .and_then(|p| p.get(key))
+            .or_else(|| schema.get("additionalProperties").filter(|a| a.is_object()));
         let found = found.unwrap_or_else(|| panic!("{place} is not in the schema"));
         known(found, below, &place);
     }

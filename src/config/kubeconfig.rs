@@ -190,7 +190,8 @@ impl Kubeconfig {
             let files = [full(user.client_certificate), full(user.client_key), full(user.token_file)];
             // A command with a separator is a path, relative to the file; others are looked up in $PATH.
             let command = |c: String| if c.contains('/') { folder.join(&c).display().to_string() } else { c };
-            let user = User { files: files.into_iter().flatten().collect(), exec: user.exec.map(|e| command(e.command)) };
+            let user =
+                User { files: files.into_iter().flatten().collect(), exec: user.exec.map(|e| command(e.command)) };
             if out.users.insert(named.name.clone(), user).is_some() {
                 return Err(fail(twice("user", &named.name)));
             }
@@ -241,7 +242,9 @@ impl Kubeconfig {
         let user = match self.users.get(&context.user) {
             Some(user) => Some(user),
             None if context.user.is_empty() => None,
-            None => return Err(format!("context `{}` names user `{}`, which is not there", context.name, context.user)),
+            None => {
+                return Err(format!("context `{}` names user `{}`, which is not there", context.name, context.user));
+            }
         };
         let files = server.files.iter().chain(user.into_iter().flat_map(|u| &u.files)).cloned().collect();
         Ok(Needs { server: safe(&server.url, 300), files, exec: user.and_then(|u| u.exec.clone()) })
@@ -304,7 +307,8 @@ contexts:
     #[test]
     fn the_list_of_files_is_kubectls() {
         let home = Path::new("/home/me");
-        let shown = |variable| paths(None, variable, Some(home)).iter().map(|p| p.display().to_string()).collect::<Vec<_>>();
+        let shown =
+            |variable| paths(None, variable, Some(home)).iter().map(|p| p.display().to_string()).collect::<Vec<_>>();
         assert_eq!(shown(None), ["/home/me/.kube/config"]);
         assert_eq!(shown(Some("")), ["/home/me/.kube/config"]);
         assert_eq!(shown(Some("/a::/b:/a")), ["/a", "/b"]);

@@ -70,7 +70,9 @@ fn shape(shape: Shape) -> Value {
         Shape::TextsByName => by_name(json!({"anyOf": [{"type": "string"}, texts()]})),
         Shape::SecretsByName => by_name(json!({"anyOf": [{"type": "string"}, secret()]})),
         Shape::Secret => secret(),
-        Shape::Rings => json!({"type": "array", "minItems": 1, "items": {"anyOf": [texts(), section(&super::keys::RING)]}}),
+        Shape::Rings => {
+            json!({"type": "array", "minItems": 1, "items": {"anyOf": [texts(), section(&super::keys::RING)]}})
+        }
         Shape::Gates => json!({"type": "array", "items": {"anyOf": gates()}}),
         Shape::Carries => {
             let pointer = json!({"type": "string", "pattern": "^(image|image:ref|/spec/template/.+)$"});
@@ -96,7 +98,9 @@ fn gates() -> Vec<Value> {
             let value = json!({"type": ["string", "number", "boolean", "array"], "description": parameter.about});
             properties.insert(parameter.name.to_owned(), value);
         }
-        out.push(json!({"type": "object", "properties": properties, "required": ["gate"], "additionalProperties": false}));
+        out.push(
+            json!({"type": "object", "properties": properties, "required": ["gate"], "additionalProperties": false}),
+        );
     }
     out
 }
@@ -106,10 +110,22 @@ pub fn reference() -> String {
     // Writing to a String cannot fail.
     let mut out = String::from("## Keys\n");
     for section in SECTIONS {
-        let title = if section.path.is_empty() { "Top of the file".to_owned() } else { format!("`[{}]`", section.path) };
-        let _ = write!(out, "\n### {title}\n\n{}\n\n| key | value | default | meaning |\n|---|---|---|---|\n", cell(section.about));
+        let title =
+            if section.path.is_empty() { "Top of the file".to_owned() } else { format!("`[{}]`", section.path) };
+        let _ = write!(
+            out,
+            "\n### {title}\n\n{}\n\n| key | value | default | meaning |\n|---|---|---|---|\n",
+            cell(section.about)
+        );
         for key in section.keys {
-            let _ = writeln!(out, "| `{}` | {} | {} | {} |", key.name, cell(&value(key.shape)), cell(key.default), cell(key.about));
+            let _ = writeln!(
+                out,
+                "| `{}` | {} | {} | {} |",
+                key.name,
+                cell(&value(key.shape)),
+                cell(key.default),
+                cell(key.about)
+            );
         }
     }
     out.push_str("\n## Gates\n\n| gate | stands in | judges | parameters |\n|---|---|---|---|\n");
@@ -120,7 +136,8 @@ pub fn reference() -> String {
             .map(|p| format!("`{}`{}: {}", p.name, if p.required { " (required)" } else { "" }, p.about))
             .collect();
         let parameters = if parameters.is_empty() { "none".to_owned() } else { parameters.join("<br>") };
-        let _ = writeln!(out, "| `{}` | {} | {} | {} |", gate.name(), role(*gate), cell(gate.about()), cell(&parameters));
+        let _ =
+            writeln!(out, "| `{}` | {} | {} | {} |", gate.name(), role(*gate), cell(gate.about()), cell(&parameters));
     }
     out.push_str("\nEvery gate also takes `label`: what the board calls it.\n");
     out.push_str("\n## Standard columns\n\n| column | unit | better | query |\n|---|---|---|---|\n");

@@ -85,6 +85,8 @@ pub struct Setting {
     pub seed: u64,
     /// Whether it may write bookkeeping; a watch screen may not.
     pub may_keep: bool,
+    /// Between two questions for the newest sample.
+    pub refresh: std::time::Duration,
 }
 
 /// Between two lists of an opened region's pods and events.
@@ -104,7 +106,7 @@ impl Engine {
             services: services.collect(),
             index: observe::Index::new(&fleet),
             gates: judge::Gates::build(&fleet, &crate::gates::gate_type),
-            sampler: sampling::Sampler::default(),
+            sampler: sampling::Sampler::new(setting.refresh),
             fleet,
             proposal: None,
             operations: Vec::new(),
@@ -273,6 +275,11 @@ impl Engine {
     /// Why records may not be written, by place: shown per region.
     pub fn record_refusals(&self) -> &BTreeMap<Place, Text> {
         &self.keeping.refused
+    }
+
+    /// From now on nothing is written outside plans: this has become a watch screen.
+    pub fn stop_keeping(&mut self) {
+        self.may_keep = false;
     }
 
     /// An identity for a plan that is about to be proposed.

@@ -217,7 +217,9 @@ fn a_known_fault_stays_a_fault_when_the_link_is_lost() {
 fn bake_counts_from_when_the_last_region_settled() {
     let gate = bake("1h");
     let mut case = case();
-    for (now, verdict, cell) in [(0, Verdict::Wait, "0s/1h00m"), (59, Verdict::Wait, "59m00s/1h00m"), (60, Verdict::Go, "1h00m")] {
+    for (now, verdict, cell) in
+        [(0, Verdict::Wait, "0s/1h00m"), (59, Verdict::Wait, "59m00s/1h00m"), (60, Verdict::Go, "1h00m")]
+    {
         case.now = at(now);
         let judged = case.judge(&*gate);
         assert_eq!((judged.verdict, &*judged.cell), (verdict, cell), "{}", judged.sentence);

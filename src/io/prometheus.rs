@@ -64,13 +64,7 @@ impl Prometheus {
                 Reach::ServiceProxy { cluster, .. } => clusters.get(*cluster).cloned(),
                 Reach::Url(_) => None,
             };
-            Arc::new(Server {
-                spec: spec.clone(),
-                proxy,
-                get: watch_only,
-                tell: tell.clone(),
-                state: Mutex::default(),
-            })
+            Arc::new(Server { spec: spec.clone(), proxy, get: watch_only, tell: tell.clone(), state: Mutex::default() })
         };
         Self { servers: config.prometheuses.iter().map(server).collect(), runtime: tokio::runtime::Handle::current() }
     }

@@ -149,7 +149,9 @@ impl Console {
             frames.wanted = false;
             frames.last = now;
             if let Some(theme) = self.themes.first() {
-                screen.draw(|frame| crate::screen::draw(&self.app, theme, frame)).wrap_err("a frame could not be made")?;
+                screen
+                    .draw(|frame| crate::screen::draw(&self.app, theme, frame))
+                    .wrap_err("a frame could not be made")?;
             }
         }
         Ok(())
@@ -180,6 +182,7 @@ impl Console {
                 AppEffect::BecomeWatch => {
                     // What could write is dropped before the next message is taken.
                     self.performer = (self.into_watch)(&self.inbox);
+                    self.app.engine.stop_keeping();
                 }
                 AppEffect::NextTheme => {
                     if !self.themes.is_empty() {

@@ -4,10 +4,14 @@ mod board;
 mod check;
 mod console;
 pub mod failure;
+mod folder;
 pub mod inbox;
 mod journal;
+mod login;
+mod open;
 pub mod output;
 mod performer;
+mod print;
 mod session;
 mod sim;
 pub mod terminal;
@@ -16,54 +20,320 @@ mod world;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-use color_eyre::eyre::{Context, Result};
+use color_eyre::eyre::{Result, WrapErr};
+use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, SimArgs, StatusOutput, TextOutput, VerbArgs};
+use crate::config::{self, Severity};
+use crate::domain::id::ServiceIx;
+use crate::domain::verdict::Verdict;
+use crate::io::log;
+use crate::sim::world::SimFleet;
+use console::Ended;
 use failure::Exit;
+use inbox::Inbox;
+use open::{NotOpened, Opening};
+use session::{Session, Signal};
+use verb::Said;
+use world::{Surroundings, World};
 
 /// Does what the arguments say.
 pub fn main(cli: Cli) -> ExitCode {
     // One TLS provider for the whole program, before the first client is made.
     let _ = rustls::crypto::ring::default_provider().install_default();
     if let Err(error) = color_eyre::config::HookBuilder::default().display_env_section(false).install() {
-        return say_error(&error.to_string());
+        return fail(&error.to_string(), Exit::Unexpected);
     }
     terminal::install_panic_hook();
     match dispatch(cli) {
         Ok(code) => code,
-        Err(error) => say_error(&format!("{error:#}")),
+        Err(error) => fail(&format!("{error:#}"), Exit::Unexpected),
     }
 }
 
-fn dispatch(cli: Cli) -> Result<ExitCode> {
-    match cli.command {
-        Some(Command::Sim { sim, dir }) => {
-            let runtime = runtime()?;
-            let signal = runtime.block_on(sim::serve(&sim, dir, say_line))?;
-            Ok(ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)))
+fn dispatch(mut cli: Cli) -> Result<ExitCode> {
+    match cli.command.take() {
+        None => screen(&cli, None, None),
+        Some(Command::Console { service }) => screen(&cli, service.as_deref(), None),
+        Some(Command::Watch { service, rotate }) => {
+            let rotate = service.is_none().then_some(rotate);
+            screen(&cli, service.as_deref(), Some(rotate))
         }
-        _ => Ok(Exit::Unexpected.into()),
+        Some(Command::Demo(sim)) => demo(cli, &sim),
+        Some(Command::Sim { sim, dir }) => {
+            let signal = world::runtime()?.block_on(sim::serve(&sim, dir, say_line))?;
+            Ok(by_signal(signal))
+        }
+        Some(Command::Status { service, output, wait }) => status(&cli, service.as_deref(), output, wait),
+        Some(Command::Board { service, size, ansi, wait }) => one_board(&cli, &service, size, ansi, wait),
+        Some(Command::Promote(args)) => verb(&cli, "promote", &args),
+        Some(Command::Hold(args)) => verb(&cli, "hold", &args),
+        Some(Command::Resume(args)) => verb(&cli, "resume", &args),
+        Some(Command::Rollback(args)) => verb(&cli, "rollback", &args),
+        Some(Command::Abort(args)) => verb(&cli, "abort", &args),
+        Some(Command::Drain(args)) => verb(&cli, "drain", &args),
+        Some(Command::Restore(args)) => verb(&cli, "restore", &args),
+        Some(Command::Check { connect: false, output }) => Ok(checked(&cli, output)),
+        Some(Command::Check { connect: true, output }) => check_connected(&cli, output),
+        Some(Command::Login { cluster }) => opened(&cli, |world| login::run(&world, cluster.as_deref())),
+        Some(Command::Journal(command)) => {
+            let around = Surroundings::read();
+            Ok(said(journal::run(&command, &around.places.journal(), &around.host)?))
+        }
+        Some(Command::Print { what }) => print::run(what),
     }
 }
 
-/// The runtime of everything that waits. Two workers are plenty: nothing computes there.
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .wrap_err("the runtime cannot be started")
+/// Opens the configuration's world, or says what is wrong with it.
+fn opened(cli: &Cli, then: impl FnOnce(World) -> Result<ExitCode>) -> Result<ExitCode> {
+    let runtime = Arc::new(world::runtime()?);
+    match open::world(cli.config.clone(), runtime, Surroundings::read()) {
+        Ok(world) => then(world),
+        Err(NotOpened { text, exit }) => {
+            say_text(&mut std::io::stderr(), &text);
+            Ok(exit.into())
+        }
+    }
+}
+
+fn screen(cli: &Cli, service: Option<&str>, watch: Option<Option<Duration>>) -> Result<ExitCode> {
+    opened(cli, |world| {
+        let service = match open::service(&world, service) {
+            Ok(service) => service,
+            Err(error) => return Ok(fail(&error.to_string(), Exit::Usage)),
+        };
+        show(cli, world, &Opening { service, watch })
+    })
+}
+
+fn show(cli: &Cli, world: World, opening: &Opening) -> Result<ExitCode> {
+    if !terminal::is_there() {
+        let hint = "`gonogo status` and `gonogo board SERVICE` print without one";
+        return Ok(fail(&format!("standard output is not a terminal; {hint}"), Exit::Usage));
+    }
+    // A log that cannot be written is no reason not to look at a fleet.
+    let _log = log::start(&world.around.places.log(), LevelFilter::INFO, true).ok();
+    let ended = open::console(cli, world, opening)?.run()?;
+    Ok(match ended {
+        Ended::Quit => Exit::Done.into(),
+        Ended::Signal(signal) => by_signal(signal),
+        Ended::Gone => by_signal(signal_hook::consts::SIGHUP),
+    })
+}
+
+/// The console on a simulated fleet, with a home that goes away with it.
+fn demo(cli: Cli, args: &SimArgs) -> Result<ExitCode> {
+    let runtime = Arc::new(world::runtime()?);
+    let home = folder::Folder::new("demo").wrap_err("a folder for the demo cannot be made")?;
+    let mut fleet = {
+        let _inside = runtime.enter();
+        match SimFleet::start(&sim::options(args)) {
+            Ok(fleet) => fleet,
+            Err(error) => return Ok(fail(&error.to_string(), Exit::Usage)),
+        }
+    };
+    let config = runtime.block_on(fleet.serve(home.path()))?.config.clone();
+    let mut around = Surroundings::read();
+    around.places.state = home.path().join("state");
+    let code = match open::world(Some(config), runtime.clone(), around) {
+        Ok(world) => show(&cli, world, &Opening { service: ServiceIx(0), watch: None }),
+        Err(NotOpened { text, exit }) => {
+            say_text(&mut std::io::stderr(), &text);
+            Ok(exit.into())
+        }
+    };
+    runtime.block_on(fleet.stop());
+    code
+}
+
+/// A run without a screen over the configuration.
+fn session(world: &mut World, writes: bool) -> Result<Session> {
+    if writes {
+        world.start_journal();
+    }
+    let inbox: Inbox<Signal> = Inbox::default();
+    let to = inbox.clone();
+    let mut signals = signal_hook::iterator::Signals::new([
+        signal_hook::consts::SIGTERM,
+        signal_hook::consts::SIGINT,
+        signal_hook::consts::SIGHUP,
+    ])
+    .wrap_err("signals cannot be listened to")?;
+    std::thread::spawn(move || signals.forever().for_each(|s| to.key(Signal(s))));
+    let performer = world.connect(&inbox, !writes);
+    Ok(Session::new(world.engine(writes), inbox, performer, world.clock.clone()))
+}
+
+fn status(cli: &Cli, service: Option<&str>, output: StatusOutput, wait: Duration) -> Result<ExitCode> {
+    opened(cli, |mut world| {
+        let only = match service.map(|name| open::service(&world, Some(name))).transpose() {
+            Ok(only) => only,
+            Err(error) => return Ok(fail(&error.to_string(), Exit::Usage)),
+        };
+        let mut session = session(&mut world, false)?;
+        let all: Vec<ServiceIx> = match only {
+            Some(only) => vec![only],
+            None => (0..world.fleet.services.len()).map(ServiceIx::from).collect(),
+        };
+        for service in all {
+            let effects = session.engine.show(service);
+            session.perform(effects);
+            session.first_data(Some(service), wait);
+        }
+        if let Some(Signal(signal)) = session.signal {
+            return Ok(by_signal(signal));
+        }
+        let engine = &session.engine;
+        let text = match output {
+            StatusOutput::Table => output::status::text(engine, only, false),
+            StatusOutput::Wide => output::status::text(engine, only, true),
+            StatusOutput::Json => format!("{:#}\n", output::status::json(engine, only)),
+        };
+        say_text(&mut std::io::stdout(), &text);
+        Ok(match output::status::worst(engine, only) {
+            Verdict::Go => Exit::Done,
+            _ if engine.clusters.iter().all(|c| !c.freshness(engine.now).is_live()) => Exit::Unreachable,
+            _ => Exit::Refused,
+        }
+        .into())
+    })
+}
+
+fn one_board(cli: &Cli, service: &str, size: (u16, u16), ansi: bool, wait: Duration) -> Result<ExitCode> {
+    opened(cli, |mut world| {
+        let service = match open::service(&world, Some(service)) {
+            Ok(service) => service,
+            Err(error) => return Ok(fail(&error.to_string(), Exit::Usage)),
+        };
+        let mut notices = Vec::new();
+        let themes = open::themes(cli, &world, &mut notices);
+        let mut session = session(&mut world, false)?;
+        let effects = session.engine.show(service);
+        session.perform(effects);
+        session.first_data(Some(service), wait);
+        if let Some(Signal(signal)) = session.signal {
+            return Ok(by_signal(signal));
+        }
+        let setup = crate::app::Setup {
+            mode: crate::app::Mode::Watch { rotate: None },
+            service,
+            size,
+            ..crate::app::Setup::default()
+        };
+        let now = world.clock.now();
+        let mut app = crate::app::App::new(session.engine, setup, now);
+        let tick = crate::app::AppMsg::Resize { columns: size.0, rows: size.1 };
+        let _ = app.update(crate::domain::stamp::Stamped { stamp: now, value: tick });
+        let theme = themes.first().ok_or_else(|| color_eyre::eyre::eyre!("there is no theme"))?;
+        let text = board::text(&app, theme, size, ansi).wrap_err("the frame cannot be drawn")?;
+        say_text(&mut std::io::stdout(), &text);
+        Ok(Exit::Done.into())
+    })
+}
+
+fn verb(cli: &Cli, word: &str, args: &VerbArgs) -> Result<ExitCode> {
+    opened(cli, |mut world| {
+        let _log = log::start(&world.around.places.log(), LevelFilter::INFO, false).ok();
+        let mut session = session(&mut world, true)?;
+        let done = verb::run(&mut session, word, args);
+        // What was noted last is on the disk before the program ends.
+        world.runtime.block_on(world.close_journal());
+        let signal = session.signal;
+        let code = said(done);
+        Ok(signal.map_or(code, |Signal(s)| by_signal(s)))
+    })
+}
+
+fn checked(cli: &Cli, output: TextOutput) -> ExitCode {
+    let (findings, config) = match open::load(cli.config.clone(), true) {
+        Ok(loaded) => (loaded.findings, Some(loaded.config)),
+        Err(errors) => (errors, None),
+    };
+    let worst = findings.iter().map(|f| f.severity).max();
+    let exit = match worst {
+        Some(Severity::Error) => Exit::Usage,
+        Some(Severity::Finding) => Exit::Refused,
+        Some(Severity::Note) | None => Exit::Done,
+    };
+    match output {
+        TextOutput::Json => {
+            let all: Vec<serde_json::Value> = findings
+                .iter()
+                .map(|f| {
+                    serde_json::json!({
+                        "severity": f.severity.word(), "code": f.code, "file": f.origin.display().to_string(),
+                        "line": f.line, "column": f.column, "message": f.message, "fix": f.fix,
+                    })
+                })
+                .collect();
+            let document = serde_json::json!({"version": output::VERSION, "kind": "check", "findings": all});
+            say_text(&mut std::io::stdout(), &format!("{document:#}\n"));
+        }
+        TextOutput::Text => {
+            say_text(&mut std::io::stderr(), &config::render_errors(&findings, open::colour()));
+            if let Some(config) = config {
+                let regions: usize = config.fleet.services.iter().map(|s| s.regions.len()).sum();
+                let text = format!(
+                    "{}: {} clusters, {} services, {regions} regions\n",
+                    config.origin.display(),
+                    config.fleet.clusters.len(),
+                    config.fleet.services.len()
+                );
+                say_text(&mut std::io::stdout(), &text);
+            }
+        }
+    }
+    exit.into()
+}
+
+fn check_connected(cli: &Cli, output: TextOutput) -> Result<ExitCode> {
+    let offline = checked(cli, TextOutput::Text);
+    if offline == ExitCode::from(Exit::Usage) {
+        return Ok(offline);
+    }
+    opened(cli, |mut world| {
+        let mut session = session(&mut world, false)?;
+        for service in (0..world.fleet.services.len()).map(ServiceIx::from) {
+            let effects = session.engine.show(service);
+            session.perform(effects);
+            session.first_data(Some(service), Duration::from_secs(8));
+        }
+        let (text, exit) = match output {
+            TextOutput::Text => check::text(&session.engine),
+            TextOutput::Json => {
+                let (document, exit) = check::json(&session.engine);
+                (format!("{document:#}\n"), exit)
+            }
+        };
+        say_text(&mut std::io::stdout(), &text);
+        Ok(if exit == Exit::Done { offline } else { exit.into() })
+    })
+}
+
+fn said(said: Said) -> ExitCode {
+    say_text(&mut std::io::stdout(), &said.out);
+    say_text(&mut std::io::stderr(), &said.err);
+    said.exit.into()
+}
+
+fn by_signal(signal: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(128 + signal).unwrap_or(1))
 }
 
 /// A line on standard output; a reader that is gone is no error.
-#[expect(clippy::explicit_write, reason = "println panics when the reader is gone")]
 fn say_line(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    say_text(&mut std::io::stdout(), &format!("{line}\n"));
+}
+
+fn say_text(to: &mut dyn Write, text: &str) {
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }
 
 /// An error on standard error.
-fn say_error(text: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "gonogo: {text}");
-    Exit::Unexpected.into()
+fn fail(text: &str, exit: Exit) -> ExitCode {
+    say_text(&mut std::io::stderr(), &format!("gonogo: {text}\n"));
+    exit.into()
 }

@@ -1,9 +1,10 @@
 //! `gonogo sim`: the simulated fleet on loopback, without a screen, until a signal.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use color_eyre::eyre::{Context, Result};
 
+use super::folder::Folder;
 use crate::cli::SimArgs;
 use crate::sim::world::{SimFleet, SimOptions};
 
@@ -23,25 +24,14 @@ pub fn options(args: &SimArgs) -> SimOptions {
 /// Serves until SIGTERM, SIGINT or SIGHUP; gives the number of the signal.
 pub async fn serve(args: &SimArgs, dir: Option<PathBuf>, say: impl FnOnce(&str)) -> Result<i32> {
     let mut signals = signals().wrap_err("signals cannot be listened to")?;
-    let dir = match dir {
-        Some(dir) => dir,
-        None => temporary_folder()?,
-    };
+    let own = Folder::new("sim").wrap_err("a folder for the fleet's files cannot be made")?;
+    let dir = dir.unwrap_or_else(|| own.path().to_owned());
     let mut fleet = SimFleet::start(&options(args))?;
     let line = fleet.serve(&dir).await?.json_line();
     say(&line);
     let signal = signals.recv().await.unwrap_or(0);
     fleet.stop().await;
     Ok(signal)
-}
-
-/// A folder of its own for the kubeconfig and the configuration.
-fn temporary_folder() -> Result<PathBuf> {
-    let base = std::env::temp_dir();
-    let name = format!("gonogo-sim-{}", std::process::id());
-    let dir: PathBuf = Path::new(&base).join(name);
-    std::fs::create_dir_all(&dir).wrap_err_with(|| format!("{} cannot be made", dir.display()))?;
-    Ok(dir)
 }
 
 /// Numbers of signals that end a run.

@@ -38,9 +38,14 @@ pub enum NoTerminal {
     Modes(#[from] io::Error),
 }
 
+/// Whether there is a terminal on both ends.
+pub fn is_there() -> bool {
+    io::stdout().is_terminal() && io::stdin().is_terminal()
+}
+
 /// Sets the modes; [`restore`] undoes them.
 pub fn enter() -> Result<(), NoTerminal> {
-    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+    if !is_there() {
         return Err(NoTerminal::NotATerminal);
     }
     enable_raw_mode()?;

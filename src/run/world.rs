@@ -119,11 +119,8 @@ impl World {
     pub fn connect<K: Send + 'static>(&self, inbox: &Inbox<K>, watch_only: bool) -> Performer<K> {
         let _guard = self.runtime.enter();
         let plans = plan(&self.fleet);
-        let mode = if watch_only {
-            Mode::Watch(reach(&plans, Prometheus::proxy_paths(&self.config)))
-        } else {
-            Mode::Console
-        };
+        let mode =
+            if watch_only { Mode::Watch(reach(&plans, Prometheus::proxy_paths(&self.config))) } else { Mode::Console };
         let clusters = Clusters::new(self.fleet.clone(), self.dial.clone(), &mode, &self.clock);
         let to = inbox.clone();
         let tell: Tell = Arc::new(move |seen| to.seen(seen));
@@ -149,6 +146,13 @@ impl World {
             refresh: self.config.ui.refresh,
         };
         Engine::new(self.fleet.clone(), setting, self.clock.now())
+    }
+
+    /// Waits until everything that was noted is on the disk, or cannot be.
+    pub async fn close_journal(&self) {
+        if let Some(journal) = &self.journal {
+            journal.flush().await;
+        }
     }
 
     /// The ways into clusters, for `login`.

@@ -117,7 +117,7 @@ impl Journal {
                 // It may still reach the disk: then this must follow it.
                 let (outcome, gave_up) = ("refused".to_owned(), format!("nothing was sent: {why}"));
                 let closed = Entry::Closed { plan: plan.to_string(), outcome, why: gave_up };
-                let _ = self.orders.give(Order { entry: closed, reply: None });
+                let _ = self.orders.give(Order { entry: Some(closed), reply: None });
                 Begun::Refused { plan, why }
             }
             head => Begun::Proof(Box::new(Journaled::sealed(approved, head))),
@@ -126,12 +126,21 @@ impl Journal {
 
     /// Appends an outcome. Never waited for; the disk gets it as soon as it can.
     pub fn note(&self, note: &Note) {
-        if let Err(why) = self.orders.give(Order { entry: Entry::noted(note), reply: None }) {
+        if let Err(why) = self.orders.give(Order { entry: Some(Entry::noted(note)), reply: None }) {
             tracing::error!("journal: {why}");
         }
     }
 
-    /// Waits until everything given so far is durable, or not: before the program ends.
+    /// Waits until everything given so far is on the disk, or cannot be: before the program ends.
+    pub async fn flush(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.orders.give(Order { entry: None, reply: Some(reply) }).is_ok() {
+            // Bounded: a disk that hangs does not keep the program.
+            let _ = tokio::time::timeout(RAISING_WAITS, answer).await;
+        }
+    }
+
+    /// Appends an outcome and waits until it is durable, or cannot be.
     pub async fn settled(&self, note: &Note) -> Result<Text, Text> {
         let done = self.durable(Entry::noted(note), RAISING_WAITS).await;
         done.map(Text::from).map_err(Text::from)
@@ -139,7 +148,7 @@ impl Journal {
 
     async fn durable(&self, entry: Entry, waits: Duration) -> Durable {
         let (reply, answer) = oneshot::channel();
-        self.orders.give(Order { entry, reply: Some(reply) })?;
+        self.orders.give(Order { entry: Some(entry), reply: Some(reply) })?;
         match tokio::time::timeout(waits, answer).await {
             Ok(Ok(durable)) => durable,
             Ok(Err(_)) => Err("the journal's thread has ended".to_owned()),

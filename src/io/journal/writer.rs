@@ -89,7 +89,8 @@ impl Store for Files {
 pub(super) type Durable = Result<String, String>;
 
 pub(super) struct Order {
-    pub(super) entry: Entry,
+    /// None: only to be told when everything before is on the disk.
+    pub(super) entry: Option<Entry>,
     pub(super) reply: Option<oneshot::Sender<Durable>>,
 }
 
@@ -133,7 +134,7 @@ impl Writer {
         while let Ok(first) = inbox.recv() {
             let mut waiting = Vec::new();
             for order in std::iter::once(first).chain(inbox.try_iter().take(WAITING)) {
-                self.owed.push(order.entry);
+                self.owed.extend(order.entry);
                 waiting.extend(order.reply);
             }
             let done = self.settle();
@@ -159,6 +160,8 @@ impl Writer {
     fn try_settle(&mut self) -> io::Result<String> {
         let mut file = match self.open.take() {
             Some(file) => file,
+            // Nothing was ever written, and nothing is to be: no file is made for that.
+            None if self.owed.is_empty() => return Ok(String::new()),
             None => self.begin()?,
         };
         let now = self.clock.wall();

@@ -1,0 +1,245 @@
+//! From arguments to a world and a screen: configuration, themes, keys, what was left open.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use color_eyre::eyre::{Result, eyre};
+use tokio::runtime::Runtime;
+
+use super::console::{Console, Event, IntoWatch};
+use super::failure::Exit;
+use super::inbox::Inbox;
+use super::performer::Performer;
+use super::world::{self, Surroundings, World};
+use crate::app::{App, Mode, Setup, Unfinished};
+use crate::cli::Cli;
+use crate::config::{self, ConfigError, Given, Loaded, SearchPaths};
+use crate::domain::id::{RegionIx, ServiceIx, Text};
+use crate::domain::intent::{Intent, Target, Verb};
+use crate::input::Keymap;
+use crate::io::Clock;
+use crate::io::journal::{Operation, read_all};
+use crate::look::Theme;
+use crate::look::depth::{Depth, wants_ascii};
+use crate::look::themes::Themes;
+
+/// What cannot be opened: what to say, and how it ends.
+#[derive(Debug)]
+pub struct NotOpened {
+    /// For people.
+    pub text: String,
+    /// The exit code.
+    pub exit: Exit,
+}
+
+/// A variable of the environment.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Reads the configuration. Contexts are checked only when asked for: connecting says it too.
+pub fn load(flag: Option<PathBuf>, check_contexts: bool) -> Result<Loaded, Vec<ConfigError>> {
+    let paths = SearchPaths::from_env(flag, &variable);
+    let place = config::locate(&paths).unwrap_or(config::Place {
+        path: PathBuf::from("gonogo.toml"),
+        because: "there is neither --config, $GONOGO_CONFIG, $XDG_CONFIG_HOME nor $HOME",
+    });
+    let contexts = |file: Option<&Path>| -> Result<Vec<String>, String> {
+        let files = match file {
+            Some(file) => vec![file.to_owned()],
+            None => Surroundings::read().kubeconfigs,
+        };
+        crate::io::connect::contexts(&files).map_err(|reason| reason.text().1.to_owned())
+    };
+    let today = Clock::host().wall().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let given = Given { env: &variable, contexts: check_contexts.then_some(&contexts), today: Some(today) };
+    config::load(&place, &given)
+}
+
+/// The configuration as a world, or what is wrong with it.
+pub fn world(flag: Option<PathBuf>, runtime: Arc<Runtime>, around: Surroundings) -> Result<World, NotOpened> {
+    match load(flag, false) {
+        Ok(loaded) => Ok(World::new(loaded.config, runtime, around)),
+        Err(errors) => {
+            let text = config::render_errors(&errors, colour());
+            Err(NotOpened { text, exit: Exit::Usage })
+        }
+    }
+}
+
+/// Errors are coloured where they are read by a person.
+pub fn colour() -> bool {
+    use std::io::IsTerminal;
+    std::io::stderr().is_terminal() && variable("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// The theme asked for first, then all others in order: one key turns to the next.
+pub fn themes(cli: &Cli, world: &World, notices: &mut Vec<Text>) -> Vec<Theme> {
+    let mut user = user_themes(&world.around.places.config.join("themes"));
+    let mut wanted = cli.theme.clone().unwrap_or_else(|| world.config.ui.theme.to_string());
+    if wanted.contains('/') || wanted.ends_with(".toml") {
+        // A file: its name is the theme's.
+        let path = PathBuf::from(&wanted);
+        let name = path.file_stem().map_or_else(|| "theme".to_owned(), |s| s.to_string_lossy().into_owned());
+        match std::fs::read_to_string(&path) {
+            Ok(text) => user.push((name.clone(), text)),
+            Err(error) => notices.push(format!("theme {}: {error}", path.display()).into()),
+        }
+        wanted = name;
+    }
+    let themes = Themes::load(&user);
+    notices.extend(themes.errors.iter().map(|e| Text::from(e.to_string())));
+    let no_color = variable("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let depth = Depth::detect(no_color, variable("COLORTERM").as_deref(), variable("TERM").as_deref());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|v| !v.is_empty());
+    let ascii = cli.ascii || wants_ascii(locale.as_deref());
+    let (first, error) = themes.get(&wanted, depth);
+    notices.extend(error.map(|e| Text::from(e.to_string())));
+    let mut all = vec![first.with_ascii(ascii)];
+    for name in themes.names().filter(|n| *n != wanted) {
+        all.push(themes.get(name, depth).0.with_ascii(ascii));
+    }
+    all
+}
+
+fn user_themes(folder: &Path) -> Vec<(String, String)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut themes: Vec<(String, String)> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.path();
+            let name = path.file_stem()?.to_str()?.to_owned();
+            (path.extension()? == "toml").then(|| Some((name, std::fs::read_to_string(&path).ok()?)))?
+        })
+        .collect();
+    themes.sort();
+    themes
+}
+
+/// The keymap with the configuration's changes; conflicts are said, and the default is used.
+pub fn keymap(world: &World, notices: &mut Vec<Text>) -> Keymap {
+    let changes: Vec<(String, Vec<String>)> = world
+        .config
+        .ui
+        .keys
+        .iter()
+        .map(|k| (k.command.to_string(), k.keys.iter().map(|k| k.to_string()).collect()))
+        .collect();
+    match Keymap::with(&changes) {
+        Ok(keymap) => keymap,
+        Err(errors) => {
+            notices.extend(errors.iter().map(|e| Text::from(e.to_string())));
+            Keymap::default()
+        }
+    }
+}
+
+/// A service by name, or the first.
+pub fn service(world: &World, name: Option<&str>) -> Result<ServiceIx> {
+    match name {
+        None => Ok(ServiceIx(0)),
+        Some(name) => world.fleet.find_service(name).map(|(at, _)| at).ok_or_else(|| {
+            let names: Vec<&str> = world.fleet.services.iter().map(|s| s.name.as_str()).collect();
+            eyre!("there is no service {name}; services are {}", names.join(", "))
+        }),
+    }
+}
+
+/// What a screen is opened as.
+pub struct Opening {
+    /// Shown first.
+    pub service: ServiceIx,
+    /// A watch screen, turning so often.
+    pub watch: Option<Option<Duration>>,
+}
+
+/// A console over a world.
+pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console> {
+    let mut notices = Vec::new();
+    let themes = themes(cli, &world, &mut notices);
+    let keymap = keymap(&world, &mut notices);
+    let watch_only = opening.watch.is_some();
+    if !watch_only {
+        world.start_journal();
+    }
+    let inbox: Inbox<Event> = Inbox::default();
+    let performer = world.connect(&inbox, watch_only);
+    let mode = match opening.watch {
+        Some(rotate) => Mode::Watch { rotate },
+        None => Mode::Console,
+    };
+    let beside = world.config.origin.clone();
+    let runbooks = world.fleet.services.iter().enumerate().filter_map(|(at, service)| {
+        let text = world::runbook(service.runbook.as_deref()?, &beside)?;
+        Some((ServiceIx::from(at), Text::from(text)))
+    });
+    let setup = Setup {
+        mode,
+        keymap,
+        service: opening.service,
+        size: crossterm::terminal::size().unwrap_or((80, 24)),
+        runbooks: runbooks.collect(),
+        unfinished: if watch_only { Vec::new() } else { unfinished(&world) },
+        unjournaled: world.unjournaled.clone().map(Into::into),
+        notices,
+    };
+    let engine = world.engine(!watch_only);
+    let clock = world.clock.clone();
+    let app = App::new(engine, setup, clock.now());
+    let screens = world.around.places.state.join("screens");
+    let into_watch: IntoWatch =
+        Box::new(move |inbox: &Inbox<Event>| -> Performer<Event> { world.connect(inbox, true) });
+    Ok(Console { app, themes, inbox, performer, clock, into_watch, screens })
+}
+
+/// Operations of processes that died before they were closed; only offered.
+fn unfinished(world: &World) -> Vec<Unfinished> {
+    let Ok(history) = read_all(&world.journal_folder(), &world.around.host) else { return Vec::new() };
+    history.left_open().iter().map(|operation| one_unfinished(world, operation)).collect()
+}
+
+fn one_unfinished(world: &World, operation: &Operation) -> Unfinished {
+    let opened = &operation.opened;
+    let (mut done, mut not_done) = (Vec::new(), Vec::new());
+    for (step, state) in opened.steps.iter().zip(&operation.steps) {
+        let answer = state.answers.values().next().cloned();
+        let line = match (&state.ended, answer, state.started) {
+            (Some((outcome, why)), ..) => format!("{}: {} — {outcome}: {why}", step.region, step.label),
+            (None, Some(answer), _) => format!("{}: {} — sent, {answer}; not verified", step.region, step.label),
+            (None, None, true) => format!("{}: {} — started; whether it was sent is unknown", step.region, step.label),
+            (None, None, false) => {
+                not_done.push(Text::from(format!("{}: {}", step.region, step.label)));
+                continue;
+            }
+        };
+        done.push(line.into());
+    }
+    Unfinished {
+        title: opened.title.as_str().into(),
+        started: format!("{} at {}", opened.operator, operation.at.strftime("%d %b %H:%M:%S UTC")).into(),
+        done,
+        not_done,
+        intent: intent(world, operation),
+    }
+}
+
+/// What would go on with it: a fresh proposal for the same regions, through every check.
+fn intent(world: &World, operation: &Operation) -> Option<Intent> {
+    let opened = &operation.opened;
+    let (at, service) = world.fleet.find_service(&opened.service)?;
+    let regions: Vec<RegionIx> =
+        opened.steps.iter().filter_map(|s| service.find_region(&s.region).map(|(at, _)| at)).collect();
+    let verb = match opened.verb.as_str() {
+        "promote" => Verb::Promote { to: None, without_wait: false },
+        "hold" => Verb::Hold,
+        "resume" => Verb::Resume { hold: None },
+        "rollback" => Verb::RollBack { to_revision: None },
+        "abort" => Verb::Abort,
+        "drain" => Verb::Drain,
+        "restore" => Verb::Restore,
+        _ => return None,
+    };
+    let reason = opened.reason.as_deref().map(Into::into);
+    (!regions.is_empty()).then_some(Intent { service: at, verb, target: Target::Regions(regions), reason })
+}
