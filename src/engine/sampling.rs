@@ -245,6 +245,18 @@ impl Asking<'_> {
         questions
     }
 
+    /// Whether every window that an exit gate of the ring needs was answered, one way or the other.
+    fn windows_answered(&self, ring: RingIx) -> bool {
+        let Some(spec) = self.service.ring(ring) else { return true };
+        let start = self.state.view.rings.get(ring.at()).and_then(|r| r.bake_start);
+        let last = window_floor(self.world.now.saturating_sub(INGEST).unwrap_or(self.world.now));
+        let Some(first) = start.and_then(|s| window_ceil(s.at).checked_add(WINDOW).ok()) else { return true };
+        self.world.gates.exit_needs(self.at, ring).iter().all(|need| match need {
+            Need::Windows(name) => self.missing(&spec.regions, name, first, last).unasked.is_none(),
+            Need::Current(_) => true,
+        })
+    }
+
     fn missing(&self, regions: &[RegionIx], column: &ColumnName, first: Timestamp, last: Timestamp) -> Missing {
         let mut missing = Missing::default();
         let nothing = crate::domain::metric::Windows::default();
@@ -305,7 +317,7 @@ pub fn answered(world: World<'_>, at: ServiceIx, state: &ServiceState) -> bool {
             })
             .collect();
         regions().filter(|(r, _)| asked.contains(r)).all(|(_, state)| state.current.contains_key(&column.name))
-    })
+    }) && (0..service.rings.len()).all(|ring| asking.windows_answered(ring.into()))
 }
 
 /// Newest samples; an answer that was overtaken by a newer one is dropped.
