@@ -110,3 +110,7 @@ pub fn ring_start(ring: &Ring, state: &ServiceState) -> Option<BakeStart> {
         ring.regions.iter().map(|at| state.regions.get(at.at()).and_then(|r| r.settled)).collect();
     starts?.into_iter().max_by_key(|s| s.at)
 }
+
+#[cfg(test)]
+#[path = "bake_tests.rs"]
+mod tests;

@@ -423,3 +423,7 @@ fn past(scene: &Scene<'_>, ring: RingIx, version: &Version) -> Option<Judgement>
     let sentence = format!("{} was rolled back from {version} by {}{reason}", scene.region_name(at), fact.by);
     Some(Judgement::new(Verdict::Findings, "rolled back", sentence))
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -61,6 +61,8 @@ pub struct Engine {
     index: observe::Index,
     gates: judge::Gates,
     sampler: sampling::Sampler,
+    /// Second of the last ageing of views.
+    aged: Option<u64>,
     ids: Ids,
     operator: Operator,
     journal_head: Text,
@@ -107,6 +109,7 @@ impl Engine {
             index: observe::Index::new(&fleet),
             gates: judge::Gates::build(&fleet, &crate::gates::gate_type),
             sampler: sampling::Sampler::new(setting.refresh),
+            aged: None,
             fleet,
             proposal: None,
             operations: Vec::new(),

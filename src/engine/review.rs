@@ -203,6 +203,8 @@ impl Engine {
         let Some(proposal) = self.proposal.as_ref() else { return };
         let (id, intent) = (proposal.id, proposal.intent.clone());
         let objects = self.review.as_ref().map(|r| r.objects.clone()).unwrap_or_default();
+        // What was just read must be in the view and in the verdict.
+        self.freshen(intent.service);
         let question = self.question_for(&intent);
         let now = self.server_now();
         let fleet = self.fleet.clone();

@@ -205,12 +205,7 @@ impl Asking<'_> {
         every: Duration,
     ) -> Vec<MetricQuestion> {
         let Some(spec) = self.service.ring(ring) else { return Vec::new() };
-        let start = self.state.view.rings.get(ring.at()).and_then(|r| r.bake_start);
-        let last = window_floor(self.world.now.saturating_sub(INGEST).unwrap_or(self.world.now));
-        // Only windows that lie wholly inside the bake count.
-        let first = start.and_then(|s| window_ceil(s.at).checked_add(WINDOW).ok());
-        let Some(first) = first.filter(|f| *f <= last) else { return Vec::new() };
-        let reach = last.saturating_sub(WINDOW.saturating_mul(MOST_WINDOWS)).unwrap_or(first);
+        let Some((first, last)) = self.window_span(ring) else { return Vec::new() };
         let mono = self.world.stamp.mono;
         let mut questions = Vec::new();
         for need in self.world.gates.exit_needs(self.at, ring) {
@@ -225,7 +220,7 @@ impl Asking<'_> {
             }
             tried.looked = mono;
             tried.last = last;
-            let missing = self.missing(&spec.regions, &name, first.max(reach), last);
+            let missing = self.missing(&self.asked(column, &spec.regions), &name, first, last);
             let retry = missing.no_data.is_some() && mono >= tried.retry_at;
             if retry {
                 let wait = RETRY.saturating_mul(1u32.checked_shl(tried.failures).unwrap_or(u32::MAX)).min(RETRY_MOST);
@@ -245,16 +240,33 @@ impl Asking<'_> {
         questions
     }
 
-    /// Whether every window that an exit gate of the ring needs was answered, one way or the other.
+    /// Regions that a column can be asked for now.
+    fn asked(&self, column: &Column, regions: &[RegionIx]) -> Vec<RegionIx> {
+        let questions = self.questions(column, Span::At(self.world.now), regions);
+        let regions = questions.into_iter().flat_map(|q| match q.regions {
+            SeriesOf::One(region) => vec![region],
+            SeriesOf::Label { values, .. } => values.into_iter().map(|(r, _)| r).collect(),
+        });
+        regions.collect()
+    }
+
     fn windows_answered(&self, ring: RingIx) -> bool {
-        let Some(spec) = self.service.ring(ring) else { return true };
-        let start = self.state.view.rings.get(ring.at()).and_then(|r| r.bake_start);
-        let last = window_floor(self.world.now.saturating_sub(INGEST).unwrap_or(self.world.now));
-        let Some(first) = start.and_then(|s| window_ceil(s.at).checked_add(WINDOW).ok()) else { return true };
-        self.world.gates.exit_needs(self.at, ring).iter().all(|need| match need {
-            Need::Windows(name) => self.missing(&spec.regions, name, first, last).unasked.is_none(),
-            Need::Current(_) => true,
+        let (Some(spec), Some((first, last))) = (self.service.ring(ring), self.window_span(ring)) else { return true };
+        self.world.gates.exit_needs(self.at, ring).into_iter().all(|need| {
+            let Need::Windows(name) = need else { return true };
+            let Some(column) = self.service.column(name.as_str()) else { return true };
+            self.missing(&self.asked(column, &spec.regions), &name, first, last).unasked.is_none()
         })
+    }
+
+    /// First and last window since a ring's bake began; none while there is none.
+    fn window_span(&self, ring: RingIx) -> Option<(Timestamp, Timestamp)> {
+        let start = self.state.view.rings.get(ring.at())?.bake_start?;
+        let last = window_floor(self.world.now.saturating_sub(INGEST).unwrap_or(self.world.now));
+        // Only windows that lie wholly inside the bake count.
+        let first = window_ceil(start.at).checked_add(WINDOW).ok()?;
+        let reach = last.saturating_sub(WINDOW.saturating_mul(MOST_WINDOWS)).unwrap_or(first);
+        (first <= last).then_some((first.max(reach), last))
     }
 
     fn missing(&self, regions: &[RegionIx], column: &ColumnName, first: Timestamp, last: Timestamp) -> Missing {
@@ -302,22 +314,16 @@ pub fn traffic_questions(world: World<'_>, at: ServiceIx, state: &ServiceState, 
     service.traffic_column().map(|c| asking.everywhere(c, span)).unwrap_or_default()
 }
 
-/// Whether every column was answered in every region that has a Prometheus, one way or the other.
+/// Whether everything that is asked about a service was answered, one way or the other: every
+/// column's newest sample, and every window that a gate needs.
 pub fn answered(world: World<'_>, at: ServiceIx, state: &ServiceState) -> bool {
     let Some(service) = world.fleet.service(at) else { return true };
     let asking = Asking { world, at, service, state };
-    let regions = || service.region_indexes().zip(&state.regions);
-    service.columns.iter().all(|column| {
-        let asked: BTreeSet<RegionIx> = asking
-            .everywhere(column, Span::At(world.now))
-            .into_iter()
-            .flat_map(|q| match q.regions {
-                SeriesOf::One(region) => vec![region],
-                SeriesOf::Label { values, .. } => values.into_iter().map(|(r, _)| r).collect(),
-            })
-            .collect();
-        regions().filter(|(r, _)| asked.contains(r)).all(|(_, state)| state.current.contains_key(&column.name))
-    }) && (0..service.rings.len()).all(|ring| asking.windows_answered(ring.into()))
+    let sampled = service.columns.iter().all(|column| {
+        let mut asked = asking.asked(column, &service.region_indexes().collect::<Vec<_>>()).into_iter();
+        asked.all(|r| state.region(r).is_some_and(|r| r.current.contains_key(&column.name)))
+    });
+    sampled && judged_rings(&asking).into_iter().all(|ring| asking.windows_answered(ring))
 }
 
 /// Newest samples; an answer that was overtaken by a newer one is dropped.
@@ -383,3 +389,7 @@ pub fn take_history(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "sampling_tests.rs"]
+mod tests;

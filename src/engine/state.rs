@@ -48,6 +48,8 @@ pub struct ServiceState {
     pub view: ServiceView,
     /// Something changed since the view was made.
     pub(super) stale_view: bool,
+    /// When the view was made, since the start of the program.
+    pub(super) renewed: Option<std::time::Duration>,
 }
 
 /// One region of one service.

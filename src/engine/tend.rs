@@ -1,5 +1,7 @@
 //! What is kept up to date: views after a change, samples when they are due.
 
+use std::time::Duration;
+
 use super::Engine;
 use super::bake;
 use super::derive::derive;
@@ -13,6 +15,11 @@ use crate::domain::intent::{Intent, Verb};
 use crate::domain::metric::Reading;
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::version::{Image, Version};
+
+/// Between two views of the shown service while changes keep coming: a frame takes longer.
+const SHOWN_PAUSE: Duration = Duration::from_millis(10);
+/// The same for services that nobody looks at.
+const OTHER_PAUSE: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// What surrounds every service now.
@@ -43,24 +50,42 @@ impl Engine {
         self.services.get(service.at()).is_none_or(|state| sampling::answered(self.world(), service, state))
     }
 
-    /// Makes the views anew of services in which something changed.
+    /// Makes the views anew of services in which something changed: at once after a quiet
+    /// spell, else as often as a screen can show it. [`Engine::freshen`] does not wait.
     pub(super) fn refresh(&mut self) {
-        for at in 0..self.services.len() {
-            if self.services.get(at).is_some_and(|s| s.stale_view) {
-                self.renew(at.into());
+        for at in (0..self.services.len()).map(ServiceIx::from) {
+            let pause = if self.shown == Some(at) { SHOWN_PAUSE } else { OTHER_PAUSE };
+            let due = self
+                .services
+                .get(at.at())
+                .is_some_and(|s| s.stale_view && s.renewed.is_none_or(|t| self.now.mono.saturating_sub(t) >= pause));
+            if due {
+                self.renew(at);
             }
         }
     }
 
-    /// Time passes: what is shown of the service on the screen depends on it.
+    /// Makes the view of a service anew if something changed: before it is drawn or printed.
+    pub fn freshen(&mut self, at: ServiceIx) {
+        if self.services.get(at.at()).is_some_and(|s| s.stale_view) {
+            self.renew(at);
+        }
+    }
+
+    /// Time passes: once a second what is shown, and of the others one in turn.
     pub(super) fn age_views(&mut self) {
+        let second = self.now.mono.as_secs();
+        if self.aged == Some(second) {
+            return;
+        }
+        self.aged = Some(second);
         if let Some(at) = self.shown {
             self.renew(at);
         }
-        // The others in turn, one a second: nobody looks at their seconds.
-        if let Some(count) = u64::try_from(self.services.len()).ok().filter(|c| *c > 0) {
-            let turn = usize::try_from(self.now.mono.as_secs() % count).unwrap_or_default();
-            self.renew(turn.into());
+        let count = self.services.len();
+        let turn = usize::try_from(second).unwrap_or_default().checked_rem(count);
+        if let Some(turn) = turn.map(ServiceIx::from).filter(|t| self.shown != Some(*t)) {
+            self.renew(turn);
         }
     }
 
@@ -69,6 +94,7 @@ impl Engine {
         let fleet = self.fleet.clone();
         let Some((service, state)) = fleet.service(at).zip(self.services.get_mut(at.at())) else { return };
         state.stale_view = false;
+        state.renewed = Some(self.now.mono);
         bake::settle(service, state, now);
         let Some(state) = self.services.get(at.at()) else { return };
         let view = derive(self.world(), at, state);

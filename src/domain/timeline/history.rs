@@ -28,11 +28,12 @@ struct Stay {
 /// Everything that happened, of all regions.
 pub fn history(stories: &[RegionStory<'_>], now: Timestamp) -> Vec<Segment> {
     let stays: Vec<Vec<Stay>> = stories.iter().map(|s| stays(s, now)).collect();
+    let later = Later::of(stories, &stays);
     let mut out = Vec::new();
     for (story, mine) in stories.iter().zip(&stays) {
         let mut lane = Lane::new(story.region, now);
         for stay in mine {
-            let waits = wait_end(story, stay, stories, &stays);
+            let waits = later.wait_end(story.ring, stay);
             draw_stay(&mut lane, story, stay, waits, now);
         }
         draw_pauses(&mut lane, story, mine, now);
@@ -159,27 +160,46 @@ fn untold(story: &RegionStory<'_>, workload: &Workload, now: Timestamp) -> Vec<S
     vec![Stay { start, begun: settled.is_none(), version: None, template: None, mark: None, settled: None, end: None }]
 }
 
-/// Until when a baked region waited for the next ring; none: it did not, or nothing tells.
-fn wait_end(
-    story: &RegionStory<'_>,
-    stay: &Stay,
-    stories: &[RegionStory<'_>],
-    stays: &[Vec<Stay>],
-) -> Option<Option<Timestamp>> {
-    let version = stay.version.as_ref()?;
-    let settled = stay.settled?;
-    let next = || stories.iter().zip(stays).filter(|(s, _)| s.ring == story.ring + 1);
-    let taken = next()
-        .flat_map(|(_, stays)| stays)
-        .filter(|s| s.version.as_ref() == Some(version) && s.mark.is_some() && s.start >= settled)
-        .map(|s| s.start)
-        .min();
-    if taken.is_some() {
-        return Some(taken);
+/// What later rings did, by ring: when a version was given to the next one, and who still lacks it.
+struct Later {
+    /// Per ring: when its regions were given versions.
+    given: Vec<Vec<(Version, Timestamp)>>,
+    /// Per ring: what the rings after it run.
+    after: Vec<Vec<Version>>,
+}
+
+impl Later {
+    fn of(stories: &[RegionStory<'_>], stays: &[Vec<Stay>]) -> Self {
+        let rings = stories.iter().map(|s| s.ring + 1).max().unwrap_or(0);
+        let mut later = Self { given: vec![Vec::new(); rings], after: vec![Vec::new(); rings] };
+        for (story, stays) in stories.iter().zip(stays) {
+            if let Some(given) = later.given.get_mut(story.ring) {
+                let marked = stays.iter().filter(|s| s.mark.is_some());
+                given.extend(marked.filter_map(|s| Some((s.version.clone()?, s.start))));
+            }
+            let Some(workload) = story.workload else { continue };
+            for after in later.after.iter_mut().take(story.ring) {
+                if !after.contains(&workload.version) {
+                    after.push(workload.version.clone());
+                }
+            }
+        }
+        later.given.iter_mut().for_each(|g| g.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0))));
+        later
     }
-    let later = stories.iter().filter(|s| s.ring > story.ring).filter_map(|s| s.workload);
-    let waits = stay.end.is_none() && later.into_iter().any(|w| w.version != *version);
-    waits.then_some(None)
+
+    /// Until when a baked region waited for the next ring; none: it did not, or nothing tells.
+    fn wait_end(&self, ring: usize, stay: &Stay) -> Option<Option<Timestamp>> {
+        let version = stay.version.as_ref()?;
+        let settled = stay.settled?;
+        let next = self.given.get(ring + 1).into_iter().flatten();
+        let taken = next.into_iter().find(|(v, at)| v == version && *at >= settled).map(|(_, at)| *at);
+        if taken.is_some() {
+            return Some(taken);
+        }
+        let lacking = self.after.get(ring).is_some_and(|after| after.iter().any(|v| v != version));
+        (stay.end.is_none() && lacking).then_some(None)
+    }
 }
 
 fn draw_stay(lane: &mut Lane, story: &RegionStory<'_>, stay: &Stay, waits: Option<Option<Timestamp>>, now: Timestamp) {
@@ -189,8 +209,9 @@ fn draw_stay(lane: &mut Lane, story: &RegionStory<'_>, stay: &Stay, waits: Optio
     }
     let Some(settled) = stay.settled else {
         match (stay.end, story.workload) {
-            // Nothing tells how a past stay went.
-            (Some(end), _) => lane.stretch(SegmentKind::Gap, stay.start, Some(end), version),
+            // Nothing tells how a past move went.
+            (Some(end), _) if stay.mark.is_some() => lane.stretch(SegmentKind::Gap, stay.start, Some(end), version),
+            (Some(_), _) => {}
             (None, Some(workload)) => draw_unsettled(lane, workload, stay),
             (None, None) => {}
         }

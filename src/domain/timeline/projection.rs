@@ -96,7 +96,8 @@ impl Pen<'_> {
         };
         let bake = SignedDuration::try_from(ring.bake).ok()?;
         let baked = plus(settled, bake)?;
-        let ready = baked.max(ring.until.unwrap_or(baked)).max(now);
+        // A ring lets the next one start no earlier than the rings before it do.
+        let ready = baked.max(ring.until.unwrap_or(baked)).max(before).max(now);
         for (region, _) in &ring.regions {
             self.piece(*region, SegmentKind::Bake, settled.max(now), baked);
             self.piece(*region, SegmentKind::Wait, baked.max(now), ready);

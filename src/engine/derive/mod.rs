@@ -22,6 +22,8 @@ mod alarms;
 mod release;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timeline_tests;
 
 /// A sample older than this says nothing about live traffic.
 const SAMPLE_LIFE: SignedDuration = SignedDuration::from_secs(90);

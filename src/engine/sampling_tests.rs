@@ -1,0 +1,189 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+use super::*;
+use crate::domain::metric::NoData;
+use crate::engine::fixture::{Stage, at, clock, gate, release, workload};
+
+const SHOWN: [Sampled; 1] = [Sampled { service: ServiceIx(0), shown: true }];
+
+fn due(sampler: &mut Sampler, stage: &mut Stage, sampled: &[Sampled]) -> Vec<MetricQuestion> {
+    stage.view();
+    sampler.due(stage.world(), std::slice::from_ref(&stage.state), sampled)
+}
+
+/// The release, its rings judged by the error rate too.
+fn judged() -> Stage {
+    let mut stage = release();
+    for ring in &mut stage.service().rings {
+        ring.exit_gates.push(gate("threshold", &[("column", "errors"), ("max", "1%")]));
+    }
+    stage.build();
+    // An hour ago: at 14:32 the windows that ended at 13:40 to 14:30 count.
+    stage.runs("ap-south-1", workload("v2.1.0", clock("13:32")));
+    stage.runs("staging", workload("v2.1.0", clock("13:32")));
+    stage
+}
+
+fn windows(questions: &[MetricQuestion]) -> Vec<(u32, Timestamp, Timestamp)> {
+    let one = |q: &MetricQuestion| match (&q.span, &q.regions) {
+        (Span::Windows { first, last }, SeriesOf::One(region)) => Some((region.0, *first, *last)),
+        _ => None,
+    };
+    questions.iter().filter_map(one).collect()
+}
+
+/// Answers every question about windows, with no data where `bad` says so.
+fn answer(stage: &mut Stage, questions: &[MetricQuestion], bad: &dyn Fn(Timestamp) -> bool) {
+    for (region, first, last) in windows(questions) {
+        let mut readings = Vec::new();
+        let mut end = first;
+        while end <= last {
+            readings.push((end, if bad(end) { Err(NoData::Empty) } else { Ok(0.002) }));
+            end = end.checked_add(WINDOW).unwrap();
+        }
+        let service = stage.fleet.services[0].clone();
+        take_windows(&service, &mut stage.state, &"errors".into(), vec![(RegionIx(region), readings)]);
+    }
+}
+
+#[test]
+fn one_query_for_all_regions_of_a_prometheus_and_one_per_region_otherwise() {
+    let mut stage = release();
+    let questions = due(&mut Sampler::default(), &mut stage, &SHOWN);
+    let now: Vec<_> = questions.iter().filter(|q| matches!(q.span, Span::At(_))).collect();
+    let qps: Vec<_> = now.iter().filter(|q| q.column.as_str() == "qps").collect();
+    assert_eq!(qps.len(), 1);
+    assert!(matches!(&qps[0].regions, SeriesOf::Label { values, .. } if values.len() == 4));
+    let errors: Vec<_> = now.iter().filter(|q| q.column.as_str() == "errors").map(|q| q.query.as_str()).collect();
+    assert_eq!(
+        errors,
+        [
+            "errors{region=\"staging\",v=\"v2.1.0\"}",
+            "errors{region=\"ap-south-1\",v=\"v2.1.0\"}",
+            "errors{region=\"eu-west-1\",v=\"v2.0.0\"}",
+            "errors{region=\"us-east-1\",v=\"v2.0.0\"}",
+        ]
+    );
+}
+
+#[test]
+fn a_query_that_names_what_is_not_known_is_not_asked() {
+    let mut stage = release();
+    stage.region("eu-west-1").workload = None;
+    stage.fleet.clusters[3].prometheus = None;
+    let questions = due(&mut Sampler::default(), &mut stage, &SHOWN);
+    let asked = questions.iter().filter(|q| q.column.as_str() == "errors" && matches!(q.span, Span::At(_)));
+    let asked: Vec<_> = asked.map(|q| q.regions.clone()).collect();
+    assert_eq!(asked, [SeriesOf::One(RegionIx(0)), SeriesOf::One(RegionIx(1))]);
+}
+
+#[test]
+fn samples_every_15_seconds_history_every_minute_and_only_for_the_shown() {
+    let mut stage = release();
+    let mut sampler = Sampler::default();
+    let (mut samples, mut history) = (0, 0);
+    for _ in 0..60 {
+        let questions = due(&mut sampler, &mut stage, &SHOWN);
+        samples += questions.iter().filter(|q| matches!(q.span, Span::At(_))).count();
+        history += questions.iter().filter(|q| matches!(q.span, Span::History { .. })).count();
+        stage.pass(1);
+    }
+    assert_eq!((samples, history), (4 * 5, 5));
+    let unseen = [Sampled { service: ServiceIx(0), shown: false }];
+    let questions = due(&mut Sampler::default(), &mut stage, &unseen);
+    assert!(questions.iter().all(|q| !matches!(q.span, Span::History { .. })));
+    assert_eq!(due(&mut Sampler::default(), &mut stage, &[]), []);
+}
+
+#[test]
+fn windows_are_asked_since_the_bake_began_and_then_only_the_newest() {
+    let mut stage = judged();
+    let mut sampler = Sampler::default();
+    let questions = due(&mut sampler, &mut stage, &SHOWN);
+    let span = (clock("13:40"), clock("14:30"));
+    assert_eq!(windows(&questions), [(0, span.0, span.1), (1, span.0, span.1)]);
+    answer(&mut stage, &questions, &|_| false);
+    for _ in 0..170 {
+        stage.pass(1);
+        assert_eq!(windows(&due(&mut sampler, &mut stage, &SHOWN)), [], "at {}", stage.now);
+    }
+    // 14:35:30: the window that ended at 14:35 has had time to be scraped.
+    stage.pass(33);
+    let questions = due(&mut sampler, &mut stage, &SHOWN);
+    assert_eq!(windows(&questions), [(0, clock("14:35"), clock("14:35")), (1, clock("14:35"), clock("14:35"))]);
+    answer(&mut stage, &questions, &|_| false);
+    assert_eq!(stage.view().rings[1].exit.rows[0].1[2].verdict, crate::domain::verdict::Verdict::Go);
+}
+
+#[test]
+fn windows_without_data_are_asked_again_ever_more_rarely() {
+    let mut stage = judged();
+    let mut sampler = Sampler::default();
+    let bad = |end: Timestamp| end == clock("14:00");
+    let mut asked = Vec::new();
+    for second in 0..150 {
+        let questions = due(&mut sampler, &mut stage, &SHOWN);
+        if !windows(&questions).is_empty() {
+            asked.push((second, windows(&questions)[0].1));
+        }
+        answer(&mut stage, &questions, &bad);
+        stage.pass(1);
+    }
+    let seconds: Vec<_> = asked.iter().map(|(s, _)| *s).collect();
+    assert_eq!(seconds, [0, 15, 30, 60, 120]);
+    assert!(asked.iter().skip(1).all(|(_, first)| *first == clock("14:00")), "only what is missing");
+}
+
+#[test]
+fn what_is_known_is_never_replaced_by_not_knowing() {
+    let mut stage = judged();
+    stage.settle();
+    let service = stage.fleet.services[0].clone();
+    let end = clock("14:00");
+    for reading in [Ok(0.5), Err(NoData::Timeout)] {
+        take_windows(&service, &mut stage.state, &"errors".into(), vec![(RegionIx(1), vec![(end, reading)])]);
+    }
+    assert_eq!(stage.region("ap-south-1").windows["errors"].0[&end], Ok(0.5));
+    // From before the bake, of no such column or region: not kept.
+    let early = vec![(RegionIx(1), vec![(clock("13:00"), Ok(0.1))]), (RegionIx(99), Vec::new())];
+    take_windows(&service, &mut stage.state, &"errors".into(), early);
+    take_windows(&service, &mut stage.state, &"nothing".into(), vec![(RegionIx(1), vec![(end, Ok(0.1))])]);
+    assert_eq!(stage.region("ap-south-1").windows.len(), 1);
+    assert_eq!(stage.region("ap-south-1").windows["errors"].0.len(), 1);
+}
+
+#[test]
+fn an_answer_that_was_overtaken_is_dropped() {
+    let mut stage = release();
+    let service = stage.fleet.services[0].clone();
+    for (time, value) in [("14:30", 2.0), ("14:29", 1.0)] {
+        take_samples(&service, &mut stage.state, &"qps".into(), clock(time), vec![(RegionIx(0), Ok(value))]);
+    }
+    assert_eq!(stage.region("staging").current["qps"], (clock("14:30"), Ok(2.0)));
+}
+
+#[test]
+fn a_long_bake_is_asked_for_in_what_a_server_accepts() {
+    let mut stage = judged();
+    for region in ["staging", "ap-south-1"] {
+        stage.runs(region, workload("v2.1.0", at("2026-01-01T00:00:00Z")));
+    }
+    let questions = due(&mut Sampler::default(), &mut stage, &SHOWN);
+    for (_, first, last) in windows(&questions) {
+        assert!(last.duration_since(first).as_secs() / WINDOW.as_secs() < 11_000);
+    }
+    assert_eq!(windows(&questions).len(), 2);
+}
+
+#[test]
+fn a_service_is_answered_when_every_column_is() {
+    let mut stage = release();
+    let service = stage.fleet.services[0].clone();
+    let all = |value: f64| (0..4).map(|r| (RegionIx(r), Ok(value))).collect::<Vec<_>>();
+    assert!(!answered(stage.world(), ServiceIx(0), &stage.state));
+    let now = stage.now;
+    take_samples(&service, &mut stage.state, &"qps".into(), now, all(1.0));
+    assert!(!answered(stage.world(), ServiceIx(0), &stage.state));
+    take_samples(&service, &mut stage.state, &"errors".into(), now, vec![(RegionIx(0), Err(NoData::Timeout))]);
+    take_samples(&service, &mut stage.state, &"errors".into(), now, all(0.1).split_off(1));
+    assert!(answered(stage.world(), ServiceIx(0), &stage.state));
+}
