@@ -29,6 +29,8 @@ pub struct Key {
 pub enum Shape {
     /// Text.
     Text,
+    /// Text, or a number that stands for it: a port.
+    TextOrNumber,
     /// Text, or a list of texts.
     Texts,
     /// Whole number, at least this.
@@ -181,7 +183,7 @@ pub static PROMETHEUS: Section = Section {
         key("cluster", Shape::Text, "the cluster that asks", "With `via`: the cluster that Prometheus runs in."),
         key("namespace", Shape::Text, "required with `via`", "With `via`: namespace of the Service."),
         key("service", Shape::Text, "required with `via`", "With `via`: name of the Service."),
-        key("port", Shape::Text, "`9090`", "With `via`: port number or name of the Service."),
+        key("port", Shape::TextOrNumber, "`9090`", "With `via`: port number or name of the Service."),
         key("https", Shape::Flag, "`false`", "With `via`: the Service speaks TLS."),
         key("path", Shape::Text, "empty", "With `via`: path before `/api/v1`, e.g. `/prometheus`."),
         key(

@@ -108,7 +108,8 @@ mod tests {
             home: path("/home/me"),
         };
         let found = |paths: &SearchPaths| locate(paths).map(|p| p.path.display().to_string());
-        let steps: [(fn(&mut SearchPaths), &str); 5] = [
+        type Change = fn(&mut SearchPaths);
+        let steps: [(Change, &str); 5] = [
             (|_| (), "a.toml"),
             (|p| p.flag = None, "b.toml"),
             (|p| p.gonogo_config = Some(PathBuf::new()), "/xdg/gonogo/config.toml"),

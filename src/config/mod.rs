@@ -100,8 +100,13 @@ fn syntax_error(source: &Source, error: &toml::de::Error) -> ConfigError {
         return ConfigError::new(Severity::Error, "duplicate", source, at, message)
             .fix("keep one, or give one another name");
     }
-    ConfigError::new(Severity::Error, "syntax", source, at, format!("not TOML: {text}"))
-        .fix("texts stand in quotes, lists in `[…]`, tables begin with `[name]`")
+    let fix = match () {
+        () if text.contains("must be quoted") => "put the text in quotes",
+        () if text.contains("date") => "write a day as 2026-05-01, a moment as 2026-05-01T12:00:00Z",
+        () if text.contains("unclosed") => "close what was opened",
+        () => "texts stand in quotes, lists in `[…]`, tables begin with `[name]`",
+    };
+    ConfigError::new(Severity::Error, "syntax", source, at, format!("not TOML: {text}")).fix(fix)
 }
 
 /// What a key that is there twice stands for, by its line: `[cluster.a]` is a cluster.

@@ -56,7 +56,8 @@ fn shape(shape: Shape) -> Value {
     };
     let by_name = |value: Value| json!({"type": "object", "additionalProperties": value});
     match shape {
-        Shape::Text => json!({"type": ["string", "integer"]}),
+        Shape::Text => text(),
+        Shape::TextOrNumber => json!({"type": ["string", "integer"]}),
         Shape::Texts => json!({"anyOf": [text(), texts()]}),
         Shape::Whole(least) => json!({"type": "integer", "minimum": least, "maximum": 10_000}),
         Shape::Number => json!({"type": "number"}),
@@ -175,6 +176,7 @@ fn cell(text: &str) -> String {
 fn value(shape: Shape) -> String {
     match shape {
         Shape::Text => "text".into(),
+        Shape::TextOrNumber => "text or number".into(),
         Shape::Texts => "text or list".into(),
         Shape::Whole(least) => format!("whole number ≥ {least}"),
         Shape::Number => "number".into(),

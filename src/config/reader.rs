@@ -196,8 +196,9 @@ impl<'a> Table<'a> {
                 None
             }
             DeValue::String(text) => Some(At { value: text.to_string(), at }),
-            // Ports and the like are often written as numbers.
-            DeValue::Integer(number) if key == "port" => Some(At { value: number.as_str().to_owned(), at }),
+            DeValue::Integer(number) if matches!(self.section.key(key).map(|k| k.shape), Some(Shape::TextOrNumber)) => {
+                Some(At { value: number.as_str().to_owned(), at })
+            }
             _ => {
                 self.wrong(key, value, "text", "\"…\"");
                 None

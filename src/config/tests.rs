@@ -64,3 +64,248 @@ fn a_file_of_seven_lines_is_enough() {
     let QueryText::ByLabel { query, label } = &service.traffic_column().unwrap().query else { panic!() };
     assert_eq!((&**label, query.contains(r#"service="web""#)), ("region", true));
 }
+
+/// The gates of a ring: label and parameters.
+fn exit(config: &Config, service: &str, ring: &str) -> Vec<String> {
+    let (_, service) = config.fleet.find_service(service).unwrap();
+    let (_, ring) = service.find_ring(ring).unwrap();
+    let params =
+        |g: &crate::domain::fleet::GateSpec| g.params.text("for").or(g.params.text("max")).unwrap_or("").to_owned();
+    ring.exit_gates.iter().map(|g| format!("{} {}", g.label, params(g)).trim().to_owned()).collect()
+}
+
+#[test]
+fn the_most_specific_gates_win_and_a_bake_of_the_ring_fits_into_them() {
+    let text = r#"
+        [cluster.a]
+        [cluster.b]
+        [cluster.c]
+        [defaults]
+        exit = ["ready", { gate = "bake", for = "4h" }]
+        [topology.t]
+        bake = "3h"
+        [[topology.t.rings]]
+        regions = ["a"]
+        bake = "24h"
+        [[topology.t.rings]]
+        regions = ["b"]
+        exit = ["freshness", { gate = "bake", for = "2h" }]
+        [[topology.t.rings]]
+        regions = ["c"]
+        [service.plain]
+        [service.strict]
+        exit = ["ready", "freshness", { gate = "bake", for = "9h" }]
+        [service.strict.ring.ring-2]
+        bake = "2d"
+        [service.own]
+        rings = [["a"], ["b"]]
+        workload = { name = "own" }
+    "#;
+    let (config, _) = config(text);
+    for (service, ring, gates) in [
+        ("plain", "ring-0", vec!["ready", "bake 24h"]),
+        ("plain", "ring-1", vec!["freshness", "bake 2h"]),
+        ("plain", "ring-2", vec!["ready", "bake 3h"]),
+        ("strict", "ring-0", vec!["ready", "freshness", "bake 24h"]),
+        ("strict", "ring-1", vec!["freshness", "bake 2h"]),
+        ("strict", "ring-2", vec!["ready", "freshness", "bake 2d"]),
+        ("own", "ring-0", vec!["ready", "bake 4h"]),
+    ] {
+        assert_eq!(exit(&config, service, ring), gates, "{service} {ring}");
+    }
+    let entry: Vec<_> = config.fleet.services[0].rings[1].entry_gates.iter().map(|g| g.label.to_string()).collect();
+    assert_eq!(entry, ["freshness"]);
+}
+
+#[test]
+fn two_regions_share_a_cluster_by_namespace() {
+    let text = r#"
+        [cluster.shared]
+        [region.eu-a]
+        cluster = "shared"
+        namespace = "{{service}}-{{region}}"
+        [region.eu-b]
+        cluster = "shared"
+        zone = "UTC"
+        [service.web]
+        rings = [["eu-a"], ["eu-b"]]
+        workload = { namespace = "web-{{ring}}", container = "main" }
+        [service.web.region.eu-b]
+        name = "web-b"
+        owner = "b-team"
+    "#;
+    let (config, _) = config(text);
+    let service = &config.fleet.services[0];
+    let objects: Vec<_> = service
+        .regions
+        .iter()
+        .map(|r| format!("{} {}/{} {}", r.cluster.at(), r.workload.namespace, r.workload.name, r.workload.container))
+        .collect();
+    assert_eq!(objects, ["0 web-eu-a/web main", "0 web-ring-1/web-b main"]);
+    assert_eq!(
+        (service.regions[1].owner.as_deref(), service.regions[1].zone.as_deref()),
+        (Some("b-team"), Some("UTC"))
+    );
+}
+
+#[test]
+fn each_cluster_asks_the_prometheus_it_should() {
+    let clusters = "[cluster.a]\n[cluster.b]\n[service.web]\nrings = [[\"a\"], [\"b\"]]\n";
+    let servers = |text: &str| {
+        let (config, _) = config(&format!("{text}\n{clusters}"));
+        let of = |c: &crate::domain::fleet::Cluster| {
+            c.prometheus.and_then(|p| config.prometheus(p)).map(|p| p.name.to_string())
+        };
+        let names: Vec<_> = config.fleet.clusters.iter().map(of).collect();
+        (names, config.prometheuses)
+    };
+    let name = |text: &str| Some(text.to_owned());
+    let (names, _) = servers("[prometheus.one]\nurl = \"https://p.example\"");
+    assert_eq!(names, [name("one"), name("one")]);
+    let (names, _) = servers("[prometheus.one]\nurl = \"https://p.example\"\nclusters = [\"b\"]");
+    assert_eq!(names, [None, name("one")]);
+    let (names, servers_of_each) = servers("[prometheus.own]\nurl = \"https://p.{{cluster}}.example/prom/\"");
+    assert_eq!(names, [name("own/a"), name("own/b")]);
+    assert_eq!(servers_of_each[1].reach, Reach::Url("https://p.b.example/prom".into()));
+    let (_, proxies) = servers(
+        "[prometheus.in]\nvia = \"service-proxy\"\nnamespace = \"m\"\nservice = \"p\"\nport = 80\npath = \"/x/\"",
+    );
+    let Reach::ServiceProxy { cluster, port, path, https, .. } = &proxies[1].reach else { panic!() };
+    assert_eq!((cluster.at(), &**port, &**path, *https), (1, "80", "/x", false));
+    let text = "[prometheus.one]\nurl = \"https://p.example\"\nbearer = { env = \"PROM_TOKEN\" }\nca = \"ca.pem\"\n\
+        headers = { X-Scope-OrgID = \"t\", X-Key = { file = \"~/key\" } }";
+    let (_, servers) = servers(text);
+    assert_eq!(servers[0].login, Login::Bearer(Secret::Known("s3cret".into())));
+    assert_eq!(servers[0].ca.as_deref(), Some(Path::new("ca.pem")));
+    assert!(!format!("{:?}", servers[0]).contains("s3cret"));
+}
+
+#[test]
+fn columns_are_changed_chosen_and_asked_as_written() {
+    let text = r#"
+        [cluster.a]
+        [prometheus.p]
+        url = "https://p.example"
+        [column.errors]
+        query = 'sum(rate(e{ns="{{namespace}}",region="{{region}}"}[5m]))'
+        [column.queue]
+        query = 'sum by (dc) (q{service="{{service}}",dc=~"{{regions}}"})'
+        by = "dc"
+        unit = "number"
+        better = "lower"
+        [service.web]
+        rings = [["a"]]
+        columns = ["queue", "errors"]
+        [service.web.column.queue]
+        title = "Queue"
+        [service.all]
+        rings = [["a"]]
+    "#;
+    let (config, _) = config(text);
+    let web = &config.fleet.services[0];
+    let names: Vec<_> = web.columns.iter().map(|c| (c.name.as_str(), &*c.title)).collect();
+    assert_eq!(names, [("queue", "Queue"), ("errors", "errors")]);
+    let QueryText::ByLabel { query, label } = &web.columns[0].query else { panic!() };
+    assert_eq!((&**query, &**label), (r#"sum by (dc) (q{service="web",dc=~"a"})"#, "dc"));
+    // Another query for a standard column is asked region by region unless it says `by`.
+    let QueryText::PerRegion(query) = &web.columns[1].query else { panic!() };
+    assert!(query.contains("{{namespace}}") && query.contains("{{region}}"));
+    assert_eq!(web.columns[1].unit, crate::domain::fleet::Unit::Ratio);
+    assert_eq!(config.fleet.services[1].columns.len(), 8);
+}
+
+#[test]
+fn what_a_promotion_carries_is_written_as_toml() {
+    use crate::domain::fleet::{Carry, CarryValue};
+    let text = r#"
+        [cluster.a]
+        [service.web]
+        rings = [["a"]]
+        version_from = { label = "app.kubernetes.io/version" }
+        carries = [
+          "image:ref",
+          "/spec/template/spec/containers[name=web]/env",
+          { path = "/spec/template/spec/containers[name=web]/args", template = ["-text={{version}} in {{region}}", 5] },
+        ]
+    "#;
+    let (config, _) = config(text);
+    let service = &config.fleet.services[0];
+    assert_eq!(service.version_from, VersionFrom::Label("app.kubernetes.io/version".into()));
+    let Carry::Pointer { path, value: CarryValue::Template(text) } = &service.carries[2] else { panic!() };
+    assert_eq!(path.to_string(), "/spec/template/spec/containers[name=web]/args");
+    assert_eq!(&**text, r#"["-text={{version}} in {{region}}",5]"#);
+}
+
+#[test]
+fn the_policy_hash_is_about_rules_not_about_words_or_this_machine() {
+    let hash = |text: &str| config(text).0.fleet.services[0].policy_hash.to_string();
+    let base = hash(MINIMAL);
+    let same = [
+        MINIMAL.replace("[cluster.staging]", "[cluster.staging]\ncontext = \"other\""),
+        MINIMAL.replace("[service.web]", "[service.web]\nowner = \"me\"\nrunbook = \"x\""),
+        MINIMAL.replace("[service.web]", "[ui]\nrefresh = \"30s\"\n[service.web]"),
+        MINIMAL.replace("[service.web]", "[service.web]\nbake = \"60m\""),
+    ];
+    for text in same {
+        assert_eq!(hash(&text), base, "{text}");
+    }
+    let other = [
+        MINIMAL.replace("[service.web]", "[service.web]\nbake = \"2h\""),
+        MINIMAL.replace("[[\"staging\"], [\"eu-west-1\"]]", "[[\"staging\", \"eu-west-1\"]]"),
+        MINIMAL.replace("[service.web]", "[service.web]\nfreeze = true"),
+        MINIMAL.replace("[service.web]", "[service.web]\nworkload = { container = \"main\" }"),
+        MINIMAL.replace("[service.web]", "[column.errors]\nquery = 'vector(0)'\n[service.web]"),
+        MINIMAL.replace("[service.web]", "[service.web.region.eu-west-1]\ncapacity = { qps = 5 }\n[service.web]"),
+    ];
+    let mut seen = vec![base];
+    for text in other {
+        let hash = hash(&text);
+        assert!(!seen.contains(&hash), "{text}");
+        seen.push(hash);
+    }
+}
+
+#[test]
+fn a_context_that_is_not_there_is_said_with_those_that_are() {
+    let contexts = |path: Option<&Path>| match path {
+        None => Ok(vec!["staging".to_owned(), "prod-eu-west-1".to_owned()]),
+        Some(_) => Err("no such file".to_owned()),
+    };
+    let given = Given { contexts: Some(&contexts), ..Given::env(&given) };
+    let text = format!("{MINIMAL}\n[cluster.x]\nkubeconfig = \"k.yaml\"\n");
+    let errors = read(Path::new("/etc/gonogo/c.toml"), text.as_bytes(), &given).err().unwrap();
+    let shown = render_errors(&errors, false);
+    assert!(shown.contains("no context `eu-west-1`") && shown.contains("`prod-eu-west-1`"), "{shown}");
+    assert!(shown.contains("cluster `x` cannot be read: no such file"), "{shown}");
+    assert!(!shown.contains("no context `staging`"), "{shown}");
+}
+
+#[test]
+fn the_simulated_clock_runs_at_its_speed() {
+    let (config, _) = config(&format!(
+        "{MINIMAL}\n[simulated_clock]\nstart = 2026-05-01T12:00:00Z\nat = \"2026-11-21T00:00:00Z\"\nspeed = 60\n"
+    ));
+    let clock = config.simulated_clock.unwrap();
+    let real = clock.at + jiff::SignedDuration::from_secs(30);
+    assert_eq!(clock.at(real).to_string(), "2026-05-01T12:30:00Z");
+}
+
+#[test]
+fn keys_are_kept_as_written_for_the_keymap() {
+    let (config, _) = config(&format!(
+        "{MINIMAL}\n[ui]\ntheme = \"light\"\n[ui.keys]\npromote = \"P\"\nhold = [\"H\", \"ctrl-h\"]\n"
+    ));
+    assert_eq!(&*config.ui.theme, "light");
+    let keys: Vec<_> = config.ui.keys.iter().map(|k| (&*k.command, k.keys.len(), k.line)).collect();
+    assert_eq!(keys, [("promote", 1, 12), ("hold", 2, 13)]);
+}
+
+#[test]
+fn the_standard_columns_are_promql() {
+    let (config, _) = config(MINIMAL);
+    for column in &config.fleet.services[0].columns {
+        let QueryText::ByLabel { query, .. } = &column.query else { panic!() };
+        assert!(!query.contains("{{"), "{query}");
+        promql_parser::parser::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));
+    }
+}

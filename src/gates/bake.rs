@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LONGEST, later, only_if_heard};
+use super::{LONGEST, later, only_if_seen, other_template};
 use crate::domain::fleet::{Params, Service};
 use crate::domain::gate::{BakeSource, Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
 use crate::domain::stamp::{SignedDuration, short};
@@ -52,7 +52,7 @@ impl Gate for Baking {
     }
 
     fn judge(&self, evidence: &Evidence<'_>) -> Judgement {
-        only_if_heard(evidence, self.judged(evidence))
+        only_if_seen(evidence, self.judged(evidence))
     }
 }
 
@@ -64,9 +64,7 @@ impl Baking {
             let sentence = format!("{region}: nothing was seen that could bake");
             return Judgement::new(Verdict::NoData, "unseen", sentence);
         };
-        if let Some(other) = evidence.wanted
-            && other != workload.template
-        {
+        if let Some(other) = other_template(evidence) {
             let sentence = format!("{region}: the bake of {wanted} begins when {} runs everywhere", other.short());
             return Judgement::new(Verdict::Wait, format!("0s/{wanted}"), sentence);
         }

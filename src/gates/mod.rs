@@ -7,6 +7,7 @@ use crate::domain::gate::{Evidence, Gate, GateRole, GateType, ParamError, Parame
 use crate::domain::link::Freshness;
 use crate::domain::stamp::{SignedDuration, Timestamp, short};
 use crate::domain::verdict::{Judgement, Verdict};
+use crate::domain::version::TemplateDigest;
 
 mod bake;
 mod freshness;
@@ -59,9 +60,10 @@ fn later(at: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
 }
 
-/// What is only last known is not known: the verdict gets no better than NoData, and says why.
-fn only_if_heard(evidence: &Evidence<'_>, mut judged: Judgement) -> Judgement {
-    let Some(why) = silence(&evidence.freshness) else { return judged };
+/// What is not seen now is not known: the verdict gets no better than NoData, and says why.
+fn only_if_seen(evidence: &Evidence<'_>, mut judged: Judgement) -> Judgement {
+    let unseen = || evidence.workload.is_none().then(|| "its workload was not seen".to_owned());
+    let Some(why) = silence(&evidence.freshness).or_else(unseen) else { return judged };
     if judged.verdict >= Verdict::NoData {
         return judged.because(why);
     }
@@ -70,6 +72,13 @@ fn only_if_heard(evidence: &Evidence<'_>, mut judged: Judgement) -> Judgement {
     judged.sentence = format!("{}: {why}; last known: {}", evidence.region.name, judged.sentence).into();
     judged.cell = "NO LINK".into();
     judged
+}
+
+/// The region runs another template than the release wants: nothing of this judgement has begun.
+fn other_template(evidence: &Evidence<'_>) -> Option<TemplateDigest> {
+    let wanted = evidence.wanted?;
+    let workload = evidence.workload?;
+    (wanted != workload.template).then_some(wanted)
 }
 
 /// Why a cluster is not heard; none while it is live.

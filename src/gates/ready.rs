@@ -1,6 +1,6 @@
 //! `ready`: the wanted template is rolled out everywhere in the ring.
 
-use super::only_if_heard;
+use super::{only_if_seen, other_template};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::{Params, Service};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
@@ -38,7 +38,7 @@ impl Gate for Ready {
         let Some(workload) = evidence.workload else {
             let object = &evidence.region.workload;
             let sentence = format!("{region}: {} {}/{} was not seen", object.kind, object.namespace, object.name);
-            return only_if_heard(evidence, Judgement::new(Verdict::NoData, "unseen", sentence));
+            return only_if_seen(evidence, Judgement::new(Verdict::NoData, "unseen", sentence));
         };
         let judged = judge(evidence, workload);
         let seen = format!(
@@ -48,7 +48,7 @@ impl Gate for Ready {
             workload.template.short(),
             counts(workload)
         );
-        only_if_heard(evidence, judged.because(seen))
+        only_if_seen(evidence, judged.because(seen))
     }
 }
 
@@ -69,9 +69,7 @@ fn judge(evidence: &Evidence<'_>, workload: &Workload) -> Judgement {
         let sentence = format!("{region}: there is no container {}", evidence.region.workload.container);
         return Judgement::new(Verdict::NoData, "container", sentence);
     }
-    if let Some(wanted) = evidence.wanted
-        && wanted != workload.template
-    {
+    if let Some(wanted) = other_template(evidence) {
         let sentence = format!(
             "{region}: runs template {} ({}), the release wants {}",
             workload.template.short(),

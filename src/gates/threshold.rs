@@ -1,6 +1,6 @@
 //! `threshold`: a column stayed within bounds in every 5-minute window of the bake.
 
-use super::{later, only_if_heard};
+use super::{later, only_if_seen, other_template};
 use crate::domain::fleet::{Column, Param, Params, Service, Unit};
 use crate::domain::gate::{BakeStart, Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
 use crate::domain::id::ColumnName;
@@ -149,7 +149,7 @@ impl Gate for Bound {
     }
 
     fn judge(&self, evidence: &Evidence<'_>) -> Judgement {
-        only_if_heard(evidence, self.judged(evidence))
+        only_if_seen(evidence, self.judged(evidence))
     }
 
     fn minimum(&self) -> std::time::Duration {
@@ -161,6 +161,10 @@ impl Gate for Bound {
 impl Bound {
     fn judged(&self, evidence: &Evidence<'_>) -> Judgement {
         let (region, name) = (&evidence.region.name, &self.column);
+        if let Some(other) = other_template(evidence) {
+            let sentence = format!("{region}: {name} is judged from when {} runs everywhere", other.short());
+            return Judgement::new(Verdict::Wait, "–", sentence);
+        }
         let Some(start) = evidence.bake_start else {
             return match evidence.workload {
                 Some(workload) if !workload.settled() => {

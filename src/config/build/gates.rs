@@ -32,7 +32,10 @@ pub(super) fn draft(build: &Build<'_>, table: Table<'_>, key: &str) -> Option<Ve
         return None;
     };
     let exit = key == "exit";
-    Some(items.iter().filter_map(|item| one(build, item)).filter(|d| known(build, d, exit)).collect())
+    let gates: Vec<GateDraft> =
+        items.iter().filter_map(|item| one(build, item)).filter(|d| known(build, d, exit)).collect();
+    // A list that is wrong from end to end is not an empty one.
+    (items.is_empty() || !gates.is_empty()).then_some(gates)
 }
 
 fn one(build: &Build<'_>, item: &Value<'_>) -> Option<GateDraft> {
@@ -156,7 +159,7 @@ fn readable(length: Duration) -> Option<String> {
     // A bake of 24 h is called so, not one day.
     let days = if seconds > 86_400 { 86_400 } else { u64::MAX };
     let units = [(days, "d"), (3_600, "h"), (60, "m"), (1, "s")];
-    let (size, unit) = units.into_iter().find(|(size, _)| seconds % size == 0)?;
+    let (size, unit) = units.into_iter().find(|(size, _)| seconds.is_multiple_of(*size))?;
     Some(format!("{}{unit}", seconds / size))
 }
 

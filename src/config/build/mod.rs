@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use super::error::ConfigError;
+use super::error::{ConfigError, Severity};
 use super::keys;
 use super::model::{Config, Given, KeyOverride, SimulatedClock, Ui};
 use super::reader::{Problems, Table};
@@ -64,7 +64,9 @@ pub(super) fn build(source: &Source, parsed: &DeTable<'_>, given: &Given<'_>, ea
     }
     // What was recovered of a broken line is not what its author meant.
     let lines: Vec<usize> = earlier.iter().map(|e| e.line).collect();
-    let told = |e: &ConfigError| lines.is_empty() || !(lines.contains(&e.line) || e.code.starts_with("missing"));
+    let recovered = |e: &ConfigError| !lines.is_empty() && (lines.contains(&e.line) || e.code.starts_with("missing"));
+    // Findings about what is wrong anyway would often only be its consequence.
+    let told = |e: &ConfigError| e.severity == Severity::Error && !recovered(e);
     let mut all = earlier;
     all.extend(found.into_iter().filter(told));
     all.sort_by_key(|e| (e.line, e.column));

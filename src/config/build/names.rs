@@ -14,7 +14,7 @@ pub(super) enum Kind {
     Topology,
     Column,
     Gate,
-    WorkloadKind,
+    Workload,
     Provider,
 }
 
@@ -28,7 +28,7 @@ impl Kind {
             Kind::Topology => ("topology", "unknown-topology"),
             Kind::Column => ("column", "unknown-column"),
             Kind::Gate => ("gate", "unknown-gate"),
-            Kind::WorkloadKind => ("workload kind", "unknown-kind"),
+            Kind::Workload => ("workload kind", "unknown-kind"),
             Kind::Provider => ("traffic provider", "unknown-provider"),
         }
     }

@@ -23,6 +23,8 @@ struct Draft<'a> {
     table: Table<'a>,
     clusters: Option<Vec<At<String>>>,
     reach: Option<DraftReach>,
+    headers: Vec<(Text, Secret)>,
+    login: Login,
 }
 
 enum DraftReach {
@@ -38,7 +40,14 @@ pub(super) fn read(build: &Build<'_>, root: Table<'_>, clusters: &Clusters) -> P
     let mut drafts = Vec::new();
     for (name, table) in root.named("prometheus") {
         names::check(build.problems, "prometheus", &name.value, name.at);
-        drafts.push(Draft { clusters: table.texts("clusters"), reach: reach(build, table, clusters), name, table });
+        drafts.push(Draft {
+            clusters: table.texts("clusters"),
+            reach: reach(build, table, clusters),
+            headers: headers(build, table),
+            login: login(build, table),
+            name,
+            table,
+        });
     }
     let chosen = choose(build, &drafts, clusters);
     let mut out = Prometheuses {
@@ -92,8 +101,8 @@ fn make(build: &Build<'_>, draft: &Draft<'_>, users: Vec<usize>, clusters: &Clus
     let server = |name: String, reach: Reach| PrometheusServer {
         name: name.into(),
         reach,
-        headers: headers(build, draft.table),
-        login: login(build, draft.table),
+        headers: draft.headers.clone(),
+        login: draft.login.clone(),
         ca: draft.table.text("ca").map(|ca| build.path(&ca.value)),
     };
     match reach {
@@ -168,6 +177,7 @@ fn check_url(build: &Build<'_>, table: Table<'_>, url: &At<String>) -> Option<Dr
     if parsed.authority().is_some_and(|a| a.as_str().contains('@')) {
         let fix = "use `basic = { user = \"…\", password = { env = \"…\" } }`";
         build.problems.error("secret-in-file", url.at, "the URL holds a user and password", fix);
+        return None;
     }
     if sample.contains("/api/v1") || parsed.query().is_some() {
         let fix = "leave out `/api/v1` and what follows";

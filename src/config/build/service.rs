@@ -259,9 +259,13 @@ impl<'r> One<'r, '_> {
             "region `{region}` of service `{service}` and {other} (line {line}) are the same object: {} {}/{} in cluster `{cluster}`",
             workload.kind, workload.namespace, workload.name
         );
-        let fix = format!(
-            "give one its own namespace: `[region.{region}]` with `namespace = \"{{{{service}}}}-{{{{region}}}}\"`, or its own cluster"
-        );
+        let fix = if other.ends_with(&format!("`{service}`")) {
+            format!(
+                "give one its own namespace: `[region.{region}]` with `namespace = \"{{{{service}}}}-{{{{region}}}}\"`, or its own cluster"
+            )
+        } else {
+            format!("give service `{service}` another `namespace` or `name` in its `workload`")
+        };
         // Services that share a topology would say it at the same place.
         let at = place.own.map_or(place.name.at, |t| t.at);
         self.build.problems.error("same-object", at, message, fix);
@@ -273,7 +277,9 @@ impl<'r> One<'r, '_> {
             capacity.missing("qps", "12000");
         }
         let measured = capacity.day("measured");
-        lint::measured(self.build, capacity.at, measured.as_ref());
+        if measured.is_some() || capacity.raw("measured").is_none() {
+            lint::measured(self.build, capacity.at, measured.as_ref());
+        }
         let qps = capacity.number("qps")?;
         if qps.value <= 0.0 {
             let message = format!("a capacity of {} is impossible", qps.value);

@@ -47,6 +47,9 @@ fn named(build: &Build<'_>, here: Here<'_>, what: &str, template: &At<String>, f
     if fits {
         return Some(text.into());
     }
+    if template.at == here.service.at {
+        return None; // The service's own name does not fit: said already.
+    }
     let message = format!("`{text}` cannot be the {what} of `{}` in region `{}`", here.service.value, here.region);
     build.problems.error("bad-name", template.at, message, "Kubernetes takes lower-case letters, digits and `-`");
     None
@@ -71,7 +74,7 @@ pub(super) fn workload(
     let kind = text("kind").unwrap_or_else(|| At { value: "Deployment".to_owned(), at: here.service.at });
     let known = crate::kinds::kind(&kind.value).is_some();
     if !known {
-        names::unknown(build.problems, Kind::WorkloadKind, &kind, crate::kinds::KINDS.iter().map(|k| k.name()));
+        names::unknown(build.problems, Kind::Workload, &kind, crate::kinds::KINDS.iter().map(|k| k.name()));
     }
     let namespace = named(build, here, "namespace", &namespace, Form::Label);
     let name = named(build, here, "workload", &text("name").unwrap_or_else(|| service.clone()), Form::Subdomain);
