@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+#[path = "wire/metrics.rs"]
+mod metrics;
 #[path = "wire/reading.rs"]
 mod reading;
 #[path = "wire/simulated.rs"]

@@ -119,8 +119,11 @@ impl World {
     pub fn connect<K: Send + 'static>(&self, inbox: &Inbox<K>, watch_only: bool) -> Performer<K> {
         let _guard = self.runtime.enter();
         let plans = plan(&self.fleet);
-        let mode =
-            if watch_only { Mode::Watch(reach(&plans, Prometheus::proxy_paths(&self.config))) } else { Mode::Console };
+        let mode = if watch_only {
+            Mode::Watch(reach(&plans, Prometheus::proxy_paths(&self.config.prometheuses)))
+        } else {
+            Mode::Console
+        };
         let clusters = Clusters::new(self.fleet.clone(), self.dial.clone(), &mode, &self.clock);
         let to = inbox.clone();
         let tell: Tell = Arc::new(move |seen| to.seen(seen));

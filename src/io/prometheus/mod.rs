@@ -1,0 +1,7 @@
+//! Asks Prometheus: one slot per question, few in flight, within time and size limits.
+
+mod line;
+mod stack;
+
+pub use line::Prometheus;
+pub use stack::{HttpStack, InProcessHttp, Network, NoAnswer};
