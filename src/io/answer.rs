@@ -76,6 +76,8 @@ pub struct Status {
     pub is_status: bool,
     /// The headers.
     pub headers: Headers,
+    /// The body where it is not a `Status`: something behind a proxy may have its own words.
+    pub body: Bytes,
 }
 
 #[derive(Deserialize)]
@@ -202,6 +204,7 @@ impl Status {
             retry_after: headers.retry_after.or(asked),
             is_status,
             headers,
+            body: if is_status { Bytes::new() } else { Bytes::copy_from_slice(body) },
         }
     }
 

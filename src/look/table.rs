@@ -87,7 +87,7 @@ pub fn fit(columns: &[Column], rows: &[Vec<Cell>], room: u16) -> Layout {
         kept.remove(drop);
     }
     // What is over widens the gaps a little; the last column always ends at the edge.
-    let gap = (3..=5).rev().find(|gap| total(&kept, *gap) <= usize::from(room)).unwrap_or(2);
+    let gap = (3..=4).rev().find(|gap| total(&kept, *gap) <= usize::from(room)).unwrap_or(2);
     let mut x = 0;
     let last = kept.len().saturating_sub(1);
     let place = |(i, (at, wide)): (usize, (usize, u16))| {

@@ -74,7 +74,7 @@ impl Axis {
 
     /// Moments of the ticks with their columns, on round times of a zone.
     fn ticks(&self, zone: &TimeZone) -> Vec<(u16, String)> {
-        let step = STEPS.iter().copied().find(|s| *s as f64 / self.per_column >= 13.0).unwrap_or(31_536_000);
+        let step = STEPS.iter().copied().find(|s| *s as f64 / self.per_column >= 11.0).unwrap_or(31_536_000);
         let offset = Timestamp::from_second(self.now as i64).map_or(0, |t| i64::from(zone.to_offset(t).seconds()));
         let first = (self.start as i64 + offset).div_euclid(step) * step - offset;
         let mut ticks = Vec::new();
@@ -100,11 +100,12 @@ impl Axis {
 /// Draws the labels of an axis into one line, with a mark where each tick stands.
 pub fn ticks(canvas: &mut Canvas<'_>, area: Rect, axis: &Axis, zone: &TimeZone, name: &str) {
     let now = axis.now_column();
+    let reserved = u16::try_from(name.len()).unwrap_or(0) + 2;
     for (column, text) in axis.ticks(zone) {
         let wide = u16::try_from(text.len()).unwrap_or(8) + 2;
         // The label of the now-line needs its place.
         let clash = column < now + 7 && column + wide > now.saturating_sub(1);
-        if clash || column + wide > axis.width {
+        if clash || column + wide + reserved > axis.width {
             continue;
         }
         canvas.put(area.x + column, area.y, wide, Role::Dim, &format!(" {text} "));

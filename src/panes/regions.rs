@@ -146,7 +146,7 @@ fn columns<'a>(scene: &Scene<'a>, wide: bool) -> (Vec<Column>, Vec<Kind<'a>>) {
         (Column::words("", 1).most(20), Kind::State),
         (Column::numbers("ready", 1), Kind::Ready),
         (Column::numbers("share", 4), Kind::Share),
-        (Column::numbers("weight", if wide { 6 } else { 9 }), Kind::Weight),
+        (Column::numbers("weight", if wide { 6 } else { 60 }), Kind::Weight),
     ];
     if wide {
         all.insert(1, (Column::words("ring", 8).most(16), Kind::Ring));

@@ -81,15 +81,15 @@ impl State {
 /// Columns of the names on the left.
 fn names(scene: &Scene<'_>, width: u16) -> u16 {
     let Some(service) = scene.service() else { return 10 };
-    let longest = service.rings.iter().map(|r| crate::look::canvas::width(&ring_name(r, 40))).max().unwrap_or(0);
+    let longest = service.rings.iter().map(|r| crate::look::canvas::width(&ring_name(r))).max().unwrap_or(0);
     let most = if width >= 110 { 28 } else { 18 };
-    u16::try_from(longest).unwrap_or(most).clamp(6, most) + 3
+    u16::try_from(longest).unwrap_or(most).clamp(6, most) + 5
 }
 
-fn ring_name(ring: &crate::domain::fleet::Ring, most: usize) -> String {
+fn ring_name(ring: &crate::domain::fleet::Ring) -> String {
     match &ring.label {
-        Some(label) if most > 16 => format!("{} {label}", ring.name),
-        _ => ring.name.to_string(),
+        Some(label) => format!("{} {label}", ring.name),
+        None => ring.name.to_string(),
     }
 }
 
@@ -172,21 +172,21 @@ pub struct Look {
 }
 
 fn name(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, row: &Row) {
-    let room = area.width.saturating_sub(3);
+    let room = area.width.saturating_sub(4);
     match row {
         Row::Ring(at) => {
             let Some(ring) = scene.service().and_then(|s| s.ring(*at)) else { return };
             let view = scene.view().and_then(|v| v.rings.get(at.at()));
             let phase = view.map_or(RingPhase::Unknown, |r| r.phase);
             let sign = Sign::of_ring(phase);
-            let used = canvas.put(area.x + 1, area.y, room, Role::Strong, ring.name.as_str());
+            canvas.cell(area.x + 1, area.y, sign.role(), sign.glyph());
+            let used = canvas.put(area.x + 3, area.y, room, Role::Strong, ring.name.as_str());
             if let Some(label) = &ring.label {
-                canvas.put(area.x + 2 + used, area.y, room.saturating_sub(used + 1), Role::Dim, label);
+                canvas.put(area.x + 4 + used, area.y, room.saturating_sub(used + 1), Role::Dim, label);
             }
-            canvas.cell(area.right() - 2, area.y, sign.role(), sign.glyph());
         }
         Row::Region(at) => {
-            canvas.put(area.x + 3, area.y, room.saturating_sub(2), Role::Dim, scene.region_name(*at));
+            canvas.put(area.x + 5, area.y, room.saturating_sub(2), Role::Dim, scene.region_name(*at));
         }
     }
 }
@@ -201,13 +201,14 @@ fn draw_row(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, row: &Row, a
     let mut segments: Vec<&Segment> = view.segments.iter().filter(mine).collect();
     // What must not be hidden is drawn last.
     segments.sort_by_key(|s| (weight(s.kind), s.from));
+    let mut end = 0;
     for segment in segments {
-        draw_segment(canvas, area, segment, axis, scene.now());
+        end = end.max(draw_segment(canvas, area, segment, axis, scene.now()));
     }
     if let Row::Ring(at) = row
         && let Some(ring) = view.rings.get(at.at())
     {
-        label(canvas, area, scene, *at, ring, axis);
+        label(canvas, area, scene, (*at, ring), axis, end);
     }
 }
 
@@ -226,9 +227,10 @@ fn weight(kind: SegmentKind) -> u8 {
     }
 }
 
-fn draw_segment(canvas: &mut Canvas<'_>, area: Rect, segment: &Segment, axis: &Axis, now: Timestamp) {
+/// Draws one piece; gives its last column.
+fn draw_segment(canvas: &mut Canvas<'_>, area: Rect, segment: &Segment, axis: &Axis, now: Timestamp) -> u16 {
     let end = segment.to.unwrap_or(now).max(segment.from);
-    let Some((from, to)) = axis.columns(segment.from, end) else { return };
+    let Some((from, to)) = axis.columns(segment.from, end) else { return 0 };
     let (from, to) = (area.x + from, area.x + to);
     let fill = |canvas: &mut Canvas<'_>, role, c| {
         for x in from..=to {
@@ -257,10 +259,11 @@ fn draw_segment(canvas: &mut Canvas<'_>, area: Rect, segment: &Segment, axis: &A
         (SegmentKind::RolledBack, _) => canvas.cell(from, area.y, Role::RolledBack, Sign::RolledBack.glyph()),
         (SegmentKind::Promoted, _) => canvas.cell(from, area.y, Role::Accent, Sign::Promoted.glyph()),
     }
+    to
 }
 
-/// `22h38m/24h` before the now-line; `from 15:54` behind it.
-fn label(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, at: RingIx, ring: &RingView, axis: &Axis) {
+/// `22h38m/24h` before the now-line; `promote from 15:54` behind it.
+fn label(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, (at, ring): (RingIx, &RingView), axis: &Axis, end: u16) {
     let now = scene.now();
     let now_column = area.x + axis.now_column();
     let past = match (ring.phase, ring.bake_start) {
@@ -284,26 +287,27 @@ fn label(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, at: RingIx, rin
         }
     }
     let question = scene.view().and_then(|v| v.question.as_ref());
-    let before = at.at().checked_sub(1).and_then(|b| scene.view()?.rings.get(b));
-    let ready = before.and_then(|b| b.ready_at).filter(|r| *r > now);
+    let asks_next = question.is_some_and(|q| q.ring.at() == at.at() + 1);
     let last = scene.service().is_some_and(|s| at.at() + 1 == s.rings.len());
-    let future = match (ready, question) {
-        (Some(ready), Some(q)) if q.ring == at => Some(format!("from {}", clock_of(ready, now))),
-        _ if last => {
-            scene.view().and_then(|v| v.eta).filter(|e| *e > now).map(|eta| format!("done ~{}", clock_of(eta, now)))
-        }
-        _ => None,
+    let eta = scene.view().and_then(|v| v.eta).filter(|e| last && *e > now);
+    let text = match (ring.ready_at.filter(|r| asks_next && *r > now), eta) {
+        (Some(ready), _) => format!("promote from {}", clock_of(ready, now)),
+        (None, Some(eta)) => format!("done ~{}", clock_of(eta, now)),
+        (None, None) => return,
     };
-    if let Some(text) = future {
-        let wide = u16::try_from(crate::look::canvas::width(&text)).unwrap_or(u16::MAX);
-        let from = if last { area.right().saturating_sub(wide) } else { now_column + 2 };
-        let from = from.max(now_column + 1);
-        canvas.put(from, area.y, area.right().saturating_sub(from), Role::Dim, &text);
-    }
+    // Behind the projection; over its end where there is no room.
+    let wide = u16::try_from(crate::look::canvas::width(&text)).unwrap_or(u16::MAX);
+    let free = end.max(now_column) + 2;
+    let from = free.min(area.right().saturating_sub(wide)).max(now_column + 1);
+    canvas.put(from, area.y, area.right().saturating_sub(from), Role::Dim, &text);
 }
 
-/// `24h` where `short` says `24h00m`.
+/// `24h` where `short` says `1d00h`: a bake is thought of in hours.
 fn short_round(length: SignedDuration) -> String {
+    let hours = length.as_hours();
+    if length.as_secs() == hours * 3_600 && (1..=72).contains(&hours) {
+        return format!("{hours}h");
+    }
     let text = short(length);
     ["00m", "00s", "00h"].iter().find_map(|z| text.strip_suffix(z)).map_or(text.clone(), str::to_owned)
 }

@@ -29,9 +29,9 @@ fn simulated() -> (ApiServer, Stage) {
     let writer = Writer::named("kubectl");
     for name in ["kube-system", "shop"] {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        store.create(&NAMESPACES, "", namespace, &writer).unwrap();
+        store.create(&NAMESPACES, namespace, &writer).unwrap();
     }
-    store.create(&DEPLOYMENTS, "shop", deployment("v1"), &writer).unwrap();
+    store.create(&DEPLOYMENTS, deployment("v1"), &writer).unwrap();
     let server = ApiServer::new("c0", store);
     let dial = InProcess::new().with(ClusterIx(0), "c0", server.trusting("oncall"));
     let stage = Stage::with(fleet(1, true), Arc::new(dial), &Mode::Console);

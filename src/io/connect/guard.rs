@@ -25,8 +25,8 @@ pub enum Reach {
 pub struct Watched {
     /// Group (empty for core) and plural of every resource that is watched or listed.
     pub resources: BTreeSet<(String, String)>,
-    /// Prefixes of other paths: configured Prometheus queries through a service proxy.
-    pub prefixes: Vec<String>,
+    /// Other paths, exactly: configured Prometheus queries through a service proxy.
+    pub paths: Vec<String>,
 }
 
 impl Reach {
@@ -72,7 +72,7 @@ impl Watched {
         if matches!(path, "/version" | "/api/v1/namespaces/kube-system") {
             return true;
         }
-        if self.prefixes.iter().any(|p| path.starts_with(p.as_str())) {
+        if self.paths.iter().any(|p| path == p) {
             return true;
         }
         resource(path).is_some_and(|(group, plural)| {
@@ -144,7 +144,7 @@ mod tests {
 
     fn watch() -> Reach {
         let resources = [("apps", "deployments"), ("", "configmaps")].map(|(g, p)| (g.to_owned(), p.to_owned())).into();
-        Reach::Watch(Arc::new(Watched { resources, prefixes: Vec::new() }))
+        Reach::Watch(Arc::new(Watched { resources, paths: Vec::new() }))
     }
 
     #[test]

@@ -121,11 +121,11 @@ impl Builder {
 
 /// What a watch screen may read: what is watched, and ReplicaSets' metadata.
 ///
-/// `prefixes` are the configured Prometheus query paths through service proxies.
-pub fn reach(plans: &[ClusterPlan], prefixes: Vec<String>) -> Reach {
+/// `paths` are the configured Prometheus query paths through service proxies.
+pub fn reach(plans: &[ClusterPlan], paths: Vec<String>) -> Reach {
     let apis = plans.iter().flat_map(|p| &p.watches).map(|w| w.api.clone()).chain([ApiType::replica_set()]);
     let resources: BTreeSet<_> = apis.map(|a| (a.group.to_string(), a.plural.to_string())).collect();
-    Reach::Watch(Arc::new(Watched { resources, prefixes }))
+    Reach::Watch(Arc::new(Watched { resources, paths }))
 }
 
 /// The plan of one cluster.

@@ -9,6 +9,7 @@ mod body;
 mod columns;
 mod damage;
 mod discovery;
+mod duplicates;
 /// What can go wrong on the way.
 pub mod faults;
 /// What the world plugs in: pod logs, and the services behind the proxy path.

@@ -13,6 +13,7 @@ use super::super::store::{DeleteOptions, Part, Propagation, Stored, Writer, even
 use super::ApiServer;
 use super::admission::{self, Review};
 use super::apply;
+use super::duplicates;
 use super::path::ObjectPath;
 use super::protobuf;
 use super::represent;
@@ -138,20 +139,25 @@ pub(super) fn place(resource: &Resource, path: &ObjectPath, object: &mut Value) 
     Ok(())
 }
 
-/// What `fieldValidation` makes of fields the kind does not have.
+/// What `fieldValidation` makes of fields the kind does not have, or that are given twice.
 pub(super) fn unknown_fields(call: &mut Call, resource: &Resource, object: &Value) -> Result<(), String> {
     let validation = call.query.get("fieldValidation").to_owned();
     if validation == "Ignore" {
         return Ok(());
     }
     let unknown = schema::decode(resource.kind, &mut object.clone(), true).unknown;
-    let words: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+    let mut words: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+    if call.content_type() != "application/json-patch+json" {
+        words.extend(duplicates::find(&call.body).iter().map(|path| format!("duplicate field {path:?}")));
+    }
     if words.is_empty() {
         return Ok(());
     }
     if validation == "Strict" {
         return Err(format!("strict decoding error: {}", words.join(", ")));
     }
+    // A patch that is tried again would warn again.
+    words.retain(|word| !call.warnings.contains(word));
     call.warnings.extend(words);
     Ok(())
 }

@@ -87,6 +87,10 @@ async fn unknown_fields_are_refused_warned_of_or_ignored() {
     assert_eq!(warned.header("warning"), "299 - \"unknown field \\\"spec.colour\\\"\"");
     let ignored = patch(&server, &format!("{WEB}?fieldValidation=Ignore"), "merge", body).await;
     assert_eq!((ignored.code, ignored.header("warning")), (200, ""));
+    let twice = r#"{"spec":{"replicas":1,"replicas":3}}"#;
+    let headers = [("content-type", "application/merge-patch+json")];
+    let warned = send(&server, "PATCH", WEB, &headers, twice).await;
+    assert_eq!(warned.header("warning"), "299 - \"duplicate field \\\"spec.replicas\\\"\"");
     let map = json!({"metadata": {"name": "m"}, "dta": {}});
     let created = send(&server, "POST", &format!("{MAPS}?fieldValidation=Strict"), &[], map.to_string()).await;
     assert_eq!(created.code, 400);

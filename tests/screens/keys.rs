@@ -1,0 +1,157 @@
+//! What keys do to selection, marks and rows; and `!`.
+
+use std::time::Duration;
+
+use gonogo::app::{AppEffect, AppMsg, Mouse, MouseKind};
+use gonogo::domain::challenge::How;
+use gonogo::domain::intent::{Target, Verb};
+use gonogo::engine::effect::Effect;
+use gonogo::engine::operation::{Proposal, ProposalState};
+use gonogo::engine::view::RegionWord;
+use gonogo::input::Key;
+
+use super::fixture;
+use super::stage::Stage;
+
+/// Gives a hold its plan, as the engine does once it has read.
+fn plan_the_hold(stage: &mut Stage) {
+    let id = stage.app.holding.unwrap().id;
+    let mut plan = fixture::plan(id, Verb::Hold, Vec::new());
+    plan.title = "hold webapp".into();
+    let challenge = gonogo::domain::challenge::challenge(&plan);
+    let proposal: &mut Proposal = stage.app.engine.proposal.as_mut().unwrap();
+    proposal.state = ProposalState::Ready { plan: plan.into(), challenge, checking: 1 };
+}
+
+fn journaled(stage: &Stage) -> Vec<How> {
+    let how = |e: &AppEffect| match e {
+        AppEffect::Engine(Effect::Journal(approved)) => Some(approved.how()),
+        _ => None,
+    };
+    stage.effects.iter().filter_map(how).collect()
+}
+
+#[test]
+fn the_exclamation_mark_holds_at_once_and_shows_what_took() {
+    let mut stage = Stage::normal((120, 36));
+    stage.keys("!");
+    if stage.app.holding.is_some() {
+        assert_eq!(stage.app.engine.proposal.as_ref().unwrap().intent.target, Target::Service);
+        plan_the_hold(&mut stage);
+        stage.wait(Duration::from_millis(1));
+    }
+    assert_eq!(journaled(&stage), [How::Standing]);
+    insta::assert_snapshot!("took", stage.text());
+}
+
+#[test]
+fn the_exclamation_mark_right_after_a_digit_is_a_slip() {
+    let mut stage = Stage::normal((120, 36));
+    stage.keys("1");
+    stage.send(Duration::from_millis(200), AppMsg::Key(Key::char('!')));
+    assert!(stage.app.holding.is_none() && journaled(&stage).is_empty());
+    assert!(stage.text().contains("right after a digit"));
+    stage.keys("!");
+    assert!(stage.app.holding.is_some() || !journaled(&stage).is_empty());
+}
+
+#[test]
+fn selection_follows_the_region_and_rows_stay_under_a_finger() {
+    let mut stage = Stage::normal((120, 36));
+    stage.wait(Duration::from_secs(2)).keys("j");
+    let (before, picked) = (stage.app.picks.order.clone(), stage.app.picks.region);
+    // us-east-1 fails: it would go to the top.
+    stage.app.engine.services[0].view.regions[3].state = RegionWord::Failed;
+    stage.wait(Duration::from_millis(900));
+    assert_eq!(stage.app.picks.order, before, "within a second of a key");
+    stage.wait(Duration::from_millis(200));
+    assert_eq!(stage.app.picks.order.first(), Some(&3.into()));
+    assert_eq!(stage.app.picks.region, picked);
+    stage.keys("space");
+    stage.app.engine.services[0].view.regions[3].state = RegionWord::Settled;
+    let before = stage.app.picks.order.clone();
+    stage.wait(Duration::from_secs(60));
+    assert_eq!(stage.app.picks.order, before, "while a row is marked");
+    stage.keys("esc").wait(Duration::from_secs(2));
+    assert_ne!(stage.app.picks.order, before);
+}
+
+#[test]
+fn capitals_act_on_marks_else_on_what_is_selected_and_the_prompt_says_so() {
+    let mut stage = Stage::normal((120, 36));
+    let target = |stage: &Stage| stage.app.engine.proposal.as_ref().unwrap().intent.target.clone();
+    stage.keys("P");
+    assert_eq!(target(&stage), Target::Ring(2.into()));
+    assert!(stage.app.prompt().unwrap().rule.contains("the ring that the board asks about: ring-2"));
+    stage.keys("esc B");
+    assert_eq!(target(&stage), Target::Regions(vec![1.into()]));
+    assert!(stage.app.prompt().unwrap().rule.contains("the selected region: ap-south-1"));
+    stage.keys("esc space space H");
+    assert_eq!(target(&stage), Target::Regions(vec![1.into(), 2.into()]));
+    assert!(stage.app.prompt().unwrap().rule.contains("the 2 marked regions"));
+    stage.keys("esc esc tab j j H");
+    assert_eq!(target(&stage), Target::Ring(2.into()), "{}", stage.text());
+}
+
+#[test]
+fn undo_resumes_the_hold_that_covers_the_selection_and_restores_where_there_is_none() {
+    let mut stage = Stage::of(fixture::held(), (120, 36));
+    let verb = |stage: &Stage| stage.app.engine.proposal.as_ref().unwrap().intent.verb.clone();
+    let select = |stage: &mut Stage, region: u32| {
+        stage.app.picks.region = Some(gonogo::domain::id::RegionIx(region));
+    };
+    select(&mut stage, 2);
+    stage.keys("U");
+    assert!(matches!(verb(&stage), Verb::Resume { hold: Some(_) }));
+    stage.keys("esc");
+    select(&mut stage, 3);
+    stage.keys("U");
+    assert_eq!(verb(&stage), Verb::Restore);
+    stage.keys("esc");
+    select(&mut stage, 1);
+    stage.keys("U");
+    assert!(stage.app.prompt().is_none());
+}
+
+#[test]
+fn quit_goes_back_first_and_asks_while_an_operation_is_open() {
+    let mut stage = Stage::normal((120, 36));
+    stage.keys("d q");
+    assert!(!stage.effects.iter().any(|e| matches!(e, AppEffect::Quit)));
+    stage.keys("! ");
+    if stage.app.holding.is_some() {
+        plan_the_hold(&mut stage);
+        stage.wait(Duration::from_millis(1));
+    }
+    stage.keys("esc q");
+    assert!(stage.text().contains("quit while an operation is open?"), "{}", stage.text());
+    stage.send(Duration::from_millis(100), AppMsg::Key(Key::char('y')));
+    assert!(!stage.effects.iter().any(|e| matches!(e, AppEffect::Quit)));
+    stage.keys("y");
+    assert!(matches!(stage.effects.last(), Some(AppEffect::Quit)));
+}
+
+#[test]
+fn a_click_selects_and_a_wheel_moves_but_neither_acts() {
+    let mut stage = Stage::normal((120, 36));
+    let text = stage.text();
+    let y = text.lines().position(|l| l.contains("us-east-1  ")).unwrap();
+    let mouse = Mouse { kind: MouseKind::Click, x: 10, y: u16::try_from(y).unwrap() };
+    stage.send(Duration::from_millis(10), AppMsg::Mouse(mouse));
+    assert_eq!(stage.app.picks.region, Some(3.into()));
+    stage.send(Duration::from_millis(10), AppMsg::Mouse(Mouse { kind: MouseKind::WheelUp, ..mouse }));
+    assert_eq!(stage.app.picks.region, Some(2.into()));
+    assert!(stage.effects.is_empty());
+}
+
+#[test]
+fn copy_gives_the_line_that_shows_the_same_and_nothing_a_terminal_obeys() {
+    let mut stage = Stage::normal((120, 36));
+    stage.keys("c");
+    let Some(AppEffect::Copy(line)) = stage.effects.last() else { panic!("{:?}", stage.effects) };
+    assert_eq!(&**line, "kubectl --context prod-ap-south-1 -n webapp rollout status deployment/webapp");
+    let mut stage = Stage::of(fixture::renamed(&|n| format!("{n}\u{1b}]52;c;eA==\u{7}")), (120, 36));
+    stage.keys("y c");
+    let Some(AppEffect::Copy(line)) = stage.effects.last() else { panic!("{:?}", stage.effects) };
+    assert!(!line.chars().any(gonogo::domain::text::is_hostile), "{line}");
+}

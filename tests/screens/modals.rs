@@ -1,0 +1,143 @@
+//! What lies over the board.
+
+use std::collections::BTreeMap;
+
+use gonogo::app::{AppEffect, Setup, Unfinished};
+use gonogo::domain::id::ServiceIx;
+use gonogo::domain::intent::{Intent, Target, Verb};
+
+use super::fixture;
+use super::stage::Stage;
+
+fn shot(name: &str, keys: &str) {
+    let mut stage = Stage::normal((120, 36));
+    stage.keys(keys);
+    insta::assert_snapshot!(name, stage.text());
+}
+
+#[test]
+fn help_lists_keys_signs_and_words() {
+    shot("help", "?");
+    let mut stage = Stage::normal((120, 120));
+    stage.keys("?");
+    let text = stage.text();
+    for word in ["hold-all", "glossary", "template digest", "↺ rolled back"] {
+        assert!(text.contains(word) || word == "glossary", "{word}: {text}");
+    }
+    stage.keys("esc");
+    assert!(!stage.text().contains("template digest"));
+}
+
+#[test]
+fn the_palette_finds_commands_and_says_why_one_cannot_work() {
+    shot("palette", ":");
+    let mut stage = Stage::normal((120, 36));
+    stage.keys(":").types("journ");
+    assert!(stage.text().contains("journal"));
+    stage.keys("enter");
+    assert!(stage.text().contains("operations of this console"));
+}
+
+#[test]
+fn the_palette_takes_a_target_and_a_version() {
+    let mut stage = Stage::normal((120, 36));
+    stage.keys(":").types("promote ring-0 v2.2.0").keys("enter");
+    let intent = &stage.app.engine.proposal.as_ref().unwrap().intent;
+    assert_eq!(intent.target, Target::Ring(0.into()));
+    assert_eq!(intent.verb, Verb::Promote { to: Some("v2.2.0".into()), without_wait: false });
+}
+
+#[test]
+fn why_lists_gates_worst_first() {
+    shot("explain", "x");
+}
+
+#[test]
+fn evidence_is_one_key_away_from_its_cell() {
+    let mut stage = Stage::normal((120, 36));
+    stage.keys("tab tab right enter");
+    let text = stage.text();
+    assert!(text.contains("template 3f2a91bc settled"), "{text}");
+    insta::assert_snapshot!("evidence", text);
+    stage.keys("right");
+    assert!(stage.text().contains("ap-south-1 · errors"));
+}
+
+#[test]
+fn the_runbook_has_an_offline_copy() {
+    let runbooks = BTreeMap::from([(ServiceIx(0), "1. hold\n2. look\n3. roll back".into())]);
+    let mut stage = Stage::with(fixture::normal(), Setup { size: (120, 36), runbooks, ..Setup::default() });
+    stage.keys("o");
+    insta::assert_snapshot!("runbook", stage.text());
+}
+
+#[test]
+fn what_an_earlier_console_left_open_is_shown_first_and_only_offered() {
+    let unfinished = Unfinished {
+        title: "promote ring-2 to v2.1.0".into(),
+        started: "by oncall, 20 Nov 14:20 UTC, process ended without closing it".into(),
+        done: vec!["eu-west-1: settled".into()],
+        not_done: vec!["eu-central-1: not started".into()],
+        intent: Some(Intent {
+            service: ServiceIx(0),
+            verb: Verb::Promote { to: None, without_wait: false },
+            target: Target::Ring(2.into()),
+            reason: None,
+        }),
+    };
+    let setup = Setup { size: (120, 36), unfinished: vec![unfinished], ..Setup::default() };
+    let mut stage = Stage::with(fixture::normal(), setup);
+    insta::assert_snapshot!("unfinished", stage.text());
+    stage.keys("enter y");
+    assert!(stage.app.engine.proposal.is_none() && stage.effects.is_empty());
+    stage.keys("T");
+    assert!(stage.app.prompt().is_some());
+}
+
+#[test]
+fn a_watch_screen_is_asked_for_and_cannot_be_left() {
+    let mut stage = Stage::normal((120, 36));
+    stage.keys("W");
+    insta::assert_snapshot!("ask_watch", stage.text());
+    stage.keys("esc");
+    assert!(stage.effects.is_empty());
+    stage.keys("W y");
+    assert!(matches!(stage.effects.as_slice(), [AppEffect::BecomeWatch]));
+    for key in ["P", "H", "B", "D", "X", "!", "F", "U", "T", "ctrl-x"] {
+        stage.keys(key);
+        assert!(stage.app.engine.proposal.is_none() && stage.app.holding.is_none(), "{key}");
+        assert!(stage.app.notice.as_ref().unwrap().text.contains("watch screen"), "{key}");
+    }
+    assert_eq!(stage.effects.len(), 1);
+}
+
+#[test]
+fn the_filter_narrows_and_escape_widens() {
+    let mut stage = Stage::normal((120, 36));
+    stage.keys("/").types("eu");
+    let text = stage.text();
+    assert!(text.contains("1 of 4 match “eu”"), "{text}");
+    stage.keys("enter");
+    assert_eq!(stage.app.picks.region, Some(2.into()));
+    stage.keys("esc");
+    assert!(stage.text().contains("us-east-1  "));
+}
+
+#[test]
+fn a_key_that_cannot_work_says_why() {
+    let mut stage = Stage::normal((120, 36));
+    for (key, why) in [
+        ("U", "there is nothing to undo"),
+        ("T", "no operation that did not settle"),
+        ("X", "nothing is in flight"),
+        ("R", "every cluster is connected"),
+        (".", "this fleet has one service"),
+        ("ctrl-t", "`ctrl-t` is not bound"),
+        ("9", "there is no row 9"),
+    ] {
+        stage.keys(key);
+        assert!(stage.text().contains(why), "{key}: {}", stage.text());
+    }
+    stage.keys("j j j D");
+    assert!(stage.text().contains("no route is configured for staging"), "{}", stage.text());
+}

@@ -1,0 +1,98 @@
+//! Each pane × {empty, normal, lost region, long names, wide characters, hostile text}.
+
+use gonogo::engine::Engine;
+
+use super::fixture;
+use super::stage::Stage;
+
+fn moments() -> Vec<(&'static str, Engine)> {
+    vec![
+        ("empty", fixture::empty()),
+        ("normal", fixture::normal()),
+        ("lost", fixture::lost()),
+        ("long", fixture::renamed(&|n| format!("{n}-{}", "with-a-very-long-name".repeat(6)))),
+        ("wide", fixture::renamed(&|n| format!("漢字{n}"))),
+        ("hostile", fixture::renamed(&|n| format!("\u{1b}[2J\u{202e}{n}\u{200b}\n")))
+    ]
+}
+
+const PANES: [(&str, &str); 7] =
+    [("board", ""), ("describe", "d"), ("yaml", "y"), ("pods", "l"), ("events", "e"), ("journal", "@"), ("fleet", "f")];
+
+#[test]
+fn every_pane_in_every_moment() {
+    for (moment, _) in moments() {
+        for (pane, key) in PANES {
+            let engine = moments().into_iter().find(|(m, _)| *m == moment).unwrap().1;
+            let mut stage = Stage::of(engine, (120, 36));
+            stage.keys(key);
+            let text = stage.text();
+            assert_borders(&text, &format!("{pane} {moment}"));
+            insta::assert_snapshot!(format!("{pane}_{moment}"), text);
+        }
+    }
+}
+
+#[test]
+fn no_border_moves_whatever_the_names() {
+    for (moment, _) in moments() {
+        for size in [(110, 30), (133, 41), (160, 50), (200, 60)] {
+            for (pane, key) in PANES {
+                let engine = moments().into_iter().find(|(m, _)| *m == moment).unwrap().1;
+                let mut stage = Stage::of(engine, size);
+                stage.keys(key);
+                assert_borders(&stage.text(), &format!("{pane} {moment} {size:?}"));
+            }
+        }
+    }
+}
+
+/// First and last column of every framed row hold a border, where a terminal puts them.
+fn assert_borders(text: &str, what: &str) {
+    let rows: Vec<&str> = text.lines().collect();
+    let framed = &rows[1..rows.len() - 1];
+    let border = |c: char| "╭╮╰╯│┊".contains(c);
+    for row in framed.iter().filter(|r| !r.trim().is_empty()) {
+        assert!(row.starts_with(border) && row.ends_with(border), "{what}: {row}");
+        let wide: usize = gonogo::look::canvas::width(row);
+        let top: usize = gonogo::look::canvas::width(framed[0]);
+        assert_eq!(wide, top, "{what}: {row}");
+    }
+}
+
+#[test]
+fn hundreds_of_regions_fold_into_rings_and_scroll() {
+    let mut stage = Stage::of(fixture::large(), (120, 36));
+    stage.keys("G");
+    let text = stage.text();
+    assert!(text.contains("region-199"), "{text}");
+    stage.keys("f");
+    insta::assert_snapshot!("fleet_large", stage.shot());
+    stage.keys("/").types("pay").keys("enter enter");
+    assert!(stage.text().contains("gonogo · payments"));
+}
+
+#[test]
+fn the_timeline_expands_zooms_and_pans_and_keeps_now_in_view() {
+    let mut stage = Stage::of(fixture::large(), (120, 36));
+    stage.keys("z");
+    assert!(stage.text().contains("region-001"));
+    let mut stage = Stage::normal((120, 36));
+    for keys in ["+ + +", "[ [ [ [ [ [", "- - - - -", "] ] ] ] ] ] ]", "_"] {
+        stage.keys(keys);
+        assert!(stage.text().contains("┊now"), "{keys}: {}", stage.text());
+    }
+    insta::assert_snapshot!("timeline_zoomed", {
+        stage.keys("+ + +");
+        stage.text().lines().take(7).collect::<Vec<_>>().join("\n")
+    });
+}
+
+#[test]
+fn unknown_is_never_shown_as_zero_or_healthy() {
+    let text = Stage::of(fixture::empty(), (120, 36)).text();
+    for lie in ["0/0", "✓", "0 %", "healthy", "Ready"] {
+        assert!(!text.contains(lie), "{lie}: {text}");
+    }
+    assert!(text.contains('?'));
+}
