@@ -18,6 +18,7 @@ pub mod observation;
 pub mod plan;
 pub mod question;
 pub mod record;
+mod record_text;
 pub mod stamp;
 pub mod text;
 pub mod timeline;

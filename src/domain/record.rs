@@ -10,6 +10,7 @@ use std::fmt;
 use ulid::Ulid;
 
 use super::id::{Operator, RegionIx, Text, Uid};
+use super::record_text::{Fields, Lines};
 use super::stamp::{SignedDuration, Timestamp};
 use super::version::TemplateDigest;
 use super::workload::Workload;
@@ -358,66 +359,6 @@ impl Move {
             reason: text("reason").unwrap_or_else(|| "".into()),
         })
     }
-}
-
-struct Lines(String);
-
-impl Lines {
-    fn start(by: &Operator, at: Timestamp) -> Self {
-        let mut lines = Self(String::new());
-        lines.put("by", by.as_str()).put("at", &at.to_string());
-        lines
-    }
-    fn put(&mut self, name: &str, value: &str) -> &mut Self {
-        // One line per field: a line break inside would start another.
-        let value = value.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
-        self.0.push_str(name);
-        self.0.push('=');
-        self.0.push_str(&value);
-        self.0.push('\n');
-        self
-    }
-}
-
-struct Fields<'a>(Vec<(&'a str, String)>);
-
-impl<'a> Fields<'a> {
-    fn read(value: &'a str) -> Self {
-        // A pointer may hold `=` (`[name=web]`): its line is cut at `]…=` instead.
-        let cut = |line: &'a str| -> Option<(&'a str, &'a str)> {
-            if line.starts_with("from:") {
-                let from = line.rfind("]/").or_else(|| line.rfind(']')).unwrap_or(0);
-                let equals = from + line.get(from..)?.find('=')?;
-                Some((line.get(..equals)?, line.get(equals + 1..)?))
-            } else {
-                line.split_once('=')
-            }
-        };
-        Self(value.lines().filter_map(cut).map(|(k, v)| (k, unescape(v))).collect())
-    }
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(k, _)| *k == name).map(|(_, v)| v.as_str())
-    }
-    fn all(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().filter_map(move |(k, v)| Some((k.strip_prefix(prefix)?, v.as_str())))
-    }
-}
-
-fn unescape(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    let mut chars = value.chars();
-    while let Some(c) = chars.next() {
-        match (c, c == '\\') {
-            (_, false) => out.push(c),
-            (_, true) => match chars.next() {
-                Some('n') => out.push('\n'),
-                Some('r') => out.push('\r'),
-                Some(other) => out.push(other),
-                None => out.push('\\'),
-            },
-        }
-    }
-    out
 }
 
 /// The record of one region as its ConfigMap shows it.
