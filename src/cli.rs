@@ -1,13 +1,11 @@
 //! Arguments and dispatch.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::stamp::parse_duration;
-use crate::run;
 
 /// Mission control for multi-region Kubernetes releases.
 ///
@@ -267,10 +265,9 @@ fn size(text: &str) -> Result<(u16, u16), String> {
     }
 }
 
-/// Reads the arguments and does what they say.
-pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    run::main(cli)
+/// Reads the arguments; ends the program with a message when they make no sense.
+pub fn parse() -> Cli {
+    Cli::parse()
 }
 
 #[cfg(test)]

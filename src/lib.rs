@@ -8,35 +8,35 @@
 //! Everything that can grow is a pure translator in a file of its own, listed in
 //! one table in its folder.
 
-/// The value behind the screen: engine, panes, focus, modals.
-pub mod app;
-/// Arguments and dispatch.
-pub mod cli;
-/// Text to a checked configuration, or errors that name file, line and fix.
-pub mod config;
 /// The pure core: fleet, observations, verdicts, plans, proofs. No I/O, no clock.
 pub mod domain;
-/// One value: fleet, record and verdicts; `update(message) -> effects`. No screen in it.
-pub mod engine;
-/// Gate types: what evidence they need, and how they judge it.
-pub mod gates;
-/// Keys to commands; the keymap, from which help is generated.
-pub mod input;
-/// Everything that can block or fail: clusters, Prometheus, journal, clock.
-pub mod io;
 /// Workload kinds: objects in, our words out; a step in, an exact change out.
 pub mod kinds;
-/// How things look: roles, themes, glyphs, widgets.
-pub mod look;
+/// Traffic providers: routes in, weights out; a weight in, an exact change out.
+pub mod traffic;
+/// Gate types: what evidence they need, and how they judge it.
+pub mod gates;
 /// Metric sources: query text out, samples in.
 pub mod metrics;
+/// One value: fleet, record and verdicts; `update(message) -> effects`. No screen in it.
+pub mod engine;
+/// Text to a checked configuration, or errors that name file, line and fix.
+pub mod config;
+/// Keys to commands; the keymap, from which help is generated.
+pub mod input;
+/// How things look: roles, themes, glyphs, widgets.
+pub mod look;
 /// One file per pane: its state, its commands, its drawing.
 pub mod panes;
-/// The shells: console, watch, one-shot verbs, terminal guard.
-pub mod run;
+/// The value behind the screen: engine, panes, focus, modals.
+pub mod app;
 /// Draws the app into a frame.
 pub mod screen;
 /// A simulated fleet at the wire: API servers, controllers, traffic, Prometheus.
 pub mod sim;
-/// Traffic providers: routes in, weights out; a weight in, an exact change out.
-pub mod traffic;
+/// Everything that can block or fail: clusters, Prometheus, journal, clock.
+pub mod io;
+/// Arguments and dispatch.
+pub mod cli;
+/// The shells: console, watch, one-shot verbs, terminal guard.
+pub mod run;

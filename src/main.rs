@@ -1,5 +1,5 @@
 //! The `gonogo` program.
 
 fn main() -> std::process::ExitCode {
-    gonogo::cli::main()
+    gonogo::run::main(gonogo::cli::parse())
 }

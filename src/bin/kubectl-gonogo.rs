@@ -1,5 +1,5 @@
 //! The same program, installed as a kubectl plugin.
 
 fn main() -> std::process::ExitCode {
-    gonogo::cli::main()
+    gonogo::run::main(gonogo::cli::parse())
 }
