@@ -35,12 +35,15 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     let before: Vec<(Text, u32)> = backends.iter().map(|b| (b.name.clone(), b.weight)).collect();
     let draining = desk.fact(&region, Body::Draining { region: region.name.as_str().into() });
     let body = Body::Drained { before, backend: route.backend.clone(), reason: "".into() };
-    // A drain of a drained region remembers nothing new: the first memory counts.
-    let drained = desk.fact(&region, body);
+    // A drain of a drained region remembers nothing new: the first memory counts, and one restore ends it.
+    let mut facts = vec![draining];
+    if desk.state.record.region(at).is_none_or(|r| r.drained().is_none()) {
+        facts.push(desk.fact(&region, body));
+    }
     let parts = StepParts {
         label: format!("weight {mine} → 0").into(),
         main: Some(patch(object_ref(&route, provider), operations)),
-        facts: vec![draining, drained],
+        facts,
         event: workload_event(desk, at, "GonogoDrained", format!("gonogo: drained, weight {mine} → 0")),
         diff: vec![line(&route, mine, 0)],
         expect: vec![Expectation::Weight(0)],
@@ -182,7 +185,14 @@ fn headroom(desk: &Desk<'_>, at: RegionIx, region: &Region, backends: &[Backend]
         )]);
     };
     let peak_moving = peak(desk, at);
-    for (absorber, share) in absorbers(desk, at, region, backends) {
+    let absorbers = absorbers(desk, at, region, backends);
+    if absorbers.is_empty() {
+        return Ok(vec![unknown(
+            region.name.as_str(),
+            format!("no region that is to absorb the traffic of {} has a weight: headroom is unknown", region.name),
+        )]);
+    }
+    for (absorber, share) in absorbers {
         let Some(spec) = desk.service.region(absorber) else { continue };
         let name = spec.name.as_str();
         let (Some(own), Some(capacity)) = (qps(absorber), spec.capacity) else {

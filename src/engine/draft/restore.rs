@@ -45,6 +45,8 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
             format!("{} is at weight {now}, not 0: somebody changed it after the drain", region.name),
         ));
     }
+    // Read again just now: what was last seen of a region that is away says nothing.
+    desk.workload(at)?;
     let state = desk.region_state(at).and_then(|s| s.workload.as_ref());
     if !state.is_some_and(|w| w.settled() && w.replicas.available >= w.replicas.desired.min(1)) {
         return Err(Refusal::new(
