@@ -25,6 +25,8 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_secs(15);
 /// Between GETs while verifying without a live watch.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// A write that was not answered by then counts as lost: the wire has limits of its own, far below.
+const ANSWER_MOST: Duration = Duration::from_secs(120);
 /// Finished operations that are kept.
 const MOST_FINISHED: usize = 64;
 
@@ -329,6 +331,11 @@ impl Engine {
                         self.try_again(at, step, effects);
                     }
                     Some(StepState::Verifying { .. }) => self.verify_step(at, step, effects),
+                    Some(StepState::Sending { write, since }) if self.now.since(*since) >= ANSWER_MOST => {
+                        let write = *write;
+                        let Some(id) = self.operations.get(at).map(|o| o.plan.id) else { continue };
+                        self.acted(id, step, write, ActResult::Unknown("no answer".into()), effects);
+                    }
                     _ => {}
                 }
             }
@@ -343,9 +350,11 @@ impl Engine {
         let released = matches!(plan.intent.verb, Verb::Hold)
             && plan.steps.get(step).and_then(|s| s.facts.as_ref()).is_some_and(|(_, facts)| {
                 let record = self.services.get(plan.service.at()).map(|s| &s.record);
-                facts
-                    .iter()
-                    .any(|f| matches!(f.body, Body::Hold { .. }) && record.is_some_and(|record| record.released(f.id)))
+                facts.iter().any(|f| match f.body {
+                    Body::Hold { .. } => record.is_some_and(|record| record.released(f.id)),
+                    Body::Paused { hold, .. } => record.is_some_and(|record| record.released(hold)),
+                    _ => false,
+                })
             });
         if released {
             self.end_step(at, step, Outcome::Cancelled, "the hold was released meanwhile".into(), effects);

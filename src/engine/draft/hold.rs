@@ -8,6 +8,7 @@ use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{Intent, Target};
 use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::record::{Body, Fact, FactId, Scope};
+use crate::kinds;
 
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
     let covered = targets(desk.service, &intent.target);
@@ -16,11 +17,17 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     // One fact per scope, the same identity in every region.
     let holds: Vec<(FactId, Scope)> = scopes.iter().map(|s| (FactId(desk.ids.next(desk.now)), s.clone())).collect();
     let mut steps = Vec::new();
-    // Regions that are paused go first: what is in flight matters most.
-    let mut order: Vec<RegionIx> = desk.service.region_indexes().collect();
-    order.sort_by_key(|r| (!must_pause(desk, *r, &covered), *r));
-    for at in order {
-        steps.push(region_step(desk, at, &holds, &covered, &reason)?);
+    // What is in flight is paused first. The hold is a step of its own: it is there also where
+    // the pause is refused.
+    for at in desk.service.region_indexes() {
+        if must_pause(desk, at, &covered)
+            && let Some(step) = pause_step(desk, at, &holds, &reason)?
+        {
+            steps.push(step);
+        }
+    }
+    for at in desk.service.region_indexes() {
+        steps.push(fact_step(desk, at, &holds, &reason)?);
     }
     let name = match (&intent.target, scopes.as_slice()) {
         (Target::Service, _) => desk.service.name.as_str().into(),
@@ -64,55 +71,53 @@ fn must_pause(desk: &Desk<'_>, at: RegionIx, covered: &[RegionIx]) -> bool {
             .is_some_and(|w| !w.paused && (w.in_flight() || desk.service.freeze))
 }
 
-fn region_step(
+/// Pauses a rollout; none where the kind has no such thing, or no hold covers the region.
+fn pause_step(
     desk: &mut Desk<'_>,
     at: RegionIx,
     holds: &[(FactId, Scope)],
-    covered: &[RegionIx],
     reason: &Text,
-) -> Result<Step, Refusal> {
+) -> Result<Option<Step>, Refusal> {
+    let region = desk.region(at)?.clone();
+    let Some(kind) = kinds::kind(&region.workload.kind) else { return Ok(None) };
+    let ring = desk.ring_of(at).map(|r| r.name.to_string()).unwrap_or_default();
+    let hold = holds.iter().find(|(_, s)| s.covers(&ring, region.name.as_str())).map(|(id, _)| *id);
+    let workload = desk.region_state(at).and_then(|s| s.workload.clone());
+    let (Some(hold), Some(workload), Some(pause)) = (hold, workload, kind.pause(true)) else { return Ok(None) };
+    let fact = desk.fact(&region, Body::Paused { hold, template: workload.template });
+    let mut operations = vec![test("/metadata/uid", workload.uid.as_str().into())];
+    operations.extend(pause);
+    let parts = StepParts {
+        label: "pause the rollout".into(),
+        main: Some(patch(desk.workload_ref(&region, kind), operations)),
+        facts: vec![fact],
+        event: Some((workload.uid.to_string(), "GonogoHeld", format!("gonogo: held {reason}"))),
+        diff: vec![DiffLine { field: "spec.paused".into(), from: Some(false.into()), to: Some(true.into()) }],
+        expect: vec![Expectation::Paused(true)],
+        limit: SOON,
+    };
+    desk.step(at, parts).map(Some)
+}
+
+/// Writes the hold into a region's record.
+fn fact_step(desk: &mut Desk<'_>, at: RegionIx, holds: &[(FactId, Scope)], reason: &Text) -> Result<Step, Refusal> {
     let region = desk.region(at)?.clone();
     let by = desk.by(&region);
-    let mut facts: Vec<Fact> = holds
-        .iter()
-        .map(|(id, scope)| Fact {
-            id: *id,
-            by: by.clone(),
-            at: desk.now,
-            body: Body::Hold { scope: scope.clone(), reason: reason.clone() },
-        })
-        .collect();
-    let workload = desk.region_state(at).and_then(|s| s.workload.clone());
-    let pause = workload.filter(|_| must_pause(desk, at, covered));
-    let kind = desk.kind(&region)?;
-    let operations = kind.pause(true);
-    let ring = desk.ring_of(at).map(|r| r.name.to_string()).unwrap_or_default();
-    let mine = holds.iter().find(|(_, s)| s.covers(&ring, region.name.as_str())).map(|(id, _)| *id);
-    let parts = match (pause, operations, mine) {
-        (Some(workload), Some(operations), Some(hold)) => {
-            let fact = desk.fact(&region, Body::Paused { hold, template: workload.template });
-            facts.push(fact);
-            let mut all = vec![test("/metadata/uid", workload.uid.as_str().into())];
-            all.extend(operations);
-            StepParts {
-                label: "pause the rollout".into(),
-                main: Some(patch(desk.workload_ref(&region, kind), all)),
-                facts,
-                event: Some((workload.uid.to_string(), "GonogoHeld", format!("gonogo: held {reason}"))),
-                diff: vec![DiffLine { field: "spec.paused".into(), from: Some(false.into()), to: Some(true.into()) }],
-                expect: vec![Expectation::Paused(true)],
-                limit: SOON,
-            }
-        }
-        _ => StepParts {
-            label: "hold fact".into(),
-            main: None,
-            expect: facts.iter().map(|f| Expectation::Fact(f.id)).collect(),
-            facts,
-            event: None,
-            diff: Vec::new(),
-            limit: SOON,
-        },
+    let hold = |(id, scope): &(FactId, Scope)| Fact {
+        id: *id,
+        by: by.clone(),
+        at: desk.now,
+        body: Body::Hold { scope: scope.clone(), reason: reason.clone() },
+    };
+    let facts: Vec<Fact> = holds.iter().map(hold).collect();
+    let parts = StepParts {
+        label: "hold fact".into(),
+        main: None,
+        expect: facts.iter().map(|f| Expectation::Fact(f.id)).collect(),
+        facts,
+        event: None,
+        diff: Vec::new(),
+        limit: SOON,
     };
     desk.step(at, parts)
 }

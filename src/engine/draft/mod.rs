@@ -116,12 +116,16 @@ pub fn reads(service: &Service, state: &ServiceState, intent: &Intent) -> Vec<Re
             .map(Read::Workload)
             .collect(),
         Verb::Drain => targets.into_iter().map(Read::Route).collect(),
-        Verb::Restore => targets.into_iter().map(Read::Route).chain(every()).collect(),
+        Verb::Restore => targets.into_iter().flat_map(|r| [Read::Route(r), Read::Workload(r)]).chain(every()).collect(),
     }
 }
 
 /// What must be read besides, now that the first answers are there.
 pub fn more_reads(service: &Service, state: &ServiceState, intent: &Intent, objects: &Objects) -> Vec<Read> {
+    if let Verb::Resume { .. } = &intent.verb {
+        // The hold may cover more than the target: whatever it paused is un-paused with it.
+        return resume::may_un_pause(service, state).into_iter().map(Read::Workload).collect();
+    }
     let (Verb::RollBack { .. } | Verb::Abort) = &intent.verb else { return Vec::new() };
     let mut reads = Vec::new();
     for (at, fetched) in &objects.workloads {

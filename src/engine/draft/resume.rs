@@ -5,11 +5,13 @@ use serde_json::Value;
 use super::{Desk, SOON, StepParts, digest, patch, targets, uid};
 use crate::domain::change::test;
 use crate::domain::finding::{Finding, Severity};
+use crate::domain::fleet::Service;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::Intent;
 use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::record::{Body, Fact, FactId, HoldInForce};
 use crate::domain::version::TemplateDigest;
+use crate::engine::state::ServiceState;
 
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, chosen: Option<FactId>) -> Result<Plan, Refusal> {
     let covered = targets(desk.service, &intent.target);
@@ -48,6 +50,15 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, chosen: Op
     plan(desk, id, intent, Some(&hold), &open)
 }
 
+/// Regions that a release may un-pause: paused, by a hold of ours.
+pub(super) fn may_un_pause(service: &Service, state: &ServiceState) -> Vec<RegionIx> {
+    let paused = |at: &RegionIx| {
+        state.region(*at).and_then(|r| r.workload.as_ref()).is_some_and(|w| w.paused)
+            && state.record.region(*at).is_some_and(|r| r.pauses().next().is_some())
+    };
+    service.region_indexes().filter(paused).collect()
+}
+
 fn covers_any(desk: &Desk<'_>, hold: &HoldInForce, regions: &[RegionIx]) -> bool {
     regions.iter().any(|at| {
         let ring = desk.ring_of(*at).map(|r| r.name.to_string()).unwrap_or_default();
@@ -72,24 +83,39 @@ fn plan(
     let release = hold.and_then(|h| h.id).map(|hold| (FactId(desk.ids.next(desk.now)), hold));
     let mut findings = Vec::new();
     let mut steps = Vec::new();
+    let mut open = open.to_vec();
+    open.retain(|at| match desk.workload(*at) {
+        Ok(_) => true,
+        Err(refusal) => {
+            // The others do not wait for it: it stays paused, as an open item.
+            let text = format!("left paused: {}", refusal.text);
+            findings.push(Finding::new(Severity::Override, "left-paused", desk.region_name(*at), text));
+            false
+        }
+    });
     for at in desk.service.region_indexes() {
         let un_pause = open.contains(&at);
-        if release.is_some() || un_pause {
+        // Where the record cannot be read it cannot be written: the release follows its hold there later.
+        let reached = matches!(desk.objects.records.get(&at), Some(Ok(())));
+        if un_pause || release.is_some() && reached {
             steps.push(region_step(desk, at, release, un_pause, &mut findings)?);
         }
+    }
+    if steps.is_empty() {
+        return Err(Refusal::new("unreachable", "no region that this is about can be reached", "R tries again"));
     }
     let name: Text = match hold {
         Some(h) => match &h.scope {
             crate::domain::record::Scope::Service => desk.service.name.as_str().into(),
             crate::domain::record::Scope::Ring(name) | crate::domain::record::Scope::Region(name) => name.clone(),
         },
-        None => desk.names(open).into(),
+        None => desk.names(&open).into(),
     };
     let what = hold.map_or_else(
         || "un-pause what was left paused".to_owned(),
         |h| format!("release the hold by {} ({}): {}", h.by, h.scope, h.reason),
     );
-    let blast = desk.blast(if open.is_empty() { targets(desk.service, &intent.target) } else { open.to_vec() });
+    let blast = desk.blast(if open.is_empty() { targets(desk.service, &intent.target) } else { open.clone() });
     Ok(Plan {
         id,
         intent: intent.clone(),
