@@ -26,14 +26,21 @@ pub(super) fn draft(
     let regions = targets(desk.service, &intent.target);
     let ring = one_ring(desk, &regions)?;
     let from = source(desk, ring, to)?;
-    let mut findings = judged(desk, ring, without_wait)?;
-    let mut steps = Vec::new();
+    let mut findings = Vec::new();
+    let ring_spec = desk.service.ring(ring).cloned();
+    let staggered = ring_spec.as_ref().is_some_and(|r| r.stagger.is_some());
+    let mut steps: Vec<Step> = Vec::new();
+    let mut later = 0;
     for at in regions {
-        if let Some(step) = region_step(desk, id, at, &from, &mut findings)? {
+        let mut own = Vec::new();
+        let Some(step) = region_step(desk, id, at, &from, &mut own)? else { continue };
+        if staggered && !steps.is_empty() {
+            later += 1;
+        } else {
             steps.push(step);
+            findings.append(&mut own);
         }
     }
-    let ring_spec = desk.service.ring(ring).cloned();
     let (name, parallelism, stagger) = ring_spec
         .as_ref()
         .map_or((Text::from("?"), 1, None), |r| (r.name.as_str().into(), r.parallelism.max(1), r.stagger));
@@ -41,13 +48,20 @@ pub(super) fn draft(
         return Err(Refusal::new(
             "nothing-to-do",
             format!("{name} already runs {}", from.version),
-            "promote the next ring, or choose another version",
+            match ring.0.checked_sub(1).and_then(|before| desk.service.ring(RingIx(before))) {
+                Some(before) => {
+                    format!("{} runs the same: promote another ring, or bring a version there first", before.name)
+                }
+                None => "choose another version".to_owned(),
+            },
         ));
     }
+    let mut judged = judged(desk, ring, without_wait)?;
+    judged.append(&mut findings);
+    let mut findings = judged;
     if let Some(soak) = stagger
-        && steps.len() > 1
+        && later > 0
     {
-        steps.truncate(1);
         findings.push(Finding::new(
             Severity::Note,
             "stagger",

@@ -121,12 +121,17 @@ fn region_step(
     ];
     operations.extend(back.operations);
     let mut diff = back.diff;
+    let mut facts = Vec::new();
     // A paused region would take the old template and stand still.
     if object.pointer("/spec/paused") == Some(&Value::Bool(true))
         && let Some(un_pause) = kind.pause(false)
     {
         operations.extend(un_pause);
         diff.push(DiffLine { field: "spec.paused".into(), from: Some(true.into()), to: Some(false.into()) });
+        // Our pause is over, though its hold stays: whoever pauses next, the resume is not ours.
+        let ours: Vec<_> =
+            desk.state.record.region(at).into_iter().flat_map(|r| r.pauses()).map(|(f, ..)| f.id).collect();
+        facts.extend(ours.into_iter().map(|paused| desk.fact(&region, Body::Unpaused { paused })));
     }
     let ring: Text = desk.ring_of(at).map_or_else(|| "?".into(), |r| r.name.as_str().into());
     let note = format!("gonogo: roll back {} from {old} to {}", region.name, back.version);
@@ -142,11 +147,11 @@ fn region_step(
         journal: desk.journal.clone(),
         reason: "".into(),
     };
-    let fact = desk.fact(&region, Body::RolledBack(moved));
+    facts.push(desk.fact(&region, Body::RolledBack(moved)));
     let parts = StepParts {
         label: format!("{old} → {} (back)", back.version).into(),
         main: Some(patch(desk.workload_ref(&region, kind), operations)),
-        facts: vec![fact],
+        facts,
         event: Some((uid(&object), "GonogoRolledBack", note)),
         diff,
         expect: vec![Expectation::Settled(after)],
@@ -248,11 +253,16 @@ fn by_revision(
         None => past.iter().find(|p| p.digest != running && !tainted(desk, p.digest)),
     };
     let Some(chosen) = chosen else {
-        return Err(Refusal::new(
-            "no-known-good",
-            format!("{}: no revision to go back to that this release did not promote", region.name),
-            format!("revisions: {list}; choose one by hand"),
-        ));
+        let text = match wanted {
+            Some(number) => format!("{} has no revision {number} in its history", region.name),
+            None => format!("{}: no revision to go back to that this release did not promote", region.name),
+        };
+        let hint = if past.is_empty() {
+            "no ReplicaSet of it is left: bring a version back by hand through the first ring".to_owned()
+        } else {
+            format!("revisions: {list}; choose one by hand")
+        };
+        return Err(Refusal::new("no-known-good", text, hint));
     };
     if chosen.digest == running {
         return Err(Refusal::new(
