@@ -89,8 +89,10 @@ impl Engine {
             namespace: spec.workload.namespace.clone(),
             name: fleet.record_name(fleet.service(place.0)?).into(),
         };
-        if region.record_lost {
-            return rewrite(&object, record);
+        let gone: Vec<&Fact> =
+            record.relevant(self.server_now()).filter(|f| !region.record_had.contains(&f.id)).collect();
+        if !gone.is_empty() {
+            return Some(rewrite(&object, &gone, record, region.record_had.is_empty()));
         }
         self.pass_on(place, record, &object).or_else(|| self.settled_fact(place, record, &object))
     }
@@ -155,13 +157,12 @@ impl Engine {
     }
 }
 
-/// Everything that is in memory of a record that disappeared.
-fn rewrite(object: &ObjectRef, record: &RegionRecord) -> Option<(Change, Option<Change>)> {
-    let mut entries: Vec<(String, String)> = record.facts.values().map(|f| (f.key(), f.value())).collect();
-    entries.extend(record.settled.iter().map(|(digest, s)| s.entry(*digest)));
-    if entries.is_empty() {
-        return None;
+/// What is in memory of a record that disappeared, as a whole or in part.
+fn rewrite(object: &ObjectRef, gone: &[&Fact], record: &RegionRecord, whole: bool) -> (Change, Option<Change>) {
+    let mut entries: Vec<(String, String)> = gone.iter().map(|f| (f.key(), f.value())).collect();
+    if whole {
+        entries.extend(record.settled.iter().map(|(digest, s)| s.entry(*digest)));
     }
     let write = record_write(crate::domain::plan::WriteRole::Record, object, &entries);
-    Some((write.change, write.if_absent))
+    (write.change, write.if_absent)
 }

@@ -8,7 +8,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::id::{ClusterIx, Namespace, Place, RegionIx, ServiceIx, Text};
 use crate::domain::link::Link;
 use crate::domain::observation::{Observation, Seen, WatchKind};
-use crate::domain::record::RegionRecord;
+use crate::domain::record::{FactId, RegionRecord};
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::workload::{Phase, Route, Workload};
 use crate::kinds::ReadHow;
@@ -153,32 +153,26 @@ impl Engine {
         let Some(slot) = service.record.regions.get_mut(place.1.at()) else { return };
         let Some(region) = service.regions.get_mut(place.1.at()) else { return };
         region.record_listed = true;
+        // Lost is what the last reading had and this one has not; what was lost before that, somebody
+        // has seen already.
+        let has: BTreeSet<FactId> = state.iter().flat_map(|r| r.facts.keys().copied()).collect();
+        let gone: Vec<FactId> = region.record_had.difference(&has).copied().collect();
+        if !gone.is_empty() {
+            region.record_lost |= slot.iter().flat_map(|old| old.relevant(now)).any(|f| gone.contains(&f.id));
+        }
+        region.record_had = has;
+        service.stale_view = true;
         match (state, slot.as_mut()) {
-            (Some(new), Some(old)) => {
+            (Some(mut new), Some(old)) => {
+                // A key that was deleted under us stays in memory: a fact may only be ended by a fact.
                 if new != *old {
-                    // A key that was deleted under us stays in memory: a fact may only be ended by a fact.
-                    let lost = old.relevant(now).any(|f| !new.facts.contains_key(&f.id));
-                    let mut merged = new;
-                    merged.merge(old);
-                    region.record_lost |= lost;
-                    *old = merged;
-                    service.stale_view = true;
+                    new.merge(old);
+                    *old = new;
                 }
             }
-            (Some(new), None) => {
-                *slot = Some(new);
-                service.stale_view = true;
-            }
-            (None, Some(old)) => {
-                if !old.facts.is_empty() {
-                    region.record_lost = true;
-                }
-                service.stale_view = true;
-            }
-            (None, None) => {
-                *slot = Some(RegionRecord::default());
-                service.stale_view = true;
-            }
+            (Some(new), None) => *slot = Some(new),
+            (None, Some(_)) => {}
+            (None, None) => *slot = Some(RegionRecord::default()),
         }
     }
 

@@ -1,13 +1,13 @@
 //! What is believed about the world: per cluster, per service, per region.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::gate::BakeStart;
 use crate::domain::id::{ColumnName, RegionIx};
 use crate::domain::link::{Freshness, Link, LostReason};
 use crate::domain::metric::{Reading, Windows};
 use crate::domain::observation::{ClusterFacts, EventLine};
-use crate::domain::record::Record;
+use crate::domain::record::{FactId, Record};
 use crate::domain::stamp::{SignedDuration, Stamp, Timestamp};
 use crate::domain::version::TemplateDigest;
 use crate::domain::workload::{Pod, Revision, Route, Workload};
@@ -61,8 +61,10 @@ pub struct RegionState {
     pub absent: bool,
     /// The list of records was complete: no ConfigMap means no facts.
     pub record_listed: bool,
-    /// A record that was there has disappeared, and nobody has acknowledged it.
+    /// A record that was there has disappeared, or facts of it, and nobody has acknowledged it.
     pub record_lost: bool,
+    /// Facts that its record had when it was last read.
+    pub record_had: BTreeSet<FactId>,
     /// The route that steers its traffic.
     pub route: Option<Route>,
     /// Rollout history, newest first.
