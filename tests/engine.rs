@@ -1,0 +1,22 @@
+//! The engine by its messages: what an intent becomes, what goes out, and how it ends.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+#[path = "engine/challenges.rs"]
+mod challenges;
+#[path = "engine/drains.rs"]
+mod drains;
+#[path = "engine/execution.rs"]
+mod execution;
+#[path = "engine/fixture.rs"]
+mod fixture;
+#[path = "engine/holds.rs"]
+mod holds;
+#[path = "engine/promotions.rs"]
+mod promotions;
+#[path = "engine/records.rs"]
+mod records;
+#[path = "engine/refusals.rs"]
+mod refusals;
+#[path = "engine/rollbacks.rs"]
+mod rollbacks;

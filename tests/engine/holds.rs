@@ -1,0 +1,238 @@
+//! Hold and resume: at once, everywhere, and back exactly.
+
+use gonogo::domain::challenge::{Approved, challenge};
+use gonogo::domain::finding::Severity;
+use gonogo::domain::id::ClusterIx;
+use gonogo::domain::intent::{Target, Verb};
+use gonogo::domain::plan::WriteRole;
+use gonogo::domain::record::{Body, Scope};
+use gonogo::engine::operation::ProposalState;
+use serde_json::json;
+
+use crate::fixture::*;
+
+#[test]
+fn a_hold_is_ready_at_once_from_what_is_known() {
+    let mut world = World::new();
+    for cluster in 0..5 {
+        world.down.insert(ClusterIx(cluster));
+    }
+    world.propose(Verb::Hold, Target::Service);
+    let state = &world.engine.proposal.as_ref().unwrap().state;
+    assert!(matches!(state, ProposalState::Ready { .. }), "nothing is read before: {state:?}");
+}
+
+#[test]
+fn a_hold_pauses_only_what_is_in_flight() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    let id = world.go(Verb::Hold, Target::Service);
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    for at in ALL {
+        assert_eq!(world.paused(at), at == AP);
+        let hold = world.facts(at).into_iter().find(|f| f.kind() == "hold").unwrap();
+        assert!(matches!(&hold.body, Body::Hold { scope: Scope::Service, reason } if &**reason == "because"));
+    }
+    assert_eq!(world.fact_kinds(AP), ["hold", "paused"]);
+    assert_eq!(world.engine.services[0].record.holds().len(), 1, "one hold, the same everywhere");
+    assert!(world.engine.services[0].record.holds()[0].complete());
+}
+
+#[test]
+fn what_is_in_flight_is_paused_first() {
+    let mut world = World::new();
+    world.in_flight(US);
+    let plan = world.review(Verb::Hold, Target::Service).unwrap();
+    assert_eq!(plan.steps[0].region, US);
+    let main: Vec<_> = plan.steps[0].writes.iter().filter(|w| w.role == WriteRole::Main).collect();
+    assert_eq!(main.len(), 1);
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&main[0].change.body()).unwrap(),
+        json!([
+            {"op": "test", "path": "/metadata/uid", "value": "uid-4"},
+            {"op": "replace", "path": "/spec/paused", "value": true},
+        ])
+    );
+}
+
+#[test]
+fn freeze_pauses_finished_rollouts_too() {
+    let mut fleet = fleet();
+    fleet.services[0].freeze = true;
+    let mut world = World::with(fleet);
+    world.go(Verb::Hold, ring(1));
+    for at in ALL {
+        assert_eq!(world.paused(at), at == AP, "only what the hold covers");
+    }
+}
+
+#[test]
+fn a_region_that_is_away_delays_no_other_and_gets_its_hold_when_it_is_back() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    world.in_flight(EU);
+    world.cut(ClusterIx(2));
+    let id = world.go(Verb::Hold, Target::Service);
+    assert!(world.paused(EU) && !world.paused(AP));
+    assert_eq!(world.end(id).0, "open");
+    let open: Vec<_> = world.steps(id).into_iter().filter(|(_, s)| *s != "settled").map(|(r, _)| r).collect();
+    assert_eq!(open, ["ap-south-1", "ap-south-1"], "its pause and its fact");
+    world.pass(60);
+    assert_eq!(world.end(id).0, "open");
+    world.mend(ClusterIx(2));
+    world.pass(20);
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert!(world.paused(AP));
+}
+
+#[test]
+fn what_cannot_be_sent_is_given_up_after_fifteen_minutes() {
+    let mut world = World::new();
+    world.cut(ClusterIx(2));
+    let id = world.go(Verb::Hold, Target::Service);
+    world.pass(14 * 60);
+    assert_eq!(world.end(id).0, "open");
+    let tries = world.requests().iter().filter(|r| r.starts_with("ap-south-1 Main")).count();
+    assert!((55..80).contains(&tries), "every 15 s in the end: {tries}");
+    world.pass(3 * 60);
+    assert_eq!(world.end(id).0, "refused", "{:?}", world.end(id));
+    assert!(world.end(id).1.contains("15 minutes"));
+}
+
+#[test]
+fn a_hold_that_was_released_meanwhile_is_not_put_back() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    world.cut(ClusterIx(2));
+    let id = world.go(Verb::Hold, Target::Service);
+    let hold = world.engine.services[0].record.holds()[0].id.unwrap();
+    world.write_fact(US, Body::Release { hold, reason: "over".into() });
+    world.mend(ClusterIx(2));
+    world.pass(30);
+    assert!(!world.paused(AP));
+    assert_eq!(world.end(id).0, "cancelled", "{:?}", world.end(id));
+    assert!(world.facts(AP).is_empty());
+}
+
+#[test]
+fn a_pause_that_is_refused_still_leaves_the_hold_in_that_region() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    world.faults.insert((AP, "Deployment"), [refused(403, "may not patch deployments")].into());
+    let id = world.go(Verb::Hold, region(AP));
+    assert_eq!(world.end(id).0, "refused");
+    assert_eq!(world.engine.services[0].record.holds().len(), 1, "it holds all the same: {:?}", world.facts(AP));
+    assert!(!world.fact_kinds(AP).contains(&"paused"), "nothing was paused by us there");
+    assert_eq!(world.fact_kinds(AP), ["hold"]);
+}
+
+#[test]
+fn two_who_hold_at_once_both_hold_and_one_pause_is_ours_to_take_back() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    world.go(Verb::Hold, Target::Service);
+    world.go(Verb::Hold, Target::Service);
+    assert_eq!(world.engine.services[0].record.holds().len(), 2);
+    assert_eq!(world.fact_kinds(AP).iter().filter(|k| **k == "paused").count(), 1);
+    world.go(resume(), Target::Service);
+    assert!(world.paused(AP), "the other hold still covers it");
+    assert_eq!(world.engine.services[0].record.holds().len(), 1);
+    world.go(resume(), Target::Service);
+    assert!(!world.paused(AP), "now none does");
+    assert!(world.engine.services[0].record.holds().is_empty());
+}
+
+#[test]
+fn a_resume_takes_back_only_what_a_hold_of_ours_paused() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    world.workload(EU)["spec"]["paused"] = true.into();
+    world.in_flight(EU);
+    world.go(Verb::Hold, Target::Service);
+    assert!(world.paused(AP) && world.paused(EU));
+    let id = world.go(resume(), Target::Service);
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert!(!world.paused(AP));
+    assert!(world.paused(EU), "somebody else paused it");
+    assert_eq!(world.fact_kinds(AP), ["hold", "paused", "release", "unpaused"]);
+}
+
+#[test]
+fn resuming_a_ring_releases_the_hold_of_the_service_that_covers_it() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    world.in_flight(EU);
+    world.go(Verb::Hold, Target::Service);
+    let id = world.go(resume(), ring(1));
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert!(!world.paused(AP) && !world.paused(EU), "no hold covers either any more");
+}
+
+#[test]
+fn a_template_changed_under_the_hold_makes_the_resume_an_override_that_names_the_manager() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    world.go(Verb::Hold, Target::Service);
+    let object = world.workload(AP);
+    object["spec"]["template"]["spec"]["containers"][1]["image"] = "registry.example/webapp:evil".into();
+    object["metadata"]["managedFields"] = json!([
+        {"manager": "gonogo", "time": "2026-03-01T10:00:00Z", "fieldsV1": {"f:spec": {"f:template": {}}}},
+        {"manager": "kubectl-edit", "time": "2026-03-02T09:00:00Z", "fieldsV1": {"f:spec": {"f:template": {}}}},
+    ]);
+    world.show_workload(AP);
+    let plan = world.review(resume(), Target::Service).unwrap();
+    let finding = plan.findings.iter().find(|f| f.code == "changed-under-hold").expect("a finding");
+    assert_eq!(finding.severity, Severity::Override);
+    assert!(finding.text.contains("kubectl-edit"), "{}", finding.text);
+    assert!(challenge(&plan).reason_required);
+}
+
+#[test]
+fn a_pause_left_over_after_a_partition_is_resumed_only_by_hand() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    world.go(Verb::Hold, Target::Service);
+    let hold = world.engine.services[0].record.holds()[0].id.unwrap();
+    world.write_fact(US, Body::Release { hold, reason: "released elsewhere".into() });
+    world.pass(30);
+    assert!(world.paused(AP), "nothing resumes by itself");
+    let id = world.go(resume(), region(AP));
+    assert_eq!(world.end(id).0, "settled");
+    assert!(!world.paused(AP));
+}
+
+#[test]
+fn a_region_that_is_away_does_not_keep_the_others_paused() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    world.in_flight(EU);
+    world.go(Verb::Hold, Target::Service);
+    world.cut(ClusterIx(3));
+    let plan = world.review(resume(), Target::Service).unwrap();
+    let finding = plan.findings.iter().find(|f| f.code == "left-paused").expect("a finding");
+    assert_eq!((finding.severity, &*finding.subject), (Severity::Override, "eu-west-1"));
+    let id = world.approve();
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert!(!world.paused(AP) && world.paused(EU));
+    assert!(world.engine.services[0].record.holds().is_empty());
+    // It comes back paused, with no hold on it: an open item, resumed by hand.
+    world.mend(ClusterIx(3));
+    world.pass(30);
+    assert!(world.paused(EU));
+    world.go(resume(), region(EU));
+    assert!(!world.paused(EU));
+}
+
+#[test]
+fn the_standing_approval_is_for_holds_only() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    let hold = world.review(Verb::Hold, Target::Service).unwrap();
+    assert!(Approved::standing(hold, "ana".into()).is_ok());
+    for verb in [promote(), roll_back(), resume(), Verb::Drain, Verb::Restore, Verb::Abort] {
+        let target = if verb == promote() { ring(2) } else { region(AP) };
+        if let Ok(plan) = world.review(verb, target) {
+            assert!(Approved::standing(plan, "ana".into()).is_err());
+        }
+    }
+}

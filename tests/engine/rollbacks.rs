@@ -1,0 +1,193 @@
+//! Roll back and abort: to what was known to be good, never forward, never blocked.
+
+use gonogo::domain::id::ClusterIx;
+use gonogo::domain::intent::{Target, Verb};
+use gonogo::domain::record::{Body, Scope};
+use serde_json::json;
+
+use crate::fixture::*;
+
+/// ring-2 was promoted by us a moment ago.
+fn promoted() -> World {
+    let mut world = World::new();
+    let id = world.go(promote(), ring(2));
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    world.sent.clear();
+    world.log.clear();
+    world
+}
+
+#[test]
+fn it_returns_to_the_from_of_the_newest_promotion_and_to_nothing_else() {
+    let mut world = promoted();
+    // What promotions do not carry stays as somebody left it.
+    world.workload(EU)["spec"]["template"]["spec"]["containers"][1]["args"] = json!(["--debug"]);
+    world.show_workload(EU);
+    let id = world.go(roll_back(), ring(2));
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert_eq!(world.image(EU), V1, "with its digest");
+    assert_eq!(world.workload(EU)["spec"]["template"]["spec"]["containers"][1]["args"], json!(["--debug"]));
+    assert_eq!(world.fact_kinds(EU), ["promoted", "rolled-back"]);
+}
+
+#[test]
+fn rolling_back_twice_never_goes_forward() {
+    let mut world = promoted();
+    world.go(roll_back(), ring(2));
+    let refusal = world.review(roll_back(), ring(2)).unwrap_err();
+    assert_eq!(refusal.code, "nothing-to-do", "{refusal:?}");
+    assert_eq!(world.image(EU), V1);
+}
+
+#[test]
+fn two_who_roll_back_at_once_write_once() {
+    let mut world = promoted();
+    let first = world.review(roll_back(), ring(2)).unwrap();
+    // The other console was faster.
+    let other = world.go(roll_back(), ring(2));
+    assert_eq!(world.end(other).0, "settled");
+    let approved = gonogo::domain::challenge::challenge(&first).answer(first, "y", None, "bo".into()).unwrap();
+    let id = approved.plan().id;
+    let sent = world.sent.len();
+    world.carry_out(approved);
+    let (end, why) = world.end(id);
+    assert_eq!(end, "refused");
+    assert!(why.contains("changed since you looked"), "{why}");
+    assert!(why.contains("moved it from v2.1.0 to v2.0.0"), "it says by whom and what: {why}");
+    assert_eq!(world.image(EU), V1);
+    assert_eq!(world.sent.len(), sent + 1, "one request, whose test failed");
+}
+
+#[test]
+fn a_paused_region_is_un_paused_in_the_same_patch_and_the_hold_stays() {
+    let mut world = World::new();
+    world.controller = false;
+    world.go(promote(), ring(2));
+    world.controller = true;
+    world.in_flight(EU);
+    world.go(Verb::Hold, Target::Service);
+    assert!(world.paused(EU));
+    world.sent.clear();
+    let id = world.go(roll_back(), ring(2));
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert_eq!(world.image(EU), V1);
+    assert!(!world.paused(EU));
+    let patches = world.sent.iter().filter(|c| &*c.object().api.kind == "Deployment").count();
+    assert_eq!(patches, 1);
+    assert_eq!(world.engine.services[0].record.holds().len(), 1);
+    // Whoever pauses it from now on is not us.
+    world.workload(EU)["spec"]["paused"] = true.into();
+    world.in_flight(EU);
+    world.go(resume(), Target::Service);
+    assert!(world.paused(EU), "a pause by somebody else is not ours to take back");
+}
+
+#[test]
+fn holds_gates_and_other_regions_do_not_block_it() {
+    let mut world = promoted();
+    world.write_fact(AP, Body::Hold { scope: Scope::Service, reason: "stop".into() });
+    for cluster in [0, 1, 2, 4] {
+        world.cut(ClusterIx(cluster));
+    }
+    let id = world.go(roll_back(), ring(2));
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert_eq!(world.image(EU), V1);
+}
+
+#[test]
+fn a_slow_dry_run_does_not_delay_it() {
+    let mut world = promoted();
+    world.dry_run.push_back(Fault::Hang);
+    world.propose(roll_back(), ring(2));
+    let id = world.approve();
+    assert_eq!(world.end(id).0, "settled", "approved while the dry-run is out: {:?}", world.end(id));
+}
+
+#[test]
+fn a_region_that_cannot_be_read_is_left_out_and_said() {
+    let mut world = World::new();
+    for at in [STAGE_A, STAGE_B] {
+        world.write_fact(at, Body::Promoted(crate::promotions::moved("")));
+    }
+    world.cut(ClusterIx(1));
+    let plan = world.review(roll_back(), ring(0)).unwrap();
+    assert_eq!(plan.steps.iter().map(|s| s.region).collect::<Vec<_>>(), [STAGE_A]);
+    assert!(plan.findings.iter().any(|f| f.code == "left-out" && f.text.contains("stage-b")), "{:?}", plan.findings);
+}
+
+#[test]
+fn without_a_fact_it_takes_the_newest_replica_set_that_nobody_rolled_out_or_back() {
+    let mut world = World::new();
+    world.owned.insert(
+        ClusterIx(2),
+        vec![
+            replica_set("uid-2", "7", V2),
+            replica_set("somebody-else", "6", "registry.example/webapp:other"),
+            replica_set("uid-2", "5", V1),
+            replica_set("uid-2", "not-a-number", "registry.example/webapp:bad"),
+        ],
+    );
+    let plan = world.review(roll_back(), ring(1)).unwrap();
+    insta::assert_snapshot!(
+        "roll_back_by_replica_set",
+        serde_json::to_string_pretty(
+            &serde_json::from_slice::<serde_json::Value>(&plan.steps[0].writes[0].change.body()).unwrap()
+        )
+        .unwrap()
+    );
+    let id = world.approve();
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert_eq!(world.image(AP), V1);
+    assert_eq!(world.workload(AP)["metadata"]["annotations"]["kubernetes.io/change-cause"], "r5", "kubectl's rules");
+    assert_eq!(world.workload(AP)["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "7");
+    assert!(world.workload(AP)["spec"]["template"]["metadata"]["labels"].get("pod-template-hash").is_none());
+    // Rolled back from: never offered again.
+    world.owned.get_mut(&ClusterIx(2)).unwrap()[0] = replica_set("uid-2", "8", V1);
+    world.owned.get_mut(&ClusterIx(2)).unwrap().push(replica_set("uid-2", "7", V2));
+    let refusal = world.review(roll_back(), ring(1)).unwrap_err();
+    assert_eq!(refusal.code, "no-known-good", "{refusal:?}");
+    assert!(refusal.hint.contains("revisions: 8") && refusal.hint.contains('7'), "with the list: {refusal:?}");
+    // By hand it goes anywhere.
+    let plan = world.review(Verb::RollBack { to_revision: Some(7) }, ring(1)).unwrap();
+    assert_eq!(plan.steps.len(), 1);
+}
+
+#[test]
+fn a_quarantined_known_good_is_refused() {
+    let mut world = promoted();
+    world.write_fact(US, Body::Quarantine { digest: "sha256:1111111111111111".into(), reason: "leaks".into() });
+    assert_eq!(world.review(roll_back(), ring(2)).unwrap_err().code, "quarantine");
+}
+
+#[test]
+fn abort_rolls_back_what_is_in_flight_and_nothing_else() {
+    let mut world = World::new();
+    world.controller = false;
+    world.go(promote(), ring(2));
+    world.in_flight(EU);
+    world.controller = true;
+    let id = world.go(Verb::Abort, Target::Service);
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert_eq!(world.steps(id), [("eu-west-1".to_owned(), "settled")]);
+    assert_eq!(world.image(EU), V1);
+    assert_eq!(world.image(AP), V2);
+    assert_eq!(world.review(Verb::Abort, Target::Service).unwrap_err().code, "nothing-to-do");
+}
+
+#[test]
+fn an_argument_list_full_of_brackets_comes_back_as_it_was() {
+    let mut fleet = fleet();
+    let path = "/spec/template/spec/containers[name=web]/args";
+    fleet.services[0].carries.push(gonogo::domain::fleet::Carry::Pointer {
+        path: gonogo::domain::fleet::CarryPath::parse(path).unwrap(),
+        value: gonogo::domain::fleet::CarryValue::Verbatim,
+    });
+    let mut world = World::with(fleet);
+    let odd = json!(["--match=[a]/b=c", "x]/y=z\n--and=more\\"]);
+    world.workload(EU)["spec"]["template"]["spec"]["containers"][1]["args"] = odd.clone();
+    world.show_workload(EU);
+    world.go(promote(), ring(2));
+    assert_eq!(world.workload(EU)["spec"]["template"]["spec"]["containers"][1]["args"], json!(["--fast"]));
+    world.go(roll_back(), ring(2));
+    assert_eq!(world.workload(EU)["spec"]["template"]["spec"]["containers"][1]["args"], odd);
+}
