@@ -109,12 +109,12 @@ proptest! {
     }
 
     #[test]
-    fn merging_is_a_union(picks in proptest::collection::vec((0usize..12, 0u128..30, 0usize..3), 0..40)) {
+    fn merging_is_a_union(picks in proptest::collection::vec((0u128..30, 0usize..3), 0..40)) {
         let all = bodies();
         let mut parts = vec![RegionRecord::default(); 3];
-        for (body, n, part) in picks {
+        for (n, part) in picks {
             // One id means one fact: the body follows from the id.
-            let fact = fact(n, all[(n as usize + body * 0) % all.len()].clone());
+            let fact = fact(n, all[n as usize % all.len()].clone());
             parts[part].facts.insert(fact.id, fact);
         }
         let merged = |order: [usize; 3]| {

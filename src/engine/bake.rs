@@ -4,11 +4,11 @@
 //! revision). A new template or a new object ends the stay; scaling, pausing, resuming and
 //! annotations do not, and neither does a restart of a console.
 
-use super::state::{RegionState, ServiceState};
+use super::state::{Happened, RegionState, ServiceState};
 use crate::domain::fleet::{Ring, Service};
 use crate::domain::gate::{BakeSource, BakeStart};
 use crate::domain::id::Uid;
-use crate::domain::record::{Body, RegionRecord};
+use crate::domain::record::{Body, RegionRecord, Settled};
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::version::TemplateDigest;
 use crate::domain::workload::{Revision, Workload};
@@ -64,10 +64,15 @@ pub fn settled(region: &RegionState, record: Option<&RegionRecord>, now: Timesta
     let workload = region.workload.as_ref()?;
     let stay = Stay::of(workload);
     let bound = not_before(region, record, workload);
-    let memory = region.settled.filter(|_| region.settled_for.as_ref().is_some_and(|s| s.same(&stay)));
+    let late_enough = |at: Timestamp| bound.is_none_or(|b| at.saturating_add(CLOCKS).unwrap_or(at) >= b);
+    let memory =
+        region.settled.filter(|m| late_enough(m.at) && region.settled_for.as_ref().is_some_and(|s| s.same(&stay)));
+    // The same template may have run here before: a fact that names no revision counts only
+    // where the ReplicaSets tell how old this stay can be.
+    let told = |s: &Settled| s.revision.is_some() && workload.revision.is_some() || is_listed(region, workload);
     let fact = record
         .and_then(|r| r.settled.get(&workload.template))
-        .filter(|s| s.speaks_of(workload) && bound.is_none_or(|b| s.at.saturating_add(CLOCKS).unwrap_or(s.at) >= b))
+        .filter(|s| s.speaks_of(workload) && told(s) && late_enough(s.at))
         .map(|s| BakeStart { at: s.at.min(now), source: BakeSource::Record });
     let condition = workload.completed_at().map(|at| BakeStart { at: at.min(now), source: BakeSource::Condition });
     // Once settled, a stay stays settled: scaling brings missing pods, not another template.
@@ -91,13 +96,23 @@ fn rank(source: BakeSource) -> u8 {
 /// The earliest moment at which the current stay can have begun, by what the cluster and the record show.
 fn not_before(region: &RegionState, record: Option<&RegionRecord>, workload: &Workload) -> Option<Timestamp> {
     // A ReplicaSet is made when a rollout begins: the current stay is no older than the newest one.
-    let listed = region.revisions_for == Some(workload.template);
+    let listed = is_listed(region, workload);
     let created = region.revisions.iter().filter(|_| listed).filter_map(made).max();
+    // What this console saw begin cannot have begun earlier.
+    let seen = region.happenings.iter().rev().find_map(|h| match &h.what {
+        Happened::Template { template, .. } if *template == workload.template => Some(h.at),
+        _ => None,
+    });
     let moved = record.into_iter().flat_map(|r| r.facts.values()).filter_map(|f| match &f.body {
         Body::Promoted(m) | Body::RolledBack(m) if m.to_template == workload.template => Some(f.at),
         _ => None,
     });
-    created.into_iter().chain(moved.max()).max()
+    created.into_iter().chain(moved.max()).chain(seen).max()
+}
+
+/// The ReplicaSets were listed for what runs now.
+fn is_listed(region: &RegionState, workload: &Workload) -> bool {
+    region.revisions_for == Some(workload.template) && !region.revisions.is_empty()
 }
 
 fn made(revision: &Revision) -> Option<Timestamp> {

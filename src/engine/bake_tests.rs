@@ -69,6 +69,34 @@ fn an_autoscaler_that_scales_every_30_seconds_for_24_hours_leaves_the_clock_alon
 }
 
 #[test]
+fn a_version_that_comes_back_bakes_anew_whatever_the_record_says_of_its_first_stay() {
+    // v2.1.0 baked here for weeks, was replaced, and came back a minute ago by a rollback.
+    let mut stage = release();
+    settled_fact(&mut stage, "v2.1.0", "2026-11-01T00:00:00Z", None);
+    stage.edit("ap-south-1", |w| {
+        w.revision = Some(99);
+        w.progress.updated = Some(at("2026-11-20T14:31:00Z"));
+    });
+    let region = stage.ix("ap-south-1");
+    stage.state.regions[region.at()].revisions.clear();
+    stage.state.regions[region.at()].revisions_for = None;
+    assert_eq!(start(&mut stage), by_condition("2026-11-20T14:31:00Z"), "nothing but the condition tells yet");
+}
+
+#[test]
+fn what_was_believed_too_early_is_dropped_when_the_move_is_seen() {
+    let mut stage = release();
+    let region = stage.ix("ap-south-1");
+    assert_eq!(start(&mut stage), by_condition(SETTLED));
+    let template = stage.state.regions[region.at()].workload.as_ref().unwrap().template;
+    let version = "v2.1.0".into();
+    let what = crate::engine::state::Happened::Template { version, template };
+    stage.state.regions[region.at()].remember(at("2026-11-20T14:30:00Z"), what);
+    stage.edit("ap-south-1", |w| w.progress.updated = Some(at("2026-11-20T14:31:00Z")));
+    assert_eq!(start(&mut stage), by_condition("2026-11-20T14:31:00Z"));
+}
+
+#[test]
 fn a_hold_and_a_resume_leave_the_clock_alone() {
     let mut stage = release();
     assert_eq!(start(&mut stage), by_condition(SETTLED));

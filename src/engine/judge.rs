@@ -258,7 +258,7 @@ impl Board {
         let cells = self.rows.iter().flat_map(|r| r.cells.iter().flatten());
         let verdict = cells.clone().map(|j| j.verdict).max().unwrap_or(Verdict::NoData);
         let causes: Vec<&Judgement> = cells.filter(|j| j.verdict > Verdict::Go).collect();
-        let sentence = sentence(scene, ring, verdict, causes);
+        let sentence = sentence(scene, ring, causes);
         Question {
             ring,
             version: version.clone(),
@@ -271,7 +271,7 @@ impl Board {
 }
 
 /// The answer in one line, worst first.
-fn sentence(scene: &Scene<'_>, ring: RingIx, verdict: Verdict, mut causes: Vec<&Judgement>) -> String {
+fn sentence(scene: &Scene<'_>, ring: RingIx, mut causes: Vec<&Judgement>) -> String {
     causes.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(b.until.cmp(&a.until)));
     let mut told: Vec<&str> = Vec::new();
     for cause in causes {
@@ -283,15 +283,15 @@ fn sentence(scene: &Scene<'_>, ring: RingIx, verdict: Verdict, mut causes: Vec<&
         let before: Vec<Text> = (0..ring.at()).map(|j| scene.ring_name(j.into())).collect();
         let name = scene.ring_name(ring);
         return match before.as_slice() {
-            [] => format!("{verdict} — nothing stands before {name}"),
-            [one] => format!("{verdict} — every gate of {one} says go"),
-            [first, .., last] => format!("{verdict} — every gate of {first} to {last} says go"),
+            [] => format!("nothing stands before {name}"),
+            [one] => format!("every gate of {one} says go"),
+            [first, .., last] => format!("every gate of {first} to {last} says go"),
         };
     }
     let more = told.len().saturating_sub(CAUSES);
     let named = told.iter().take(CAUSES).copied().collect::<Vec<_>>().join("; ");
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    format!("{verdict} — {named}{more}")
+    format!("{named}{more}")
 }
 
 /// Why an earlier ring cannot vouch for the version.

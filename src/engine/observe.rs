@@ -228,10 +228,12 @@ impl Engine {
                         self.with(place, |region| region.remember(at, Happened::Gap));
                     }
                 }
-                WatchKind::Records if spec.cluster == cluster && covers(&w.namespace) => {
-                    if !is_there(&w.namespace, &fleet.record_name(service)) {
-                        self.record(place, None);
-                    }
+                WatchKind::Records
+                    if spec.cluster == cluster
+                        && covers(&w.namespace)
+                        && !is_there(&w.namespace, &fleet.record_name(service)) =>
+                {
+                    self.record(place, None);
                 }
                 WatchKind::Routes(provider) => {
                     let Some(route) = spec.route.as_ref().filter(|r| r.cluster == cluster) else { continue };

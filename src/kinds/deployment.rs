@@ -146,7 +146,7 @@ impl WorkloadKind for Deployment {
             })
         };
         let mut past: Vec<Past> = owned.iter().filter(is_owned).filter_map(past).collect();
-        past.sort_by(|a, b| b.number.cmp(&a.number));
+        past.sort_by_key(|p| std::cmp::Reverse(p.number));
         past
     }
 

@@ -198,10 +198,11 @@ impl<'a> Canvas<'a> {
     /// Before column `x` is written: a wide character that reaches into it loses both halves.
     fn heal(&mut self, x: u16, y: u16) {
         let wide = |b: &Buffer, x: u16| b.cell(Position { x, y }).is_some_and(|c| c.symbol().width() > 1);
-        if x > self.buffer.area.left() && wide(self.buffer, x - 1) {
-            if let Some(cell) = self.buffer.cell_mut(Position { x: x - 1, y }) {
-                cell.set_symbol(" ");
-            }
+        if x > self.buffer.area.left()
+            && wide(self.buffer, x - 1)
+            && let Some(cell) = self.buffer.cell_mut(Position { x: x - 1, y })
+        {
+            cell.set_symbol(" ");
         }
         if wide(self.buffer, x)
             && let Some(cell) = self.buffer.cell_mut(Position { x, y })

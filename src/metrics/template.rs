@@ -223,7 +223,7 @@ mod tests {
             let problems = render(query, &fill).unwrap_err();
             assert_eq!(problems.len(), 1);
             assert_eq!(problems[0].kind, kind);
-            assert_eq!(&query[problems[0].at.clone()], word);
+            assert_eq!(query.get(problems[0].at.clone()), Some(word));
             assert!(!problems[0].kind.text(&problems[0].name).is_empty());
         }
         let backtick = |_: &str| Fill::One("a`b");

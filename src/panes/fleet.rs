@@ -45,7 +45,7 @@ fn rows(scene: &Scene<'_>) -> Vec<ServiceIx> {
         .collect();
     rows.sort_by_key(|at| {
         let view = scene.engine.services.get(at.at()).map(|s| &s.view);
-        (view.map_or(0, |v| rank(v)), *at)
+        (view.map_or(0, rank), *at)
     });
     rows
 }

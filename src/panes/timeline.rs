@@ -263,7 +263,14 @@ fn draw_segment(canvas: &mut Canvas<'_>, area: Rect, segment: &Segment, axis: &A
 }
 
 /// `22h38m/24h` before the now-line; `promote from 15:54` behind it.
-fn label(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, (at, ring): (RingIx, &RingView), axis: &Axis, end: u16) {
+fn label(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    scene: &Scene<'_>,
+    (at, ring): (RingIx, &RingView),
+    axis: &Axis,
+    end: u16,
+) {
     let now = scene.now();
     let now_column = area.x + axis.now_column();
     let past = match (ring.phase, ring.bake_start) {

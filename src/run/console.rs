@@ -17,7 +17,7 @@ use color_eyre::eyre::{Result, WrapErr};
 use super::inbox::{Inbox, Incoming};
 use super::performer::Performer;
 use super::terminal::{self, Screen};
-use crate::app::{App, AppEffect, AppMsg, Mode};
+use crate::app::{App, AppEffect, AppMsg};
 use crate::domain::stamp::Stamped;
 use crate::engine::effect::Msg;
 use crate::io::Clock;
@@ -217,11 +217,6 @@ impl Console {
             Err(error) => (format!("the screen could not be saved to {}: {error}", self.screens.display()), true),
         };
         self.app.say(text, bad);
-    }
-
-    /// Whether this screen may write.
-    pub fn is_watch(&self) -> bool {
-        matches!(self.app.setup.mode, Mode::Watch { .. })
     }
 }
 

@@ -62,11 +62,8 @@ fn ages_tick_once_a_second_all_together() {
 
 #[test]
 fn a_watch_screen_says_that_it_cannot_write_and_turns_to_the_next_service() {
-    let setup = Setup {
-        mode: Mode::Watch { rotate: Some(Duration::from_secs(20)) },
-        size: (120, 36),
-        ..Setup::default()
-    };
+    let setup =
+        Setup { mode: Mode::Watch { rotate: Some(Duration::from_secs(20)) }, size: (120, 36), ..Setup::default() };
     let mut stage = Stage::with(fixture::large(), setup);
     stage.wait(Duration::from_secs(6));
     let text = stage.text();

@@ -12,7 +12,7 @@ fn moments() -> Vec<(&'static str, Engine)> {
         ("lost", fixture::lost()),
         ("long", fixture::renamed(&|n| format!("{n}-{}", "with-a-very-long-name".repeat(6)))),
         ("wide", fixture::renamed(&|n| format!("漢字{n}"))),
-        ("hostile", fixture::renamed(&|n| format!("\u{1b}[2J\u{202e}{n}\u{200b}\n")))
+        ("hostile", fixture::renamed(&|n| format!("\u{1b}[2J\u{202e}{n}\u{200b}\n"))),
     ]
 }
 

@@ -44,7 +44,12 @@ fn press(stage: &mut Stage, gap: u64, key: Key) {
 }
 
 fn baseline() -> Finding {
-    Finding::new(Severity::Warning, "baseline", "ap-south-1", "errors +50 % against eu/us (0.30 % against 0.20 %, n = 44 M)")
+    Finding::new(
+        Severity::Warning,
+        "baseline",
+        "ap-south-1",
+        "errors +50 % against eu/us (0.30 % against 0.20 %, n = 44 M)",
+    )
 }
 
 fn small(plan: &mut Plan) {
@@ -73,7 +78,11 @@ fn every_state_of_the_prompt() {
         }
         insta::assert_snapshot!(name("reading"), reading.text());
         let proposal = reading.app.engine.proposal.as_mut().unwrap();
-        proposal.state = ProposalState::Refused(Refusal::new("gate", "ring-1 has baked 22h38m of 24h00m", "wait until 15:54 UTC, or F with a reason"));
+        proposal.state = ProposalState::Refused(Refusal::new(
+            "gate",
+            "ring-1 has baked 22h38m of 24h00m",
+            "wait until 15:54 UTC, or F with a reason",
+        ));
         insta::assert_snapshot!(name("refused"), reading.text());
         insta::assert_snapshot!(name("checking"), opened("P", size, |_| (), 2).text());
         insta::assert_snapshot!(name("key"), opened("B", size, small, 0).text());

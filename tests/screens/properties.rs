@@ -27,8 +27,21 @@ enum Event {
 
 fn key() -> impl Strategy<Value = Key> {
     let codes = vec![
-        Code::Enter, Code::Esc, Code::Tab, Code::BackTab, Code::Backspace, Code::Delete, Code::Up, Code::Down,
-        Code::Left, Code::Right, Code::Home, Code::End, Code::PageUp, Code::PageDown, Code::F(5),
+        Code::Enter,
+        Code::Esc,
+        Code::Tab,
+        Code::BackTab,
+        Code::Backspace,
+        Code::Delete,
+        Code::Up,
+        Code::Down,
+        Code::Left,
+        Code::Right,
+        Code::Home,
+        Code::End,
+        Code::PageUp,
+        Code::PageDown,
+        Code::F(5),
     ];
     prop_oneof![
         6 => proptest::char::range(' ', '~').prop_map(Key::char),

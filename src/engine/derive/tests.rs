@@ -27,7 +27,7 @@ fn the_source_documents_release_reads_as_its_board_shows_it() {
     assert_eq!(phases, [RingPhase::Baked, RingPhase::Baking, RingPhase::Waiting, RingPhase::Waiting]);
     let question = view.question.as_ref().unwrap();
     assert_eq!((question.ring, question.verdict), (RingIx(2), Verdict::Wait));
-    assert_eq!(&*question.sentence, "WAIT — 1h21m of bake left in ring-1");
+    assert_eq!(&*question.sentence, "1h21m of bake left in ring-1");
     assert!((view.exposure.unwrap() - 12.4 / 109.7).abs() < 1e-9, "{:?}", view.exposure);
     assert_eq!(view.rings[1].ready_at, Some(clock("15:54")));
     assert_eq!(view.alarms, Vec::<crate::domain::id::Text>::new());

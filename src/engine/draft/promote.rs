@@ -163,7 +163,7 @@ fn source(desk: &Desk<'_>, ring: RingIx, to: Option<&str>) -> Result<From, Refus
 /// The board's answer as findings, or a refusal. Raising fails closed.
 fn judged(desk: &Desk<'_>, ring: RingIx, without_wait: bool) -> Result<Vec<Finding>, Refusal> {
     if ring.0 == 0 && desk.question.is_none() {
-        return Ok(held(desk, ring)?);
+        return held(desk, ring);
     }
     let mut findings = held(desk, ring)?;
     let name: Text = desk.service.ring(ring).map_or_else(|| "?".into(), |r| r.name.as_str().into());

@@ -42,6 +42,9 @@ pub enum Way {
     InCluster,
 }
 
+/// Merged files by their name, with the moment they were read.
+type Kept = BTreeMap<Option<PathBuf>, (Duration, Arc<Kubeconfig>)>;
+
 /// Dials real clusters.
 pub struct KubeDial {
     ways: Vec<Way>,
@@ -50,7 +53,7 @@ pub struct KubeDial {
     proxy: ProxyEnv,
     plugins: Plugins,
     clock: Clock,
-    read: Mutex<BTreeMap<Option<PathBuf>, (Duration, Arc<Kubeconfig>)>>,
+    read: Mutex<Kept>,
 }
 
 impl KubeDial {

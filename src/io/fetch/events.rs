@@ -71,7 +71,7 @@ pub async fn events(access: &Access, region: &Region) -> Result<Vec<EventLine>, 
         Ok(())
     })
     .await?;
-    all.sort_by(|a, b| b.at.cmp(&a.at));
+    all.sort_by_key(|e| std::cmp::Reverse(e.at));
     all.truncate(MOST);
     Ok(all)
 }

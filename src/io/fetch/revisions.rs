@@ -55,7 +55,7 @@ pub async fn revisions(access: &Access, region: &Region) -> Result<Vec<Revision>
         Ok(())
     })
     .await?;
-    all.sort_by(|a, b| b.number.cmp(&a.number));
+    all.sort_by_key(|r| std::cmp::Reverse(r.number));
     Ok(all)
 }
 

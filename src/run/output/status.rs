@@ -192,8 +192,9 @@ fn regions(engine: &Engine, at: ServiceIx, service: &Service, wide: bool) -> Str
 fn question_text(service: &Service, question: &Question) -> String {
     let ring = service.ring(question.ring).map(|r| r.name.to_string()).unwrap_or_default();
     format!(
-        "may {ring} have {}? {}\n",
+        "may {ring} have {}? {} — {}\n",
         visible(&question.version.0),
+        question.verdict,
         visible(&question.sentence)
     )
 }
