@@ -255,9 +255,19 @@ impl Board {
     fn finish(mut self, scene: &Scene<'_>, ring: RingIx, version: &Version) -> Question {
         let columns = self.gates.len();
         self.rows.iter_mut().for_each(|r| r.cells.resize(columns, None));
-        let cells = self.rows.iter().flat_map(|r| r.cells.iter().flatten());
-        let verdict = cells.clone().map(|j| j.verdict).max().unwrap_or(Verdict::NoData);
-        let causes: Vec<&Judgement> = cells.filter(|j| j.verdict > Verdict::Go).collect();
+        let mut verdict = None;
+        let mut causes: Vec<(&Judgement, String)> = Vec::new();
+        for row in &self.rows {
+            for ((heading, _), cell) in self.gates.iter().zip(&row.cells) {
+                let Some(judgement) = cell else { continue };
+                verdict = verdict.max(Some(judgement.verdict));
+                if judgement.verdict > Verdict::Go {
+                    causes.push((judgement, cause(scene, row, heading, judgement)));
+                }
+            }
+        }
+        // Nothing judged is nothing known.
+        let verdict = verdict.unwrap_or(Verdict::NoData);
         let sentence = sentence(scene, ring, causes);
         Question {
             ring,
@@ -270,13 +280,28 @@ impl Board {
     }
 }
 
+/// A cell as a cause in one line: what is the same for several regions or gates is said in the
+/// same words, so that it is said once.
+fn cause(scene: &Scene<'_>, row: &QuestionRow, heading: &str, judgement: &Judgement) -> String {
+    let region = row.region.and_then(|at| scene.service.region(at));
+    let unheard = region.and_then(|r| Some((r, unheard(&scene.freshness(r))?)));
+    match (judgement.verdict, unheard, judgement.until) {
+        (Verdict::NoData, Some((region, why)), _) => format!("{}: {why}", region.name),
+        (Verdict::Wait, _, Some(until)) if until > scene.world.now => {
+            let left = short(until.duration_since(scene.world.now));
+            format!("{left} of {heading} left in {}", scene.ring_name(row.ring))
+        }
+        _ => judgement.sentence.to_string(),
+    }
+}
+
 /// The answer in one line, worst first.
-fn sentence(scene: &Scene<'_>, ring: RingIx, mut causes: Vec<&Judgement>) -> String {
-    causes.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(b.until.cmp(&a.until)));
-    let mut told: Vec<&str> = Vec::new();
-    for cause in causes {
-        if !told.contains(&&*cause.sentence) {
-            told.push(&cause.sentence);
+fn sentence(scene: &Scene<'_>, ring: RingIx, mut causes: Vec<(&Judgement, String)>) -> String {
+    causes.sort_by(|(a, _), (b, _)| b.verdict.cmp(&a.verdict).then(b.until.cmp(&a.until)));
+    let mut told: Vec<String> = Vec::new();
+    for (_, cause) in causes {
+        if !told.contains(&cause) {
+            told.push(cause);
         }
     }
     if told.is_empty() {
@@ -289,7 +314,7 @@ fn sentence(scene: &Scene<'_>, ring: RingIx, mut causes: Vec<&Judgement>) -> Str
         };
     }
     let more = told.len().saturating_sub(CAUSES);
-    let named = told.iter().take(CAUSES).copied().collect::<Vec<_>>().join("; ");
+    let named = told.iter().take(CAUSES).map(String::as_str).collect::<Vec<_>>().join("; ");
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     format!("{named}{more}")
 }

@@ -148,6 +148,9 @@ impl Console {
         if frames.wanted && !screen.busy() && now.saturating_sub(frames.last) >= FRAME {
             frames.wanted = false;
             frames.last = now;
+            if let Some(shown) = self.app.engine.shown {
+                self.app.engine.freshen(shown);
+            }
             if let Some(theme) = self.themes.first() {
                 screen
                     .draw(|frame| crate::screen::draw(&self.app, theme, frame))

@@ -81,7 +81,9 @@ impl Session {
     }
 }
 
-fn is_there(engine: &Engine, only: Option<ServiceIx>) -> bool {
+fn is_there(engine: &mut Engine, only: Option<ServiceIx>) -> bool {
+    // Views of services that are not shown lag behind by up to a second.
+    (0..engine.services.len()).for_each(|i| engine.freshen(i.into()));
     engine.services.iter().enumerate().filter(|(i, _)| only.is_none_or(|o| o.at() == *i)).all(|(i, state)| {
         let connecting = state.view.regions.iter().any(|r| r.heard == Heard::Connecting);
         let unseen = state

@@ -310,8 +310,3 @@ fn last_raised(scene: &Scene<'_>) -> Option<LastRaised> {
     };
     Some(LastRaised { by: fact.by.as_str().into(), at: fact.at, what: what.into() })
 }
-
-/// The moment that a view speaks of, in whole seconds: two views of one second are equal.
-pub fn whole_second(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
-}

@@ -45,8 +45,8 @@ impl Watched {
 
     /// Opens a console: it sees what is there now.
     fn open(&mut self) {
-        let setting =
-            Setting { operator: "me".into(), seed: 1, may_keep: false, refresh: std::time::Duration::from_secs(15) };
+        let refresh = crate::engine::sampling::SAMPLE_EVERY;
+        let setting = Setting { operator: "me".into(), seed: 1, may_keep: false, refresh };
         let mut engine = Engine::new(Arc::new(self.world.fleet.clone()), setting, stamp(self.now));
         engine.show(ServiceIx(0));
         self.consoles.push(engine);
