@@ -12,6 +12,7 @@ use crate::domain::record::{Body, RegionRecord, Settled};
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::version::TemplateDigest;
 use crate::domain::workload::{Revision, Workload};
+use crate::gates::JUDGED_SPAN;
 
 /// Clocks of authors and clusters differ by so much without anything being wrong.
 const CLOCKS: SignedDuration = SignedDuration::from_secs(30);
@@ -49,12 +50,14 @@ pub fn settle(service: &Service, state: &mut ServiceState, now: Timestamp) {
         let start = ring_start(ring, state);
         for at in &ring.regions {
             let Some(region) = state.regions.get_mut(at.at()) else { continue };
-            match (start, region.settled) {
-                (Some(start), _) => region.windows.values_mut().for_each(|w| w.forget_before(start.at)),
-                // Nothing runs yet that windows could speak of.
-                (None, None) => region.windows.clear(),
-                (None, Some(own)) => region.windows.values_mut().for_each(|w| w.forget_before(own.at)),
-            }
+            let Some(begun) = start.or(region.settled) else {
+                // Nothing has settled yet that windows could speak of.
+                region.windows.clear();
+                continue;
+            };
+            // Gates look no further back than that: memory stays bounded on a ring that nobody touches.
+            let oldest = now.saturating_sub(JUDGED_SPAN).unwrap_or(begun.at).max(begun.at);
+            region.windows.values_mut().for_each(|w| w.forget_before(oldest));
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::domain::id::{ColumnName, PrometheusIx, RegionIx, RingIx, ServiceIx, T
 use crate::domain::metric::Reading;
 use crate::domain::question::{MetricQuestion, SeriesOf, Span};
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, window_ceil, window_floor};
+use crate::gates::JUDGED_SPAN;
 use crate::metrics::template::{Fill, render};
 
 /// Between two questions for the newest sample.
@@ -24,13 +25,11 @@ const HISTORY_EVERY: Duration = Duration::from_secs(60);
 /// How long the sparkline reaches back, and how far its points are apart.
 const HISTORY: (SignedDuration, SignedDuration) = (SignedDuration::from_hours(1), SignedDuration::from_secs(60));
 /// A window is asked for this long after its end: scrapes come late. Gates count it a little later.
-const INGEST: SignedDuration = SignedDuration::from_secs(30);
+const INGEST: SignedDuration = SignedDuration::from_secs(60);
 /// Windows without data are asked for again after this, doubled each time.
 const RETRY: Duration = Duration::from_secs(15);
 /// At most so long between two tries.
 const RETRY_MOST: Duration = Duration::from_secs(600);
-/// Most windows in one question: a server refuses more than 11,000 points.
-const MOST_WINDOWS: i32 = 10_000;
 /// Most points kept per column and region.
 const MOST_POINTS: usize = 400;
 
@@ -265,8 +264,10 @@ impl Asking<'_> {
         let last = window_floor(self.world.now.saturating_sub(INGEST).unwrap_or(self.world.now));
         // Only windows that lie wholly inside the bake count.
         let first = window_ceil(start.at).checked_add(WINDOW).ok()?;
-        let reach = last.saturating_sub(WINDOW.saturating_mul(MOST_WINDOWS)).unwrap_or(first);
-        (first <= last).then_some((first.max(reach), last))
+        // Gates look no further back, and a server gives no more points than that needs.
+        let reach = self.world.now.saturating_sub(JUDGED_SPAN).ok().map(window_ceil)?.checked_add(WINDOW).ok()?;
+        let first = first.max(reach);
+        (first <= last).then_some((first, last))
     }
 
     fn missing(&self, regions: &[RegionIx], column: &ColumnName, first: Timestamp, last: Timestamp) -> Missing {

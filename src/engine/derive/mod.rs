@@ -12,7 +12,7 @@ use crate::domain::fleet::{Region, Ring};
 use crate::domain::id::{RegionIx, RingIx, ServiceIx};
 use crate::domain::link::{Freshness, Link};
 use crate::domain::record::{Body, Fact};
-use crate::domain::stamp::{SignedDuration, Timestamp};
+use crate::domain::stamp::SignedDuration;
 use crate::domain::timeline::{self, Outlook, Projection, RegionStory, RingOutlook, Segment, SegmentKind};
 use crate::domain::verdict::{RingVerdict, Verdict};
 use crate::domain::version::Version;

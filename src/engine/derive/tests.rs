@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::domain::record::Scope;
+use crate::domain::stamp::Timestamp;
 use crate::engine::fixture::{Stage, at, clock, later, moved, release, service, template, workload};
 use crate::engine::view::{ReleasePhase, ServiceView};
 
