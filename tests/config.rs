@@ -15,19 +15,30 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use gonogo::config::kubeconfig::Kubeconfig;
 use gonogo::config::{self, ConfigError, Given, Severity, keys, print, render_errors};
 
 fn env(name: &str) -> Option<String> {
     (name == "PROM_PASSWORD").then(|| "x".to_owned())
 }
 
-fn contexts(_: Option<&Path>) -> Result<Vec<String>, String> {
-    Ok(["a", "b", "c", "spare", "staging", "eu-west-1", "us-east-1"].map(str::to_owned).to_vec())
+/// A kubeconfig with these contexts; the certificate of `spare` is not there.
+fn kubeconfigs(_: Option<&Path>) -> Result<Kubeconfig, String> {
+    let mut text = "clusters:\n- {name: any, cluster: {server: 'https://any.example'}}\n\
+        - {name: spare, cluster: {server: 'https://spare.example', certificate-authority: spare.pem}}\ncontexts:\n"
+        .to_owned();
+    for name in ["a", "b", "c", "spare", "staging", "eu-west-1", "us-east-1"] {
+        let cluster = if name == "spare" { name } else { "any" };
+        text += &format!("- {{name: {name}, context: {{cluster: {cluster}}}}}\n");
+    }
+    let mut kubeconfig = Kubeconfig::parse(Path::new("/kube/config"), &text).map_err(|e| e.to_string())?;
+    kubeconfig.look_for_files(&|_| false);
+    Ok(kubeconfig)
 }
 
 fn said(name: &str, bytes: &[u8]) -> Vec<ConfigError> {
     let today = Some(jiff::civil::date(2026, 11, 21));
-    let given = Given { env: &env, contexts: Some(&contexts), today };
+    let given = Given { env: &env, kubeconfigs: Some(&kubeconfigs), today };
     match config::read(Path::new(name), bytes, &given) {
         Ok((_, findings)) => findings,
         Err(errors) => {
@@ -111,6 +122,7 @@ fn every_kind_of_error_has_an_example() {
         "duplicate-gate",
         "bake-twice",
         "missing-context",
+        "missing-file",
         "missing-key",
         "missing-rings",
         "env-not-set",

@@ -17,6 +17,8 @@ pub struct Kubeconfig {
     pub contexts: Vec<Context>,
     clusters: BTreeMap<String, Server>,
     users: BTreeMap<String, User>,
+    /// Files that are named and not there.
+    missing: BTreeSet<PathBuf>,
 }
 
 /// A context: a cluster and a user.
@@ -52,6 +54,8 @@ pub struct Needs {
     pub server: String,
     /// Certificates, keys and tokens that must be there.
     pub files: Vec<PathBuf>,
+    /// Those of them that are not.
+    pub missing: Vec<PathBuf>,
     /// Command of an exec plugin; with its path where it has one.
     pub exec: Option<String>,
 }
@@ -94,6 +98,7 @@ pub fn load(
             Err(error) => return Err(KubeconfigError { file: path, why: error.to_string() }),
         }
     }
+    merged.look_for_files(&|file| file.exists());
     Ok(merged)
 }
 
@@ -226,6 +231,12 @@ impl Kubeconfig {
         }
     }
 
+    /// Notes which of the files that clusters and users name are not there.
+    pub fn look_for_files(&mut self, exists: &dyn Fn(&Path) -> bool) {
+        let files = self.clusters.values().flat_map(|c| &c.files).chain(self.users.values().flat_map(|u| &u.files));
+        self.missing = files.filter(|f| !exists(f)).cloned().collect();
+    }
+
     /// Names of all contexts.
     pub fn names(&self) -> Vec<String> {
         self.contexts.iter().map(|c| c.name.clone()).collect()
@@ -246,8 +257,9 @@ impl Kubeconfig {
                 return Err(format!("context `{}` names user `{}`, which is not there", context.name, context.user));
             }
         };
-        let files = server.files.iter().chain(user.into_iter().flat_map(|u| &u.files)).cloned().collect();
-        Ok(Needs { server: safe(&server.url, 300), files, exec: user.and_then(|u| u.exec.clone()) })
+        let files: Vec<PathBuf> = server.files.iter().chain(user.into_iter().flat_map(|u| &u.files)).cloned().collect();
+        let missing = files.iter().filter(|f| self.missing.contains(*f)).cloned().collect();
+        Ok(Needs { server: safe(&server.url, 300), files, missing, exec: user.and_then(|u| u.exec.clone()) })
     }
 }
 
@@ -300,6 +312,9 @@ contexts:
         assert_eq!(a.files, [PathBuf::from("/etc/kube/ca.pem"), "/etc/kube/keys/me.pem".into()]);
         assert_eq!(a.exec.as_deref(), Some("/etc/kube/./login"));
         assert_eq!(merged.needs("b").unwrap().exec, None);
+        assert!(a.missing.is_empty());
+        merged.look_for_files(&|file| file.ends_with("ca.pem"));
+        assert_eq!(merged.needs("a").unwrap().missing, [PathBuf::from("/etc/kube/keys/me.pem")]);
         assert!(merged.needs("broken").unwrap_err().contains("user `nobody`"));
         assert!(merged.needs("c").unwrap_err().contains("no context `c`"));
     }

@@ -1,6 +1,6 @@
 //! Text to a checked configuration, or errors with file, line and fix.
 //!
-//! [`read`] is pure: it is given the bytes, the environment and the contexts. [`load`]
+//! [`read`] is pure: it is given the bytes, the environment and the kubeconfigs. [`load`]
 //! adds the files. The keys are in one table ([`keys`]), by which the reader, the JSON
 //! schema and the docs go.
 
@@ -23,7 +23,7 @@ mod tests;
 pub use error::{ConfigError, Severity, render_errors};
 pub use load::{Loaded, Place, SearchPaths, load, locate};
 pub use model::{
-    Config, Connection, Contexts, Given, KeyOverride, Login, PrometheusServer, Reach, Secret, SimulatedClock, Ui,
+    Config, Connection, Given, KeyOverride, Kubeconfigs, Login, PrometheusServer, Reach, Secret, SimulatedClock, Ui,
 };
 
 use source::{Source, Span};

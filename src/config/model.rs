@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::kubeconfig::Kubeconfig;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ClusterIx, PrometheusIx, Text};
 
@@ -165,16 +166,16 @@ impl Config {
     }
 }
 
-/// Lists the contexts of a kubeconfig (none: the default one), or says why it cannot be read.
-pub type Contexts<'a> = dyn Fn(Option<&Path>) -> Result<Vec<String>, String> + 'a;
+/// Reads a kubeconfig (none: the default one), or says why it cannot be read.
+pub type Kubeconfigs<'a> = dyn Fn(Option<&Path>) -> Result<Kubeconfig, String> + 'a;
 
 /// What the reader is told of the world.
 #[derive(Clone, Copy)]
 pub struct Given<'a> {
     /// Variables of the environment.
     pub env: &'a dyn Fn(&str) -> Option<String>,
-    /// The contexts there are; none: contexts are not checked.
-    pub contexts: Option<&'a Contexts<'a>>,
+    /// The kubeconfigs there are; none: contexts are not checked.
+    pub kubeconfigs: Option<&'a Kubeconfigs<'a>>,
     /// Today, to judge the age of capacities; none: not judged.
     pub today: Option<Date>,
 }
@@ -182,6 +183,6 @@ pub struct Given<'a> {
 impl Given<'_> {
     /// Knows the given environment and nothing else.
     pub fn env<'a>(env: &'a dyn Fn(&str) -> Option<String>) -> Given<'a> {
-        Given { env, contexts: None, today: None }
+        Given { env, kubeconfigs: None, today: None }
     }
 }

@@ -267,17 +267,28 @@ fn the_policy_hash_is_about_rules_not_about_words_or_this_machine() {
 
 #[test]
 fn a_context_that_is_not_there_is_said_with_those_that_are() {
-    let contexts = |path: Option<&Path>| match path {
-        None => Ok(vec!["staging".to_owned(), "prod-eu-west-1".to_owned()]),
-        Some(_) => Err("no such file".to_owned()),
+    let yaml = "
+clusters: [{name: c, cluster: {server: 'https://c.example', certificate-authority: ca.pem}}]
+contexts: [{name: staging, context: {cluster: c}}, {name: prod-eu-west-1, context: {cluster: c}},
+  {name: broken, context: {cluster: gone}}]
+";
+    let calls = std::cell::Cell::new(0);
+    let kubeconfigs = |path: Option<&Path>| {
+        calls.set(calls.get() + 1);
+        match path {
+            None => kubeconfig::Kubeconfig::parse(Path::new("/k/config"), yaml).map_err(|e| e.to_string()),
+            Some(_) => Err("no such file".to_owned()),
+        }
     };
-    let given = Given { contexts: Some(&contexts), ..Given::env(&given) };
-    let text = format!("{MINIMAL}\n[cluster.x]\nkubeconfig = \"k.yaml\"\n");
+    let given = Given { kubeconfigs: Some(&kubeconfigs), ..Given::env(&given) };
+    let text = format!("{MINIMAL}\n[cluster.x]\nkubeconfig = \"k.yaml\"\n[cluster.broken]\n");
     let errors = read(Path::new("/etc/gonogo/c.toml"), text.as_bytes(), &given).err().unwrap();
     let shown = render_errors(&errors, false);
     assert!(shown.contains("no context `eu-west-1`") && shown.contains("`prod-eu-west-1`"), "{shown}");
     assert!(shown.contains("cluster `x` cannot be read: no such file"), "{shown}");
+    assert!(shown.contains("names cluster `gone`, which has no server"), "{shown}");
     assert!(!shown.contains("no context `staging`"), "{shown}");
+    assert_eq!(calls.get(), 2);
 }
 
 #[test]

@@ -45,15 +45,13 @@ pub fn load(flag: Option<PathBuf>, check_contexts: bool) -> Result<Loaded, Vec<C
         path: PathBuf::from("gonogo.toml"),
         because: "there is neither --config, $GONOGO_CONFIG, $XDG_CONFIG_HOME nor $HOME",
     });
-    let contexts = |file: Option<&Path>| -> Result<Vec<String>, String> {
-        let files = match file {
-            Some(file) => vec![file.to_owned()],
-            None => Surroundings::read().kubeconfigs,
-        };
-        crate::io::connect::contexts(&files).map_err(|reason| reason.text().1.to_owned())
+    let list = variable("KUBECONFIG");
+    let home = variable("HOME").map(PathBuf::from);
+    let kubeconfigs = |file: Option<&Path>| {
+        config::kubeconfig::load(file, list.as_deref(), home.as_deref()).map_err(|error| error.to_string())
     };
     let today = Clock::host().wall().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let given = Given { env: &variable, contexts: check_contexts.then_some(&contexts), today: Some(today) };
+    let given = Given { env: &variable, kubeconfigs: check_contexts.then_some(&kubeconfigs), today: Some(today) };
     config::load(&place, &given)
 }
 

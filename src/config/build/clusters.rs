@@ -1,5 +1,10 @@
 //! `[cluster.NAME]`: API servers and how they are reached.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::super::error::Severity;
+use super::super::kubeconfig::Kubeconfig;
 use super::super::model::Connection;
 use super::super::reader::Table;
 use super::super::source::At;
@@ -46,9 +51,10 @@ impl Clusters {
 
 pub(super) fn read(build: &Build<'_>, root: Table<'_>) -> Clusters {
     let mut out = Clusters { names: Vec::new(), connections: Vec::new(), wishes: Vec::new() };
+    let mut read = Read::new();
     for (name, table) in root.named("cluster") {
         names::check(build.problems, "cluster", &name.value, name.at);
-        out.connections.push(connection(build, &name, table));
+        out.connections.push(connection(build, &name, table, &mut read));
         out.wishes.push(table.text("prometheus"));
         out.names.push(name);
     }
@@ -59,7 +65,10 @@ pub(super) fn read(build: &Build<'_>, root: Table<'_>) -> Clusters {
     out
 }
 
-fn connection(build: &Build<'_>, name: &At<String>, table: Table<'_>) -> Connection {
+/// Each kubeconfig is read once, however many clusters name it.
+type Read = BTreeMap<Option<PathBuf>, Result<Kubeconfig, String>>;
+
+fn connection(build: &Build<'_>, name: &At<String>, table: Table<'_>, read: &mut Read) -> Connection {
     let context = table.text("context");
     let kubeconfig = table.text("kubeconfig");
     if table.flag("in_cluster") == Some(true) {
@@ -72,20 +81,10 @@ fn connection(build: &Build<'_>, name: &At<String>, table: Table<'_>) -> Connect
         return Connection::InCluster;
     }
     let path = kubeconfig.as_ref().map(|k| build.path(&k.value));
-    let wanted = context.clone().unwrap_or_else(|| name.clone());
-    if let Some(contexts) = build.given.contexts {
-        match contexts(path.as_deref()) {
-            Ok(known) if known.contains(&wanted.value) => {}
-            Ok(known) => {
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                let fix = match did_you_mean(&wanted.value, known.iter().copied()) {
-                    Some(near) => format!("did you mean `context = \"{near}\"`? there is: {}", names::list(&known)),
-                    None if known.is_empty() => "the kubeconfig has no context at all".to_owned(),
-                    None => format!("write `context = \"…\"`; there is: {}", names::list(&known)),
-                };
-                let message = format!("the kubeconfig has no context `{}`", wanted.value);
-                build.problems.error("missing-context", wanted.at, message, fix);
-            }
+    let wanted = context.unwrap_or_else(|| name.clone());
+    if let Some(kubeconfigs) = build.given.kubeconfigs {
+        match read.entry(path.clone()).or_insert_with(|| kubeconfigs(path.as_deref())) {
+            Ok(known) => check_context(build, &wanted, known),
             Err(why) => {
                 let at = kubeconfig.as_ref().map_or(name.at, |k| k.at);
                 let message = format!("the kubeconfig of cluster `{}` cannot be read: {why}", name.value);
@@ -94,4 +93,29 @@ fn connection(build: &Build<'_>, name: &At<String>, table: Table<'_>) -> Connect
         }
     }
     Connection::Context { context: wanted.value.into(), kubeconfig: path }
+}
+
+/// Whether the kubeconfig has the context, and what that needs.
+fn check_context(build: &Build<'_>, wanted: &At<String>, kubeconfig: &Kubeconfig) {
+    let names = kubeconfig.names();
+    if !names.contains(&wanted.value) {
+        let known: Vec<&str> = names.iter().map(String::as_str).collect();
+        let fix = match did_you_mean(&wanted.value, known.iter().copied()) {
+            Some(near) => format!("did you mean `context = \"{near}\"`? there is: {}", names::list(&known)),
+            None if known.is_empty() => "the kubeconfig has no context at all".to_owned(),
+            None => format!("write `context = \"…\"`; there is: {}", names::list(&known)),
+        };
+        let message = format!("the kubeconfig has no context `{}`", wanted.value);
+        return build.problems.error("missing-context", wanted.at, message, fix);
+    }
+    let fix = "`kubectl config view` shows the context";
+    match kubeconfig.needs(&wanted.value) {
+        Err(why) => build.problems.error("bad-context", wanted.at, why, fix),
+        Ok(needs) => {
+            for file in needs.missing {
+                let message = format!("context `{}` needs {}, which is not there", wanted.value, file.display());
+                build.problems.put(Severity::Finding, "missing-file", wanted.at, message, fix);
+            }
+        }
+    }
 }
