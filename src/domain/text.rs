@@ -61,7 +61,8 @@ pub fn did_you_mean<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a st
         .into_iter()
         .map(|c| (distance(wrong, c), c))
         .min_by_key(|(d, _)| *d)
-        .filter(|(d, c)| *d <= (c.chars().count() / 3).max(1))
+        // Of a name of one letter nothing would be left to recognise.
+        .filter(|(d, c)| *d <= (c.chars().count() / 3).max(1) && *d < c.chars().count())
         .map(|(_, c)| c)
 }
 
@@ -109,6 +110,7 @@ mod tests {
     fn slips_are_guessed_and_nonsense_is_not() {
         assert_eq!(did_you_mean("regoins", ["regions", "rings"]), Some("regions"));
         assert_eq!(did_you_mean("zzz", ["regions", "rings"]), None);
+        assert_eq!(did_you_mean("b", ["a"]), None);
     }
 
     #[test]
