@@ -12,13 +12,15 @@ pub struct Chart {
     pub points: Vec<Option<f64>>,
     /// Lowest and highest of the baseline at the same moments.
     pub band: Vec<Option<(f64, f64)>>,
+    /// Value at the bottom.
+    pub low: f64,
     /// Value at the top.
     pub top: f64,
 }
 
 /// Draws a chart.
 pub fn chart(canvas: &mut Canvas<'_>, area: Rect, chart: &Chart) {
-    if area.width == 0 || area.height == 0 || chart.top.is_nan() || chart.top <= 0.0 {
+    if area.width == 0 || area.height == 0 || chart.top.is_nan() || chart.top <= chart.low {
         return;
     }
     let (columns, rows) = (usize::from(area.width), usize::from(area.height));
@@ -32,7 +34,7 @@ pub fn chart(canvas: &mut Canvas<'_>, area: Rect, chart: &Chart) {
             before = None;
             continue;
         };
-        let y = level(value, chart.top, dots);
+        let y = level(value, chart, dots);
         // A line from the point before, so that a jump stays one line.
         let (low, high) = before.map_or((y, y), |b| {
             if b < y {
@@ -62,7 +64,7 @@ fn band(canvas: &mut Canvas<'_>, area: Rect, chart: &Chart) {
     let rows = usize::from(area.height);
     for (column, x) in (area.left()..area.right()).enumerate() {
         let Some(Some((low, high))) = sample(&chart.band, column, usize::from(area.width)) else { continue };
-        let (low, high) = (level(*low, chart.top, rows), level(*high, chart.top, rows));
+        let (low, high) = (level(*low, chart, rows), level(*high, chart, rows));
         for row in low..=high {
             let y = area.bottom() - 1 - u16::try_from(row.min(rows - 1)).unwrap_or(0);
             canvas.cell(x, y, Role::Baseline, '░');
@@ -75,8 +77,8 @@ fn sample<T>(points: &[T], at: usize, of: usize) -> Option<&T> {
 }
 
 /// From 0 to `steps` - 1.
-fn level(value: f64, top: f64, steps: usize) -> usize {
-    let share = (value / top).clamp(0.0, 1.0);
+fn level(value: f64, chart: &Chart, steps: usize) -> usize {
+    let share = ((value - chart.low) / (chart.top - chart.low)).clamp(0.0, 1.0);
     ((share * (steps.saturating_sub(1)) as f64).round() as usize).min(steps.saturating_sub(1))
 }
 

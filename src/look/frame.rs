@@ -8,7 +8,7 @@ use super::role::Role;
 
 /// Draws a frame with a title in its upper border; gives the area inside.
 pub fn frame(canvas: &mut Canvas<'_>, area: Rect, title: &Line, focused: bool) -> Rect {
-    frame_in(canvas, area, title, if focused { Role::Accent } else { Role::Border })
+    frame_in(canvas, area, title, if focused { Role::Dim } else { Role::Border })
 }
 
 /// Draws a frame with borders in a role.

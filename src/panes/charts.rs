@@ -20,21 +20,25 @@ pub fn title(scene: &Scene<'_>) -> Line {
     }
 }
 
-/// Draws as many charts beside each other as fit.
+/// Draws as many charts beside each other as fit, in two rows where there is height.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let Some(service) = scene.service() else { return };
     if area.height < 4 || service.columns.is_empty() {
         return;
     }
-    let fit = usize::from((area.width / NARROWEST).max(1)).min(service.columns.len());
-    let each = area.width / u16::try_from(fit).unwrap_or(1);
     let compared = super::regions::compared(&service.columns).map(|c| c.name.clone());
     let mut shown: Vec<&Metric> = service.columns.iter().collect();
     // The compared column first, then the slowest latency, traffic, then the order of the file.
     shown.sort_by_key(|m| (Some(&m.name) != compared.as_ref(), !m.name.as_str().contains("99"), !m.is_traffic));
-    for (at, metric) in shown.into_iter().take(fit).enumerate() {
-        let x = area.x + each * u16::try_from(at).unwrap_or(0);
-        one(canvas, Rect { x, width: each.saturating_sub(2), ..area }, scene, metric);
+    let beside = usize::from((area.width / NARROWEST).max(1));
+    let rows = if area.height >= 16 && shown.len() > beside { 2 } else { 1 };
+    let beside = beside.min(shown.len().div_ceil(rows));
+    let of = |n: usize| u16::try_from(n).unwrap_or(1).max(1);
+    let (wide, high) = (area.width / of(beside), area.height / of(rows));
+    for (at, metric) in shown.into_iter().take(beside * rows).enumerate() {
+        let (column, row) = (of(at % beside + 1) - 1, of(at / beside + 1) - 1);
+        let place = Rect { x: area.x + wide * column, y: area.y + high * row, width: wide.saturating_sub(2), height: high };
+        one(canvas, place, scene, metric);
     }
 }
 
@@ -56,17 +60,20 @@ fn one(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, metric: &Metric) 
         return;
     }
     let band = band(scene, name, points.len());
-    let highest = points.iter().flatten().copied().chain(band.iter().flatten().map(|(_, h)| *h));
-    let top = highest.filter(|v| v.is_finite()).fold(0.0, f64::max) * 1.15;
+    let all = || points.iter().flatten().copied().chain(band.iter().flatten().flat_map(|(l, h)| [*l, *h])).filter(|v| v.is_finite());
+    let top = all().fold(0.0, f64::max) * 1.1;
+    // From zero, unless everything is far from it: then the differences would be lost.
+    let least = all().fold(f64::INFINITY, f64::min);
+    let low = if least.is_finite() && least > top * 0.5 { least * 0.9 } else { 0.0 };
     let axis = 7.min(plot.width / 3);
     let scale = |v: f64| metric.unit.show(v);
     canvas.put_right(plot.x, plot.y, axis, Role::Dim, &scale(top));
-    canvas.put_right(plot.x, plot.bottom() - 1, axis, Role::Dim, "0");
+    canvas.put_right(plot.x, plot.bottom() - 1, axis, Role::Dim, &if low > 0.0 { scale(low) } else { "0".to_owned() });
     let inner = Rect { x: plot.x + axis + 1, width: plot.width.saturating_sub(axis + 1), ..plot };
     for y in inner.top()..inner.bottom() {
         canvas.cell(inner.x.saturating_sub(1), y, Role::Border, '│');
     }
-    chart(canvas, inner, &Chart { points, band, top });
+    chart(canvas, inner, &Chart { points, band, low, top });
     if region.is_stale(scene.clock) {
         canvas.over(area, Role::Stale);
     }

@@ -96,7 +96,7 @@ fn operation_lines(scene: &Scene<'_>, operation: &Operation, full: bool) -> Vec<
 
 /// `20 Nov 15:51  promote ring-1  settled 2m48s  oncall`
 pub fn operation_line(scene: &Scene<'_>, operation: &Operation) -> Line {
-    let line = Line::of(Role::Dim, format!("{}  ", utc_minute(operation.started.wall)))
+    let line = Line::of(Role::Dim, format!("{:>12}  ", utc_minute(operation.started.wall)))
         .add(Role::Text, operation.plan.title.to_string());
     let took = |until: crate::domain::stamp::Stamp| {
         short(SignedDuration::try_from(until.since(operation.started)).unwrap_or(SignedDuration::MAX))
@@ -159,7 +159,7 @@ fn fact_line(region: &str, fact: &Fact) -> Option<Line> {
         Body::Note { text } => (Sign::Quiet, format!("{region}: {text}")),
     };
     Some(
-        Line::of(Role::Dim, format!("{}  ", utc_minute(fact.at)))
+        Line::of(Role::Dim, format!("{:>12}  ", utc_minute(fact.at)))
             .add(sign.role(), format!("{} ", sign.glyph()))
             .add(Role::Text, text)
             .add(Role::Dim, format!("  {}", fact.by)),

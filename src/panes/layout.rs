@@ -112,7 +112,7 @@ fn framed_panes(scene: &Scene<'_>, timeline: &timeline::State, body: Rect, size:
     let regions = regions.min(left.saturating_sub(below).max(left / 2).max(5));
     panes.push((Pane::Regions, stack.take(regions)));
     if size == Size::Large && stack.area.height >= 18 {
-        let charts = (stack.area.height / 2).clamp(9, 16);
+        let charts = stack.area.height.saturating_sub(12).clamp(9, 24);
         panes.push((Pane::Charts, stack.take(charts)));
     }
     let rest = stack.rest();

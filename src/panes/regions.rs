@@ -191,6 +191,8 @@ fn cell(scene: &Scene<'_>, at: RegionIx, kind: &Kind<'_>, baseline: &Baseline, t
         Kind::Ready => ready(&region),
         Kind::Share => match region.view.and_then(|v| v.share) {
             Some(share) => Cell::new(Role::Text, Unit::Ratio.show(share)),
+            // Live traffic does not reach a region without a route.
+            None if region.spec.route.is_none() => Cell::new(Role::Dim, "–"),
             None => Cell::new(Role::NoData, "?"),
         },
         Kind::Weight => match region.view.and_then(|v| v.weight) {
@@ -198,7 +200,7 @@ fn cell(scene: &Scene<'_>, at: RegionIx, kind: &Kind<'_>, baseline: &Baseline, t
             None => Cell::new(Role::Dim, if region.spec.route.is_some() { "?" } else { "–" }),
         },
         Kind::Metric(metric) => reading(region.state.current.get(metric.name.as_str()), metric, scene.now()),
-        Kind::Delta(metric) => delta(&region, metric, baseline),
+        Kind::Delta(metric) => delta(scene, &region, metric, baseline),
         Kind::Worst(metric) => worst_hour(&region, metric),
         Kind::Spark(metric) => {
             let points = region.state.history.get(metric.name.as_str()).map(Vec::as_slice).unwrap_or_default();
@@ -305,14 +307,16 @@ impl Baseline {
     }
 }
 
-fn delta(region: &RegionScene<'_>, metric: &Metric, baseline: &Baseline) -> Cell {
+fn delta(scene: &Scene<'_>, region: &RegionScene<'_>, metric: &Metric, baseline: &Baseline) -> Cell {
     let Some(view) = region.view else { return Cell::new(Role::Dim, "–") };
     let none = Cell::new(Role::Dim, "–");
+    // A region without live traffic is no match for those that have it.
+    let measured = scene.service().is_some_and(|s| s.traffic_column().is_some());
+    let alike = !measured || view.share.is_some_and(|s| s > 0.0);
     match (view.on_new, baseline.value, region.state.current.get(metric.name.as_str())) {
         (Some(false), Some(_), Some((_, Ok(_)))) => Cell::new(Role::Dim, "base"),
-        // A region without live traffic is no match for those that have it.
         (Some(true), Some(base), Some((_, Ok(value))))
-            if base > 0.0 && view.share.is_none_or(|s| s > 0.0) && baseline.of.as_ref() == Some(&metric.name) =>
+            if base > 0.0 && alike && baseline.of.as_ref() == Some(&metric.name) =>
         {
             let change = value / base - 1.0;
             let worse = match metric.better {

@@ -98,7 +98,12 @@ fn axis_for(scene: &Scene<'_>, state: &State, width: u16) -> Axis {
     let segments = scene.view().map(|v| v.segments.as_slice()).unwrap_or_default();
     let eta = scene.view().and_then(|v| v.eta);
     let ready = scene.view().into_iter().flat_map(|v| &v.rings).filter_map(|r| r.ready_at);
-    let first = segments.iter().filter(|s| !s.projected).map(|s| s.from).min();
+    // The release on the board, from its first deploy; all that is known where there is none.
+    let version = scene.view().and_then(|v| v.release.to.as_ref());
+    let of_release = |s: &&Segment| !s.projected && s.version.is_some() && s.version.as_ref() == version;
+    let begun = |s: &&Segment| matches!(s.kind, SegmentKind::Deploy | SegmentKind::Promoted | SegmentKind::Bake);
+    let first = segments.iter().filter(of_release).filter(begun).map(|s| s.from).min();
+    let first = first.or_else(|| segments.iter().filter(|s| !s.projected).map(|s| s.from).min());
     let last = segments.iter().filter_map(|s| s.to).chain(eta).chain(ready).max();
     Axis::fit(scene.now(), first, last, state.zoom, state.pan, width)
 }

@@ -33,8 +33,14 @@ fn clock(app: &App, width: u16) -> Line {
 struct Part {
     /// Longest first.
     ways: Vec<Line>,
-    /// What gives way first has the highest number.
-    gives_way: u8,
+    /// For each step to a shorter way, how gladly it is taken: the highest number goes first.
+    gives_way: Vec<u8>,
+}
+
+impl Part {
+    fn new(ways: Vec<Line>, gives_way: &[u8]) -> Self {
+        Self { ways, gives_way: gives_way.to_vec() }
+    }
 }
 
 /// The line in so many columns.
@@ -53,7 +59,7 @@ pub fn line(app: &App, width: u16) -> Line {
             .iter()
             .enumerate()
             .filter(|(at, way)| **way < shortest(*at))
-            .max_by_key(|(at, _)| (parts.get(*at).map_or(0, |p| p.gives_way), *at))
+            .max_by_key(|(at, way)| (parts.get(*at).and_then(|p| p.gives_way.get(**way)).copied().unwrap_or(0), *at))
             .map(|(at, _)| at);
         let Some(way) = next.and_then(|at| chosen.get_mut(at)) else { break };
         *way += 1;
@@ -86,17 +92,17 @@ fn parts(app: &App) -> Vec<Part> {
 fn name(app: &App) -> Part {
     let service = app.scene().service().map_or("?", |s| s.name.as_str());
     let full = Line::of(Role::Dim, "gonogo · ").add(Role::Strong, service);
-    Part { ways: vec![full, Line::of(Role::Strong, service)], gives_way: 5 }
+    Part::new(vec![full, Line::of(Role::Strong, service)], &[8])
 }
 
 fn badges(app: &App) -> Vec<Part> {
-    let badge = |text: &str| Part { ways: vec![Line::of(Role::Alarm, format!(" {text} "))], gives_way: 0 };
+    let badge = |text: &str| Part::new(vec![Line::of(Role::Alarm, format!(" {text} "))], &[]);
     let mut badges = Vec::new();
     match &app.setup.mode {
         Mode::Console => {}
         Mode::ReadOnly(_) => badges.push(badge("READ-ONLY")),
         Mode::Watch { .. } => {
-            badges.push(Part { ways: vec![Line::of(Role::Accent, "WATCH"), Line::new()], gives_way: 9 });
+            badges.push(Part::new(vec![Line::of(Role::Accent, "WATCH"), Line::new()], &[12]));
         }
         Mode::Replay => badges.push(badge("REPLAY")),
     }
@@ -109,7 +115,7 @@ fn badges(app: &App) -> Vec<Part> {
 
 fn release(app: &App) -> Part {
     let scene = app.scene();
-    let Some(view) = scene.view() else { return Part { ways: vec![Line::new()], gives_way: 0 } };
+    let Some(view) = scene.view() else { return Part::new(vec![Line::new()], &[]) };
     let release = &view.release;
     let versions = match (&release.from, &release.to) {
         (Some(from), Some(to)) if from != to => {
@@ -118,6 +124,10 @@ fn release(app: &App) -> Part {
         (Some(version), _) | (None, Some(version)) => Line::of(Role::Text, version.to_string()),
         (None, None) => Line::new(),
     };
+    // The hold itself says so, in its own part.
+    if release.phase == ReleasePhase::Held && !view.holds.is_empty() {
+        return Part::new(vec![versions, Line::new()], &[4]);
+    }
     let sign = Sign::of_release(release.phase);
     let role = if release.phase == ReleasePhase::Steady { Role::Dim } else { sign.role() };
     let ring = release.ring.map(|r| format!(" {}", scene.ring_name(r))).unwrap_or_default();
@@ -125,7 +135,9 @@ fn release(app: &App) -> Part {
     let gap = if versions.spans.is_empty() { "" } else { "   " };
     let full = versions.clone().add(Role::Dim, gap).join(word.clone());
     let tight = versions.add(Role::Dim, if gap.is_empty() { "" } else { " " }).join(word.clone());
-    Part { ways: vec![full, tight, word], gives_way: 3 }
+    let short = Line::of(role, format!("{} {}", sign.glyph(), release_word(release.phase)));
+    let glyph = Line::of(role, sign.glyph().to_string());
+    Part::new(vec![full, tight, word, short, glyph], &[7, 4, 3, 1])
 }
 
 /// `‖ HELD ring-2 by oncall 4m05s “reason”`; a hold that is not yet a majority's says so.
@@ -145,15 +157,13 @@ fn holds(app: &App) -> Vec<Part> {
     let reason = if hold.reason.is_empty() { String::new() } else { format!(" “{}”", hold.reason) };
     let by = format!(" by {}", hold.by);
     let way = |text: String| Line::of(Role::Held, text);
-    vec![Part {
-        ways: vec![
-            way(format!("{head}{by}{age}{reason}")),
-            way(format!("{head}{by}{age}")),
-            way(head),
-            way(format!("{glyph} {many} HELD")),
-        ],
-        gives_way: 4,
-    }]
+    let ways = vec![
+        way(format!("{head}{by}{age}{reason}")),
+        way(format!("{head}{by}{age}")),
+        way(head),
+        way(format!("{glyph} {many} HELD")),
+    ];
+    vec![Part::new(ways, &[6, 5, 2])]
 }
 
 fn unreachable(app: &App) -> Vec<Part> {
@@ -181,7 +191,7 @@ fn unreachable(app: &App) -> Vec<Part> {
         let names: Vec<&str> = lost.iter().map(|r| r.spec.name.as_str()).collect();
         vec![way(format!("{count}: {}", names.join(", "))), way(count)]
     };
-    vec![Part { ways, gives_way: 4 }]
+    vec![Part::new(ways, &[5, 2])]
 }
 
 fn alarms(app: &App) -> Vec<Part> {
@@ -189,10 +199,8 @@ fn alarms(app: &App) -> Vec<Part> {
     let Some(first) = view.alarms.first() else { return Vec::new() };
     let more = if view.alarms.len() > 1 { format!(" (+{})", view.alarms.len() - 1) } else { String::new() };
     let short = format!("! {} alarm(s): x", view.alarms.len());
-    vec![Part {
-        ways: vec![Line::of(Role::Watch, format!("! {first}{more}")), Line::of(Role::Watch, short)],
-        gives_way: 6,
-    }]
+    let ways = vec![Line::of(Role::Watch, format!("! {first}{more}")), Line::of(Role::Watch, short), Line::of(Role::Watch, "!")];
+    vec![Part::new(ways, &[9, 4])]
 }
 
 fn exposure(app: &App) -> Vec<Part> {
@@ -200,7 +208,7 @@ fn exposure(app: &App) -> Vec<Part> {
     if matches!(view.release.phase, ReleasePhase::Steady | ReleasePhase::Unknown) {
         return Vec::new();
     }
-    let part = |long: Line, short: Line| Part { ways: vec![long, short, Line::new()], gives_way: 7 };
+    let part = |long: Line, short: Line| Part::new(vec![long, short, Line::new()], &[11, 10]);
     match view.exposure {
         None => vec![part(Line::of(Role::NoData, "exposure ?"), Line::new())],
         Some(share) => {
@@ -219,8 +227,6 @@ fn last_raised(app: &App) -> Vec<Part> {
     if old {
         return Vec::new();
     }
-    vec![Part {
-        ways: vec![Line::of(Role::Dim, long), Line::of(Role::Dim, format!("raised by {}", raised.by)), Line::new()],
-        gives_way: 8,
-    }]
+    let ways = vec![Line::of(Role::Dim, long), Line::of(Role::Dim, format!("raised by {}", raised.by)), Line::new()];
+    vec![Part::new(ways, &[14, 13])]
 }

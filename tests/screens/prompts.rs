@@ -18,7 +18,7 @@ use super::stage::Stage;
 const PROMOTE: Verb = Verb::Promote { to: None, without_wait: false };
 
 /// A prompt that was opened with `key`, then got its plan.
-fn opened(key: &str, size: (u16, u16), change: impl Fn(&mut Plan), checking: usize) -> Stage {
+pub fn opened(key: &str, size: (u16, u16), change: impl Fn(&mut Plan), checking: usize) -> Stage {
     let mut stage = Stage::normal(size);
     stage.keys(key);
     planned(&mut stage, if key == "P" { PROMOTE } else { Verb::RollBack { to_revision: None } }, change, checking);

@@ -88,10 +88,11 @@ fn roles(buffer: &Buffer) -> String {
             if let Some(ground) = ground {
                 name = format!("{name}+{}", ground.name());
             }
-            // A blank inside a run belongs to it.
-            let blank = cell.symbol() == " " && name.is_empty();
+            // A blank inside a run belongs to it, on the same ground.
+            let ground = |n: &str| n.split_once('+').map(|(_, g)| g.to_owned());
             match runs.last_mut() {
-                Some((last, _, end)) if *last == name || (blank && !last.contains('+')) => *end = x,
+                Some((last, _, end)) if *last == name => *end = x,
+                Some((last, _, end)) if cell.symbol() == " " && ground(last) == ground(&name) => *end = x,
                 _ => runs.push((name, x, x)),
             }
         }
