@@ -238,12 +238,8 @@ impl World {
     pub fn with(fleet: Fleet) -> Self {
         let fleet = Arc::new(fleet);
         let now = Stamp { wall: NOW.parse().unwrap(), mono: Duration::from_secs(1_000) };
-        let setting = Setting {
-            operator: "ana@console".into(),
-            seed: 7,
-            may_keep: false,
-            refresh: std::time::Duration::from_secs(15),
-        };
+        let setting =
+            Setting { operator: "ana@console".into(), seed: 7, may_keep: false, refresh: Duration::from_secs(15) };
         let mut world = Self {
             engine: Engine::new(fleet.clone(), setting, now),
             fleet,
@@ -292,8 +288,7 @@ impl World {
         world.objects = self.objects;
         world.owned = self.owned;
         world.now = self.now;
-        let setting =
-            Setting { operator: "ana@console".into(), seed: 8, may_keep, refresh: std::time::Duration::from_secs(15) };
+        let setting = Setting { operator: "ana@console".into(), seed: 8, may_keep, refresh: Duration::from_secs(15) };
         world.engine = Engine::new(world.fleet.clone(), setting, world.now);
         for cluster in 0..world.fleet.clusters.len() {
             world.hear(cluster.into());

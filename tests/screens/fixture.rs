@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gonogo::domain::change::{ApiType, Change, ObjectRef, PatchKind};
+use gonogo::domain::finding::Finding;
 use gonogo::domain::fleet::{
     Better, Capacity, Cluster, Column, Fleet, QueryText, Region, Ring, RouteRef, Service, Unit, VersionFrom,
     WorkloadRef,
 };
 use gonogo::domain::gate::{BakeSource, BakeStart};
 use gonogo::domain::id::{ClusterUid, ColumnName, RegionIx, RingIx, ServiceIx};
-use gonogo::domain::change::{ApiType, Change, ObjectRef, PatchKind};
-use gonogo::domain::finding::Finding;
 use gonogo::domain::intent::{Intent, Target, Verb};
 use gonogo::domain::link::{Link, LostReason};
-use gonogo::domain::plan::{Blast, DiffLine, Expectation, Plan, PlanId, Step, Write, WriteRole};
 use gonogo::domain::metric::Windows;
+use gonogo::domain::plan::{Blast, DiffLine, Expectation, Plan, PlanId, Step, Write, WriteRole};
 use gonogo::domain::record::{Body, Fact, FactId, HoldInForce, Move, RegionRecord, Scope};
 use gonogo::domain::stamp::{Stamp, Stamped, Timestamp};
 use gonogo::domain::verdict::{Judgement, RingVerdict, Verdict};
@@ -173,7 +173,13 @@ pub fn workload(version: &str, replicas: u32) -> Workload {
         template: digest(version),
         version: Version(version.into()),
         image: Some(Image::parse(&format!("registry.example/webapp:{version}@sha256:91a0b1c2d3e4f5"))),
-        replicas: Replicas { desired: replicas, total: replicas, updated: replicas, ready: replicas, available: replicas },
+        replicas: Replicas {
+            desired: replicas,
+            total: replicas,
+            updated: replicas,
+            ready: replicas,
+            available: replicas,
+        },
         paused: false,
         progress: Progress { reason: Some("NewReplicaSetAvailable".into()), ..Progress::default() },
         phase: Phase::Complete,
@@ -200,7 +206,8 @@ pub fn region_state(at_index: usize, place: &Place, version: &str) -> RegionStat
         ("CPU", 0.42 - 0.02 * at_index as f64),
         ("mem", 0.68 - 0.01 * at_index as f64),
     ];
-    let mut state = RegionState { workload: Some(workload(version, place.2)), record_listed: true, ..RegionState::default() };
+    let mut state =
+        RegionState { workload: Some(workload(version, place.2)), record_listed: true, ..RegionState::default() };
     for (name, value) in values {
         state.current.insert(name.into(), (sampled, Ok(value)));
         state.history.insert(name.into(), history(value, at_index));
@@ -214,8 +221,22 @@ pub fn region_state(at_index: usize, place: &Place, version: &str) -> RegionStat
         state.windows.insert("errors".into(), Windows(windows));
     }
     state.revisions = vec![
-        Revision { name: "webapp-7d9".into(), number: 14, hash: "7d9".into(), created: Some(at("19 15:51:00")), reused: false, cause: Some("gonogo promote".into()) },
-        Revision { name: "webapp-5f4".into(), number: 13, hash: "5f4".into(), created: Some(at("02 09:00:00")), reused: false, cause: None },
+        Revision {
+            name: "webapp-7d9".into(),
+            number: 14,
+            hash: "7d9".into(),
+            created: Some(at("19 15:51:00")),
+            reused: false,
+            cause: Some("gonogo promote".into()),
+        },
+        Revision {
+            name: "webapp-5f4".into(),
+            number: 13,
+            hash: "5f4".into(),
+            created: Some(at("02 09:00:00")),
+            reused: false,
+            cause: None,
+        },
     ];
     if at_index == 1 {
         state.happenings.push(Happening { at: at("20 14:31:50"), what: Happened::Settled });
@@ -240,7 +261,13 @@ pub fn region_view(on_new: bool, share: f64, routed: bool) -> RegionView {
     }
 }
 
-fn ring_view(phase: RingPhase, version: &str, settled: Option<&str>, verdict: Verdict, ready: Option<&str>) -> RingView {
+fn ring_view(
+    phase: RingPhase,
+    version: &str,
+    settled: Option<&str>,
+    verdict: Verdict,
+    ready: Option<&str>,
+) -> RingView {
     RingView {
         runs: RingRuns::One(Version(version.into())),
         phase,
@@ -253,12 +280,20 @@ fn ring_view(phase: RingPhase, version: &str, settled: Option<&str>, verdict: Ve
 }
 
 pub fn segment(region: u32, kind: SegmentKind, from: &str, to: Option<&str>, projected: bool) -> Segment {
-    Segment { region: RegionIx(region), kind, from: at(from), to: to.map(at), version: Some(Version("v2.1.0".into())), projected }
+    Segment {
+        region: RegionIx(region),
+        kind,
+        from: at(from),
+        to: to.map(at),
+        version: Some(Version("v2.1.0".into())),
+        projected,
+    }
 }
 
 pub fn question() -> Question {
     let go = |cell: &str| Some(Judgement::new(Verdict::Go, cell, format!("ap-south-1: {cell} is within bounds")));
-    let mut bake = Judgement::new(Verdict::Wait, "1h22m", "ap-south-1 has baked 22h38m of 24h00m").until(at("20 15:54:00"));
+    let mut bake =
+        Judgement::new(Verdict::Wait, "1h22m", "ap-south-1 has baked 22h38m of 24h00m").until(at("20 15:54:00"));
     bake.evidence.push("template 3f2a91bc settled 19 Nov 15:54 UTC by the workload's condition".into());
     let mut baseline = Judgement::new(Verdict::Findings, "+50 %", "errors in ap-south-1 are 50 % above the baseline");
     baseline.findings.push(gonogo::domain::finding::Finding::new(
@@ -272,7 +307,10 @@ pub fn question() -> Question {
         version: Version("v2.1.0".into()),
         verdict: Verdict::Wait,
         sentence: "1h22m of bake left; 1 approval missing (release-team)".into(),
-        gates: ["ready", "bake", "errors", "p99", "baseline", "freshness", "approval"].iter().map(|g| (*g).into()).collect(),
+        gates: ["ready", "bake", "errors", "p99", "baseline", "freshness", "approval"]
+            .iter()
+            .map(|g| (*g).into())
+            .collect(),
         rows: vec![
             QuestionRow {
                 ring: RingIx(1),
@@ -282,7 +320,15 @@ pub fn question() -> Question {
             QuestionRow {
                 ring: RingIx(2),
                 region: None,
-                cells: vec![None, None, None, None, None, None, Some(Judgement::new(Verdict::Wait, "1 of 2", "one approval of two"))],
+                cells: vec![
+                    None,
+                    None,
+                    None,
+                    None,
+                    None,
+                    None,
+                    Some(Judgement::new(Verdict::Wait, "1 of 2", "one approval of two")),
+                ],
             },
         ],
     }
@@ -454,7 +500,22 @@ pub fn renamed(name: &dyn Fn(&str) -> String) -> Engine {
 
 /// A fleet of many services of many regions.
 pub fn large() -> Engine {
-    let regions: Vec<(String, usize)> = (0..200).map(|i| (format!("region-{i:03}"), if i < 2 { 0 } else if i < 20 { 1 } else if i < 80 { 2 } else { 3 })).collect();
+    let regions: Vec<(String, usize)> = (0..200)
+        .map(|i| {
+            (
+                format!("region-{i:03}"),
+                if i < 2 {
+                    0
+                } else if i < 20 {
+                    1
+                } else if i < 80 {
+                    2
+                } else {
+                    3
+                },
+            )
+        })
+        .collect();
     let services = ["webapp", "payments", "search", "mail", "login"];
     let mut engine = engine(fleet(services.iter().map(|s| service(s, &regions, &RINGS)).collect()));
     for (index, state) in engine.services.iter_mut().enumerate() {
@@ -512,7 +573,11 @@ pub fn plan(id: PlanId, verb: Verb, findings: Vec<Finding>) -> Plan {
                     from: image("v2.0.0", "91a0b1c2d3e4f5061728394a5b6c7d8e"),
                     to: image("v2.1.0", "c07d1e2f3a4b5c6d7e8f90a1b2c3d4e5"),
                 },
-                DiffLine { field: "annotation kubernetes.io/change-cause".into(), from: None, to: Some(json!("gonogo promote v2.1.0")) },
+                DiffLine {
+                    field: "annotation kubernetes.io/change-cause".into(),
+                    from: None,
+                    to: Some(json!("gonogo promote v2.1.0")),
+                },
             ],
             expect: vec![Expectation::Settled(digest("v2.1.0"))],
             limit: Duration::from_secs(600),

@@ -1,0 +1,266 @@
+//! Translators against objects as clusters show them: YAML in, our words out.
+//!
+//! One runner over the tables of kinds and providers: an entry without fixtures fails.
+//! `GONOGO_BLESS=1` writes the expected texts anew; read the difference before landing it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use gonogo::domain::fleet::{RouteRef, VersionFrom};
+use gonogo::domain::id::ClusterIx;
+use gonogo::domain::workload::{Phase, Progressing};
+use gonogo::kinds::{self, ReadHow, WorkloadKind};
+use gonogo::sim::patch;
+use gonogo::traffic::{self, TrafficProvider};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn folder(table: &str, name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(table).join(name.to_lowercase())
+}
+
+/// Fixtures of one entry: name, JSON bytes, and where the expected text is.
+fn fixtures(table: &str, entry: &str) -> Vec<(String, Vec<u8>, PathBuf)> {
+    let folder = folder(table, entry);
+    let listed =
+        std::fs::read_dir(&folder).unwrap_or_else(|_| panic!("{entry} has no fixtures in {}", folder.display()));
+    let mut found: Vec<_> = listed
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "yaml"))
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let value: Value = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, value.to_string().into_bytes(), path.with_extension("txt"))
+        })
+        .collect();
+    found.sort();
+    assert!(found.len() >= 5, "{entry} has only {} fixtures", found.len());
+    assert!(found.iter().any(|(name, ..)| name.starts_with("garbage")), "{entry} has no garbage among its fixtures");
+    found
+}
+
+/// Compares with the expected text beside the fixture.
+fn golden(wrong: &mut Vec<String>, name: &str, path: &Path, text: &str) {
+    if std::env::var_os("GONOGO_BLESS").is_some() {
+        std::fs::write(path, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    if expected != text {
+        wrong.push(format!("{name}\n--- expected\n{expected}+++ read\n{text}"));
+    }
+}
+
+fn how(namespace: &str, name: &str) -> Option<ReadHow> {
+    ((namespace, name) == ("shop", "webapp"))
+        .then(|| ReadHow { container: "web".into(), version_from: VersionFrom::Image })
+}
+
+fn read_workload(kind: &dyn WorkloadKind, object: &[u8]) -> String {
+    let named = match kind.read(object, &how) {
+        Err(e) => return format!("error: {e}\n"),
+        Ok(None) => return "not asked for\n".to_owned(),
+        Ok(Some(named)) => named,
+    };
+    let w = named.workload;
+    let r = w.replicas;
+    let mut out = String::new();
+    let mut line = |name: &str, value: String| writeln!(out, "{name}: {value}").unwrap();
+    line("object", format!("{}/{} uid {}", named.namespace, named.name, w.uid));
+    line("generation", format!("{} observed {}", w.generation, w.observed_generation));
+    line("version", format!("{} template {}", w.version, w.template.short()));
+    line("image", w.image.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string));
+    line("phase", format!("{}{}", w.phase.word(), if w.paused { ", paused" } else { "" }));
+    line(
+        "replicas",
+        format!(
+            "{} desired, {} total, {} updated, {} ready, {} available",
+            r.desired, r.total, r.updated, r.ready, r.available
+        ),
+    );
+    let or_none = |t: Option<String>| t.unwrap_or_else(|| "none".to_owned());
+    line("progressing", or_none(w.progress.reason.as_ref().map(|t| format!("{t} at {:?}", w.progress.updated))));
+    line("completed", or_none(w.completed_at().map(|t| t.to_string())));
+    line("deadline", or_none(w.progress.deadline.map(|d| format!("{} s", d.as_secs()))));
+    line("failure", or_none(w.progress.failure.as_ref().map(ToString::to_string)));
+    line("revision", or_none(w.revision.map(|r| r.to_string())));
+    line("cause", or_none(w.change_cause.as_ref().map(ToString::to_string)));
+    line("owner", or_none(w.owner.as_ref().map(|o| format!("{} {}", o.tool.name(), o.name))));
+    out
+}
+
+#[test]
+fn every_kind_reads_its_fixtures_as_expected() {
+    let mut wrong = Vec::new();
+    for kind in kinds::KINDS {
+        for (name, object, path) in fixtures("kinds", kind.name()) {
+            let text = read_workload(*kind, &object);
+            assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{name}: hostile text gets through: {text:?}");
+            golden(&mut wrong, &name, &path, &text);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What `kubectl rollout status` decides, written down once more from its documentation: in this
+/// order, and neither `spec.paused` nor Available is looked at.
+fn rollout_status(object: &Value) -> Phase {
+    let number = |path: &str| object.pointer(path).and_then(Value::as_i64).unwrap_or(0);
+    let (updated, total) = (number("/status/updatedReplicas"), number("/status/replicas"));
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let missed = |c: &Value| c["type"] == "Progressing" && c["reason"] == "ProgressDeadlineExceeded";
+    if number("/metadata/generation") > number("/status/observedGeneration") {
+        Phase::Unobserved
+    } else if conditions.iter().any(missed) {
+        Phase::DeadlineExceeded
+    } else if object.pointer("/spec/replicas").and_then(Value::as_i64).is_some_and(|wanted| updated < wanted) {
+        Phase::Progressing(Progressing::Updating)
+    } else if total > updated {
+        Phase::Progressing(Progressing::Terminating)
+    } else if number("/status/availableReplicas") < updated {
+        Phase::Progressing(Progressing::Availability)
+    } else {
+        Phase::Complete
+    }
+}
+
+#[test]
+fn the_phase_of_a_deployment_is_what_kubectl_rollout_status_decides() {
+    let kind = kinds::kind("Deployment").unwrap();
+    let mut seen = Vec::new();
+    for (name, object, _) in fixtures("kinds", "Deployment") {
+        if let Ok(Some(named)) = kind.read(&object, &how) {
+            let value: Value = serde_json::from_slice(&object).unwrap();
+            assert_eq!(named.workload.phase, rollout_status(&value), "{name}");
+            seen.push(named.workload.phase);
+        }
+    }
+    for phase in [
+        Phase::Unobserved,
+        Phase::DeadlineExceeded,
+        Phase::Progressing(Progressing::Updating),
+        Phase::Progressing(Progressing::Terminating),
+        Phase::Progressing(Progressing::Availability),
+        Phase::Complete,
+    ] {
+        assert!(seen.contains(&phase), "no fixture shows {phase:?}");
+    }
+}
+
+#[test]
+fn what_a_kind_writes_to_pause_it_reads_as_paused() {
+    for kind in kinds::KINDS {
+        let Some(operations) = kind.pause(true) else { continue };
+        for (name, object, _) in fixtures("kinds", kind.name()) {
+            if !matches!(kind.read(&object, &how), Ok(Some(_))) {
+                continue;
+            }
+            let mut value: Value = serde_json::from_slice(&object).unwrap();
+            for (operations, paused) in [(operations.clone(), true), (kind.pause(false).unwrap(), false)] {
+                patch::json::apply(&mut value, &Value::Array(operations)).unwrap();
+                let read = kind.read(value.to_string().as_bytes(), &how).unwrap().unwrap().workload;
+                assert_eq!(read.paused, paused, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_template_that_is_tested_is_the_one_whose_digest_is_read() {
+    for kind in kinds::KINDS {
+        for (name, object, _) in fixtures("kinds", kind.name()) {
+            let Ok(Some(named)) = kind.read(&object, &how) else { continue };
+            let value: Value = serde_json::from_slice(&object).unwrap();
+            let template = kind.template(&value).unwrap();
+            assert_eq!(Some(template), value.pointer(kind.template_pointer()), "{name}");
+            assert_eq!(gonogo::domain::version::TemplateDigest::of(template), named.workload.template, "{name}");
+        }
+    }
+}
+
+fn read_route(provider: &dyn TrafficProvider, object: &[u8]) -> String {
+    let named = match provider.read(object) {
+        Err(e) => return format!("error: {e}\n"),
+        Ok(named) => named,
+    };
+    let mut out = format!("object: {}/{} uid {}\n", named.namespace, named.name, named.route.uid);
+    for (at, rule) in named.route.rules.iter().enumerate() {
+        let weights: Vec<String> = rule.iter().map(|b| format!("{} {}", b.name, b.weight)).collect();
+        writeln!(out, "rule {at}: {}", weights.join(", ")).unwrap();
+    }
+    let owner = named.route.owner.as_ref().map(|o| format!("{} {}", o.tool.name(), o.name));
+    writeln!(out, "owner: {}", owner.as_deref().unwrap_or("none")).unwrap();
+    writeln!(out, "trouble: {}", named.route.trouble.as_deref().unwrap_or("none")).unwrap();
+    out
+}
+
+#[test]
+fn every_provider_reads_its_fixtures_as_expected() {
+    let mut wrong = Vec::new();
+    for provider in traffic::PROVIDERS {
+        for (name, object, path) in fixtures("traffic", provider.name()) {
+            golden(&mut wrong, &name, &path, &read_route(*provider, &object));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn reference(provider: &dyn TrafficProvider, rule: usize, backend: &str) -> RouteRef {
+    RouteRef {
+        provider: provider.name().into(),
+        cluster: ClusterIx(0),
+        namespace: "edge".into(),
+        name: "webapp".into(),
+        rule,
+        backend: backend.into(),
+    }
+}
+
+#[test]
+fn a_backend_that_is_not_there_once_and_only_once_is_an_error() {
+    let provider = traffic::provider("HTTPRoute").unwrap();
+    let twice = json!({"spec": {"rules": [{"backendRefs": [{"name": "a"}, {"name": "a"}, {"name": "b"}]}]}});
+    for (rule, backend) in [(0, "a"), (0, "c"), (1, "b")] {
+        let error = provider.set_weight(&twice, &reference(provider, rule, backend), 0).unwrap_err();
+        assert!(error.to_string().contains("webapp"), "{error}");
+    }
+    provider.set_weight(&twice, &reference(provider, 0, "b"), 0).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Read after write gives the weight asked for, and leaves every other weight alone; what was
+    /// written against another list fails.
+    #[test]
+    fn writing_then_reading_a_weight_gives_the_weight_asked_for(
+        weights in prop::collection::vec(prop::option::of(0_u32..1_000_000), 1..6),
+        at in 0_usize..6,
+        wanted in 0_u32..1_000_000,
+    ) {
+        let at = at % weights.len();
+        for provider in traffic::PROVIDERS {
+            let backends: Vec<Value> = weights.iter().enumerate().map(|(i, w)| match w {
+                Some(w) => json!({"name": format!("b{i}"), "port": 80, "weight": w}),
+                None => json!({"name": format!("b{i}"), "port": 80}),
+            }).collect();
+            let mut object = json!({
+                "metadata": {"name": "webapp", "namespace": "edge", "uid": "u", "generation": 1},
+                "spec": {"rules": [{"backendRefs": [{"name": "else"}]}, {"backendRefs": backends}]},
+            });
+            let operations = provider.set_weight(&object, &reference(*provider, 1, &format!("b{at}")), wanted).unwrap();
+            let mut moved = object.clone();
+            moved["spec"]["rules"][1]["backendRefs"].as_array_mut().unwrap().push(json!({"name": "new"}));
+            prop_assert!(patch::json::apply(&mut moved, &Value::Array(operations.clone())).is_err());
+            patch::json::apply(&mut object, &Value::Array(operations)).unwrap();
+            let rules = provider.read(object.to_string().as_bytes()).unwrap().route.rules;
+            let expected: Vec<u32> = weights.iter().enumerate()
+                .map(|(i, w)| if i == at { wanted } else { w.unwrap_or(1) })
+                .collect();
+            prop_assert_eq!(rules[1].iter().map(|b| b.weight).collect::<Vec<_>>(), expected);
+            prop_assert_eq!(rules[0][0].weight, 1);
+        }
+    }
+}
