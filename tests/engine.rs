@@ -8,6 +8,7 @@ mod challenges;
 mod drains;
 #[path = "engine/execution.rs"]
 mod execution;
+#[allow(dead_code, reason = "shared with the properties, which use more of it")]
 #[path = "engine/fixture.rs"]
 mod fixture;
 #[path = "engine/holds.rs"]

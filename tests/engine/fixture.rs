@@ -474,6 +474,23 @@ impl World {
         }
     }
 
+    /// Time passes in one go: one tick at its end.
+    pub fn skip(&mut self, seconds: u64) {
+        self.now.mono += Duration::from_secs(seconds);
+        self.now.wall = self.now.wall.checked_add(Duration::from_secs(seconds)).unwrap();
+        for cluster in (0..self.fleet.clusters.len()).map(ClusterIx::from) {
+            if !self.down.contains(&cluster) {
+                self.see(Observation::Heard { cluster, server_time: None });
+            }
+        }
+        self.tell(Msg::Tick);
+    }
+
+    pub fn cancel(&mut self, id: PlanId) {
+        let effects = self.engine.cancel(id);
+        self.perform(effects);
+    }
+
     /// A rollout stands in the middle: new pods are missing.
     pub fn in_flight(&mut self, at: RegionIx) {
         let object = self.workload(at);
