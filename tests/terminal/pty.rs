@@ -24,7 +24,7 @@ pub struct Pty {
     writer: Option<Box<dyn Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
     shared: Arc<(Mutex<Shared>, Condvar)>,
-    pub home: tempfile::TempDir,
+    home: Option<tempfile::TempDir>,
 }
 
 /// How a program is started.
@@ -62,7 +62,7 @@ impl Pty {
         let writer = pair.master.take_writer().expect("a writer");
         let to = shared.clone();
         std::thread::spawn(move || read_all(reader, &to));
-        Self { master: Some(pair.master), writer: Some(writer), child, shared, home }
+        Self { master: Some(pair.master), writer: Some(writer), child, shared, home: Some(home) }
     }
 
     /// The screen as text, a line per row.
@@ -146,6 +146,23 @@ impl Pty {
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(self.pid()).expect("a pid");
         rustix::process::kill_process(pid, signal).expect("it runs");
+    }
+
+    /// The home, for another start in it.
+    pub fn take_home(&mut self) -> tempfile::TempDir {
+        self.home.take().expect("it was not taken before")
+    }
+
+    /// Waits until everything that the program wrote was read.
+    pub fn wait_closed(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let (lock, ready) = &*self.shared;
+        let mut guard = lock.lock().expect("the reader lives");
+        while !guard.closed {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "the terminal stays open");
+            guard = ready.wait_timeout(guard, left).expect("the reader lives").0;
+        }
     }
 
     /// Closes the terminal under the program.
