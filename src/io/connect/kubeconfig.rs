@@ -11,6 +11,7 @@ use http::HeaderValue;
 use http::header::USER_AGENT;
 use kube::client::ClientBuilder;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use tokio::sync::Semaphore;
 
 use super::dial::{Dial, Dialed};
 use super::exec::Plugins;
@@ -27,6 +28,9 @@ use crate::io::clock::Clock;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Files are not read again within this time: two hundred clusters share one.
 const FRESH: Duration = Duration::from_secs(2);
+
+/// Clients that are made at the same time: each takes a thread, and two hundred would take as many.
+const AT_ONCE: usize = 4;
 
 /// How a cluster is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,12 +58,14 @@ pub struct KubeDial {
     plugins: Plugins,
     clock: Clock,
     read: Mutex<Kept>,
+    slots: Semaphore,
 }
 
 impl KubeDial {
     /// `ways` in the order of the fleet's clusters; `files` as [`usual_files`] gives them.
     pub fn new(ways: Vec<Way>, files: Vec<PathBuf>, proxy: ProxyEnv, plugins: Plugins, clock: Clock) -> Self {
-        Self { ways, files, proxy, plugins, clock, read: Mutex::default() }
+        let slots = Semaphore::new(AT_ONCE);
+        Self { ways, files, proxy, plugins, clock, read: Mutex::default(), slots }
     }
 
     /// Runs the cluster's credential plugin with the terminal; whether there was one.
@@ -84,7 +90,7 @@ impl KubeDial {
                 let kubeconfig = self.kubeconfig(file.as_ref())?;
                 let own_proxy = has_proxy(&kubeconfig, &context);
                 let name = context.clone();
-                let mut config = blocking(move || config(kubeconfig, &name)).await?;
+                let mut config = self.blocking(move || config(kubeconfig, &name)).await?;
                 if !own_proxy {
                     config.proxy_url = self.proxy.of(&config.cluster_url);
                 }
@@ -95,7 +101,8 @@ impl KubeDial {
         prepare(&mut config);
         let anchor = anchor(&config);
         // Reads certificates and tokens from files.
-        let builder = blocking(move || ClientBuilder::try_from(config).map_err(|e| unusable("client", &e))).await?;
+        let builder =
+            self.blocking(move || ClientBuilder::try_from(config).map_err(|e| unusable("client", &e))).await?;
         Ok(Dialed { builder, valid_until, context, anchor: anchor.into() })
     }
 
@@ -110,6 +117,15 @@ impl KubeDial {
         let credential = self.plugins.credential(&exec, renew).await?;
         credential.apply(&mut config.auth_info)?;
         Ok(credential.expires)
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, LostReason> + Send + 'static,
+    ) -> Result<T, LostReason> {
+        let _slot = self.slots.acquire().await;
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|_| Err(LostReason::Unusable("the client could not be made".into())))
     }
 
     /// The merged files, read at most every two seconds.
@@ -172,9 +188,23 @@ fn config(kubeconfig: Arc<Kubeconfig>, context: &str) -> Result<Config, LostReas
     }
     let options = KubeConfigOptions { context: Some(context.to_owned()), cluster: None, user: None };
     // Async in name only: it reads files, and is ready at once.
-    let config = Config::from_custom_kubeconfig((*kubeconfig).clone(), &options).now_or_never();
+    let config = Config::from_custom_kubeconfig(only(&kubeconfig, context), &options).now_or_never();
     let config = config.ok_or_else(|| LostReason::Unusable("the kubeconfig cannot be read at once".into()))?;
     config.map_err(|e| unusable(&format!("context {context}"), &e))
+}
+
+/// The part of a kubeconfig that a context needs: files with hundreds of contexts are not copied for each.
+fn only(all: &Kubeconfig, context: &str) -> Kubeconfig {
+    let contexts: Vec<_> = all.contexts.iter().filter(|c| c.name == context).take(1).cloned().collect();
+    let named = contexts.first().and_then(|c| c.context.as_ref());
+    let is_cluster = |name: &str| named.is_some_and(|c| c.cluster == name);
+    let is_user = |name: &str| named.is_some_and(|c| c.user.as_deref() == Some(name));
+    Kubeconfig {
+        clusters: all.clusters.iter().filter(|c| is_cluster(&c.name)).cloned().collect(),
+        auth_infos: all.auth_infos.iter().filter(|u| is_user(&u.name)).cloned().collect(),
+        contexts,
+        ..Kubeconfig::default()
+    }
 }
 
 fn has_proxy(kubeconfig: &Kubeconfig, context: &str) -> bool {
@@ -192,6 +222,10 @@ fn prepare(config: &mut Config) {
     // Every verb would be sent again on 429, 503 and 504: a write never is, a read by our own rules.
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
+    if config.cluster_url.scheme_str() == Some("http") && config.root_cert.is_none() {
+        // No TLS: the host's roots of trust are not read, nor kept once per cluster.
+        config.root_cert = Some(Vec::new());
+    }
     config.headers.push((USER_AGENT, HeaderValue::from_static(concat!("gonogo/", env!("CARGO_PKG_VERSION")))));
 }
 
@@ -214,13 +248,6 @@ fn unreadable(file: &std::path::Path, error: &KubeconfigError) -> LostReason {
 
 fn unusable(what: &str, error: &(dyn std::error::Error + 'static)) -> LostReason {
     LostReason::Unusable(safe(&format!("{what}: {}", chain(error)), 600).into())
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, LostReason> + Send + 'static,
-) -> Result<T, LostReason> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(LostReason::Unusable("the client could not be made".into())))
 }
 
 #[cfg(test)]

@@ -40,8 +40,9 @@ pub(super) async fn identify(access: &Access, plan: &ClusterPlan, health: &Healt
 }
 
 async fn learn(open: &OpenReader, health: &Health, remembered: &dyn Remembered) -> Result<(), Failure> {
-    let (who, what) = futures::join!(identity(open, remembered), version(&open.reader));
-    let who = who?;
+    // One after the other: each request at the same time costs a connection per cluster.
+    let who = identity(open, remembered).await?;
+    let what = version(&open.reader).await;
     health.learnt(|facts| {
         facts.uid = Some(who.uid);
         facts.uid_is_derived = who.is_derived;
@@ -72,7 +73,7 @@ async fn ask_about_us(open: &OpenReader, plan: &ClusterPlan, health: &Health, wi
 pub(super) fn needs(plan: &ClusterPlan) -> Vec<(&'static str, ApiType, Namespace)> {
     let mut needs = Vec::new();
     for watch in &plan.watches {
-        for namespace in watch.wanted.keys() {
+        for namespace in watch.wanted.namespaces() {
             let mut need = |verb, api: ApiType| needs.push((verb, api, namespace.clone()));
             match watch.kind {
                 WatchKind::Workloads(_) => {

@@ -20,5 +20,5 @@ mod task;
 
 pub(crate) use follow::escaped;
 pub(crate) use plan::resource;
-pub use plan::{ClusterPlan, WatchPlan, plan, reach};
+pub use plan::{ClusterPlan, Wanted, WatchPlan, plan, reach};
 pub use task::{Watching, watch_all};

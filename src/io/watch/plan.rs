@@ -30,16 +30,28 @@ pub struct WatchPlan {
     pub api: ApiType,
     /// Label selector.
     pub selector: Option<&'static str>,
-    /// Wanted objects: by namespace, then by name, and how to read them.
-    pub wanted: BTreeMap<Namespace, BTreeMap<Text, Option<ReadHow>>>,
+    /// Wanted objects, and how to read them.
+    pub wanted: Wanted,
+}
+
+/// Wanted objects by namespace and name: a sorted list, since thousands are held all the time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted(Box<[(Namespace, Text, Option<ReadHow>)]>);
+
+impl Wanted {
+    /// The object with the names as they are held here.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<&(Namespace, Text, Option<ReadHow>)> {
+        let found = self.0.binary_search_by(|(ns, n, _)| (ns.as_str(), &**n).cmp(&(namespace, name)));
+        found.ok().and_then(|at| self.0.get(at))
+    }
+
+    /// The namespaces, each once.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.0.chunk_by(|a, b| a.0 == b.0).filter_map(|chunk| chunk.first()).map(|(namespace, _, _)| namespace)
+    }
 }
 
 impl WatchPlan {
-    /// Whether the object is wanted; for workloads also how it is read.
-    pub fn wants(&self, namespace: &str, name: &str) -> Option<&Option<ReadHow>> {
-        self.wanted.get(namespace)?.get(name)
-    }
-
     /// Without it nothing is known of a region.
     pub fn is_essential(&self) -> bool {
         matches!(self.kind, WatchKind::Workloads(_))
@@ -57,7 +69,7 @@ pub(crate) fn resource(api: &ApiType) -> String {
 }
 
 /// The plan of every cluster, by position.
-pub fn plan(fleet: &Fleet) -> Vec<ClusterPlan> {
+pub fn plan(fleet: &Fleet) -> Vec<Arc<ClusterPlan>> {
     let mut plans: Vec<Builder> = fleet.clusters.iter().map(|_| Builder::default()).collect();
     for service in &fleet.services {
         let record: Text = fleet.record_name(service).into();
@@ -68,23 +80,25 @@ pub fn plan(fleet: &Fleet) -> Vec<ClusterPlan> {
                     version_from: service.version_from.clone(),
                 };
                 let names = plan.workloads.entry(region.workload.kind.clone()).or_default();
-                let names = names.entry(region.workload.namespace.clone()).or_default();
-                names.insert(region.workload.name.clone(), Some(how));
-                let records = plan.records.entry(region.workload.namespace.clone()).or_default();
-                records.insert(record.clone(), None);
+                names.insert((region.workload.namespace.clone(), region.workload.name.clone()), Some(how));
+                plan.records.insert((region.workload.namespace.clone(), record.clone()), None);
             }
             if let Some(route) = &region.route
                 && let Some(plan) = plans.get_mut(route.cluster.at())
             {
                 let names = plan.routes.entry(route.provider.clone()).or_default();
-                names.entry(route.namespace.clone()).or_default().insert(route.name.clone(), None);
+                names.insert((route.namespace.clone(), route.name.clone()), None);
             }
         }
     }
-    plans.into_iter().map(Builder::finish).collect()
+    plans.into_iter().map(|p| Arc::new(p.finish())).collect()
 }
 
-type Names = BTreeMap<Namespace, BTreeMap<Text, Option<ReadHow>>>;
+type Names = BTreeMap<(Namespace, Text), Option<ReadHow>>;
+
+fn wanted(names: Names) -> Wanted {
+    Wanted(names.into_iter().map(|((namespace, name), how)| (namespace, name, how)).collect())
+}
 
 #[derive(Default)]
 struct Builder {
@@ -96,10 +110,15 @@ struct Builder {
 impl Builder {
     fn finish(self) -> ClusterPlan {
         let mut watches = Vec::new();
-        for (name, wanted) in self.workloads {
+        for (name, names) in self.workloads {
             // A kind that the table does not know was refused when the configuration was read.
             if let Some(kind) = kinds::kind(&name) {
-                watches.push(WatchPlan { kind: WatchKind::Workloads(name), api: kind.api(), selector: None, wanted });
+                watches.push(WatchPlan {
+                    kind: WatchKind::Workloads(name),
+                    api: kind.api(),
+                    selector: None,
+                    wanted: wanted(names),
+                });
             }
         }
         if !self.records.is_empty() {
@@ -107,12 +126,17 @@ impl Builder {
                 kind: WatchKind::Records,
                 api: ApiType::config_map(),
                 selector: Some(RECORD_SELECTOR),
-                wanted: self.records,
+                wanted: wanted(self.records),
             });
         }
-        for (name, wanted) in self.routes {
+        for (name, names) in self.routes {
             if let Some(provider) = traffic::provider(&name) {
-                watches.push(WatchPlan { kind: WatchKind::Routes(name), api: provider.api(), selector: None, wanted });
+                watches.push(WatchPlan {
+                    kind: WatchKind::Routes(name),
+                    api: provider.api(),
+                    selector: None,
+                    wanted: wanted(names),
+                });
             }
         }
         ClusterPlan { watches }
@@ -122,13 +146,13 @@ impl Builder {
 /// What a watch screen may read: what is watched, and ReplicaSets' metadata.
 ///
 /// `paths` are the configured Prometheus query paths through service proxies.
-pub fn reach(plans: &[ClusterPlan], paths: Vec<String>) -> Reach {
+pub fn reach(plans: &[Arc<ClusterPlan>], paths: Vec<String>) -> Reach {
     let apis = plans.iter().flat_map(|p| &p.watches).map(|w| w.api.clone()).chain([ApiType::replica_set()]);
     let resources: BTreeSet<_> = apis.map(|a| (a.group.to_string(), a.plural.to_string())).collect();
     Reach::Watch(Arc::new(Watched { resources, paths }))
 }
 
 /// The plan of one cluster.
-pub(crate) fn of(plans: &[ClusterPlan], cluster: ClusterIx) -> ClusterPlan {
+pub(crate) fn of(plans: &[Arc<ClusterPlan>], cluster: ClusterIx) -> Arc<ClusterPlan> {
     plans.get(cluster.at()).cloned().unwrap_or_default()
 }

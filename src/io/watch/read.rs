@@ -74,9 +74,8 @@ pub(super) struct Head {
 /// Reads only an object's names and its version.
 pub(super) fn head(plan: &WatchPlan, object: &[u8]) -> Result<Head, Failure> {
     let named: Named<'_> = serde_json::from_slice(object).map_err(|e| garbage("an object", &e))?;
-    let found = plan.wanted.get_key_value(&*named.metadata.namespace).and_then(|(namespace, names)| {
-        names.get_key_value(&*named.metadata.name).map(|(name, _)| (namespace.clone(), name.clone()))
-    });
+    let found = plan.wanted.get(&named.metadata.namespace, &named.metadata.name);
+    let found = found.map(|(namespace, name, _)| (namespace.clone(), name.clone()));
     Ok(Head { resource_version: named.metadata.resource_version.into_owned(), wanted: found })
 }
 
@@ -85,7 +84,7 @@ pub(super) fn object(plan: &WatchPlan, namespace: Namespace, name: Text, bytes: 
     let what = format!("{} {namespace}/{name}", plan.api.kind);
     Ok(match &plan.kind {
         WatchKind::Workloads(kind) => {
-            let wanted = |ns: &str, n: &str| plan.wants(ns, n).cloned().flatten();
+            let wanted = |ns: &str, n: &str| plan.wanted.get(ns, n).and_then(|(_, _, how)| how.clone());
             let read = kinds::kind(kind).map(|k| k.read(bytes, &wanted));
             let named = match read {
                 Some(Ok(Some(named))) => named,

@@ -26,7 +26,7 @@ pub struct Watching {
 /// Same seed, same jitter. Must be called inside a tokio runtime.
 pub fn watch_all(
     clusters: &Clusters,
-    plans: &[ClusterPlan],
+    plans: &[Arc<ClusterPlan>],
     clock: &Clock,
     tell: &Tell,
     remembered: &Arc<dyn Remembered>,
@@ -61,7 +61,7 @@ impl Watching {
 
 async fn cluster(
     access: Arc<Access>,
-    plan: ClusterPlan,
+    plan: Arc<ClusterPlan>,
     health: Arc<Health>,
     remembered: Arc<dyn Remembered>,
     mut rng: fastrand::Rng,
@@ -87,9 +87,9 @@ async fn kind(access: &Access, position: usize, plan: &WatchPlan, health: &Healt
 
 /// In which namespaces to watch; none stands for all at once.
 async fn scope(access: &Access, position: usize, plan: &WatchPlan, health: &Health) -> Vec<Option<Namespace>> {
-    let each = || plan.wanted.keys().cloned().map(Some).collect::<Vec<_>>();
+    let each = || plan.wanted.namespaces().cloned().map(Some).collect::<Vec<_>>();
     // One namespace costs one watch either way, and needs fewer rights.
-    while plan.wanted.len() > 1 {
+    while plan.wanted.namespaces().nth(1).is_some() {
         match everywhere(access, plan).await {
             Ok(true) => return vec![None],
             Ok(false) => return each(),
