@@ -102,7 +102,9 @@ impl App {
             Command::Hold | Command::HoldAll | Command::Drain | Command::Undo | Command::Abort => on_board,
             Command::Explain => on_board && verdict != Some(Verdict::Go),
             Command::Fleet => on_board && self.engine.fleet.services.len() > 1,
-            Command::Events | Command::Journal | Command::Describe => on_board,
+            Command::Events | Command::Journal => on_board,
+            Command::Describe => on_board || self.view() == View::Only(Pane::Detail),
+            Command::Yaml | Command::Pods | Command::Copy => self.view() == View::Only(Pane::Detail),
             Command::Filter => on_board || self.view() == View::Only(Pane::Fleet),
             _ => true,
         }

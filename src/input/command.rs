@@ -182,7 +182,7 @@ commands! {
     Bottom "bottom" "" Move None ["G", "end"] "the last row";
     PageUp "page-up" "" Move None ["pageup", "ctrl-u", "ctrl-b"] "a page up";
     PageDown "page-down" "" Move None ["pagedown", "ctrl-d", "ctrl-f"] "a page down";
-    NextPane "next-pane" "" Move None ["tab"] "the next pane";
+    NextPane "next-pane" "next" Move None ["tab"] "the next pane";
     PreviousPane "previous-pane" "" Move None ["shift-tab"] "the pane before";
     Mark "mark" "" Move None ["space"] "mark or unmark the region: capitals then act on the marked ones";
     Drill "open" "" Move None ["enter"] "open what is under the cursor: region, evidence, service";
@@ -192,14 +192,14 @@ commands! {
     PreviousService "previous-service" "" Move None [","] "the service before";
     Fleet "fleet" "fleet" Look None ["f"] "the fleet board: every service, ring by ring, worst first";
     Describe "describe" "describe" Look None ["d"] "describe the region: workload, history, route, record, rights";
-    Yaml "yaml" "" Look None ["y"] "the region's object as YAML";
-    Pods "pods" "" Look None ["l"] "pods of the region, failing first, with reasons and last log lines";
+    Yaml "yaml" "yaml" Look None ["y"] "the region's object as YAML";
+    Pods "pods" "pods" Look None ["l"] "pods of the region, failing first, with reasons and last log lines";
     Events "events" "events" Look None ["e"] "events and what was seen happen";
     Explain "explain" "why" Look None ["x"] "explain why the release may not go on, gate by gate";
     Journal "journal" "journal" Look None ["@"] "operations and the facts of the record";
     Log "log" "" Look None [";"] "the log of this program";
     Runbook "runbook" "" Look None ["o"] "the service's runbook";
-    Copy "copy" "" Look None ["c"] "copy the kubectl line that shows or does the same";
+    Copy "copy" "copy" Look None ["c"] "copy the kubectl line that shows or does the same";
     ZoomIn "zoom-in" "" Timeline None ["+", "="] "less time, more detail";
     ZoomOut "zoom-out" "" Timeline None ["-"] "more time, less detail";
     ZoomFit "zoom-fit" "" Timeline None ["_", "0"] "the whole release";

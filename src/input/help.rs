@@ -60,7 +60,9 @@ pub fn markdown() -> String {
             let keys: Vec<String> = row.keys.split("  ").map(|k| format!("`{}`", k.replace('|', "\\|"))).collect();
             text.push_str(&format!("| {} | `{}` | {} |\n", keys.join(" "), row.name, row.sentence));
         }
+        if group == Group::Move {
+            text.push_str("| `1` to `9` | `focus-1` to `focus-9` | the region in that row |\n");
+        }
     }
-    text.push_str("| `1`–`9` | `focus-1` … `focus-9` | the region in that row |\n");
     text
 }

@@ -16,6 +16,8 @@ pub struct Column {
     pub priority: u8,
     /// Most columns it may take; longer cells are cut.
     pub most: u16,
+    /// It is cut down to so many columns before a column is left out.
+    pub least: u16,
 }
 
 /// Where cells stand.
@@ -46,16 +48,23 @@ impl Cell {
 impl Column {
     /// A column of words.
     pub fn words(title: impl Into<String>, priority: u8) -> Self {
-        Self { title: title.into(), align: Align::Left, priority, most: 24 }
+        Self { title: title.into(), align: Align::Left, priority, most: 24, least: 24 }
     }
     /// A column of numbers.
     pub fn numbers(title: impl Into<String>, priority: u8) -> Self {
-        Self { title: title.into(), align: Align::Right, priority, most: 18 }
+        Self { title: title.into(), align: Align::Right, priority, most: 18, least: 18 }
     }
     /// At most this wide.
     #[must_use]
     pub fn most(mut self, most: u16) -> Self {
         self.most = most;
+        self.least = most;
+        self
+    }
+    /// Cut down to this before a column is left out.
+    #[must_use]
+    pub fn least(mut self, least: u16) -> Self {
+        self.least = least;
         self
     }
 }
@@ -71,8 +80,10 @@ pub fn fit(columns: &[Column], rows: &[Vec<Cell>], room: u16) -> Layout {
         let content = if content == 0 && column.priority > 0 { 0 } else { content.max(width(&column.title)) };
         u16::try_from(content).unwrap_or(u16::MAX).min(column.most)
     };
+    let wanted: Vec<u16> = columns.iter().enumerate().map(|(at, c)| wide(at, c)).collect();
+    let least = |at: usize, wide: u16| columns.get(at).map_or(wide, |c| wide.min(c.least));
     let mut kept: Vec<(usize, u16)> =
-        columns.iter().enumerate().map(|(at, c)| (at, wide(at, c))).filter(|(_, w)| *w > 0).collect();
+        wanted.iter().enumerate().filter(|(_, w)| **w > 0).map(|(at, w)| (at, least(at, *w))).collect();
     let total = |kept: &[(usize, u16)], gap: u16| {
         kept.iter().map(|(_, w)| usize::from(*w)).sum::<usize>() + usize::from(gap) * kept.len().saturating_sub(1)
     };
@@ -86,7 +97,15 @@ pub fn fit(columns: &[Column], rows: &[Vec<Cell>], room: u16) -> Layout {
         let Some(drop) = drop.map(|(i, _)| i) else { break };
         kept.remove(drop);
     }
-    // What is over widens the gaps a little; the last column always ends at the edge.
+    // What is over goes to the columns that were cut down, in their order.
+    for at in 0..kept.len() {
+        let left = usize::from(room).saturating_sub(total(&kept, 2));
+        if let Some((column, wide)) = kept.get_mut(at) {
+            let missing = wanted.get(*column).copied().unwrap_or(0).saturating_sub(*wide);
+            *wide += missing.min(u16::try_from(left).unwrap_or(u16::MAX));
+        }
+    }
+    // What is then still over widens the gaps a little; the last column always ends at the edge.
     let gap = (3..=4).rev().find(|gap| total(&kept, *gap) <= usize::from(room)).unwrap_or(2);
     let mut x = 0;
     let last = kept.len().saturating_sub(1);
@@ -147,6 +166,14 @@ mod tests {
         assert_eq!(shown(20), [0, 1]);
         assert_eq!(shown(10), [0]);
         assert_eq!(shown(0), [0]);
+    }
+
+    #[test]
+    fn a_long_column_is_cut_down_before_another_is_left_out() {
+        let columns = [Column::words("a", 0), Column::words("why", 1).most(40).least(8), Column::words("b", 2)];
+        let cell = |t: &str| Cell::new(Role::Text, t);
+        let rows = [vec![cell("name"), cell("a sentence that is rather long"), cell("end")]];
+        assert_eq!(fit(&columns, &rows, 30).0, [(0, 0, 4), (1, 6, 19), (2, 27, 3)]);
     }
 
     #[test]

@@ -72,6 +72,9 @@ enum ColourText {
     Two { rgb: Option<String>, ansi: String },
 }
 
+/// Words of styles, which no colour may be called.
+const STYLE_WORDS: [&str; 8] = ["on", "bold", "dim", "italic", "underline", "reverse", "default", "ground"];
+
 /// Name of the theme that a file inherits, if it can be read at all.
 pub(super) fn inherits(text: &str) -> Option<String> {
     toml::from_str::<File>(text).ok()?.inherit
@@ -99,6 +102,12 @@ impl Draft {
             draft.ground = Some(rgb);
         }
         for (key, colour) in &file.colours {
+            if STYLE_WORDS.contains(&key.as_str()) {
+                return Err(error(
+                    line_of(key),
+                    format!("a colour cannot be called `{key}`: that word has a meaning in styles"),
+                ));
+            }
             let tint = colour.read().map_err(|m| error(line_of(key), m))?;
             draft.colours.insert(key.clone(), tint);
         }
@@ -197,7 +206,13 @@ impl Draft {
             } else {
                 (paint.fg.and_then(|t| t.rgb), bg)
             };
-            let Some(fg) = a else { continue };
+            // Only what is laid over text may be without a colour of its own.
+            let Some(fg) = a else {
+                if !matches!(role, Role::Selected | Role::Marked) {
+                    weak.push(format!("{}: no colour", role.name()));
+                }
+                continue;
+            };
             let found = contrast(fg, b);
             if found < role.least_contrast() {
                 weak.push(format!("{}: contrast {found:.1}, at least {:.1}", role.name(), role.least_contrast()));

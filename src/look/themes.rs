@@ -151,6 +151,7 @@ mod tests {
                 2,
                 "`grean` is not one of the sixteen colours (for example `green`) or `default`",
             ),
+            ("[colours]\ndim = \"#777777\"\n", 2, "a colour cannot be called `dim`: that word has a meaning in styles"),
             ("inherit = \"dark\"\n[roles]\ntext = \"ink on\"\n", 3, "text: `on` needs a colour after it"),
         ] {
             let themes = Themes::load(&[("mine".to_owned(), text.to_owned())]);

@@ -37,7 +37,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let (wide, high) = (area.width / of(beside), area.height / of(rows));
     for (at, metric) in shown.into_iter().take(beside * rows).enumerate() {
         let (column, row) = (of(at % beside + 1) - 1, of(at / beside + 1) - 1);
-        let place = Rect { x: area.x + wide * column, y: area.y + high * row, width: wide.saturating_sub(2), height: high };
+        let place =
+            Rect { x: area.x + wide * column, y: area.y + high * row, width: wide.saturating_sub(2), height: high };
         one(canvas, place, scene, metric);
     }
 }
@@ -60,7 +61,14 @@ fn one(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, metric: &Metric) 
         return;
     }
     let band = band(scene, name, points.len());
-    let all = || points.iter().flatten().copied().chain(band.iter().flatten().flat_map(|(l, h)| [*l, *h])).filter(|v| v.is_finite());
+    let all = || {
+        points
+            .iter()
+            .flatten()
+            .copied()
+            .chain(band.iter().flatten().flat_map(|(l, h)| [*l, *h]))
+            .filter(|v| v.is_finite())
+    };
     let top = all().fold(0.0, f64::max) * 1.1;
     // From zero, unless everything is far from it: then the differences would be lost.
     let least = all().fold(f64::INFINITY, f64::min);

@@ -104,7 +104,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, scene: &Scene<'_
     let mut columns = vec![Column::words("service", 0).most(30), Column::words("release", 1).most(34)];
     columns.extend((0..rings).map(|at| Column::words(heading(scene, at), 2).most(22)));
     columns.push(Column::numbers("regions", 6));
-    columns.push(Column::words("trouble", 3).most(40));
+    columns.push(Column::words("trouble", 3).most(80).least(16));
     let selected = state.selected(scene);
     let height = usize::from(area.height - 1);
     let first = scroll::window(rows.iter().position(|r| Some(*r) == selected).unwrap_or(0), rows.len(), height);

@@ -364,4 +364,6 @@ fn spark_top(scene: &Scene<'_>, rows: &[RegionIx]) -> f64 {
         .map(|(_, v)| *v)
         .filter(|v| v.is_finite())
         .fold(0.0, f64::max)
+        // Half as much again: an ordinary hour stays low, and a spike stands out.
+        * 1.5
 }

@@ -21,11 +21,14 @@ const ACTS: [Command; 10] = [
     Command::Retry,
     Command::Cancel,
 ];
-const LOOKS: [Command; 9] = [
+const LOOKS: [Command; 12] = [
     Command::Explain,
     Command::Events,
     Command::Journal,
     Command::Describe,
+    Command::Yaml,
+    Command::Pods,
+    Command::Copy,
     Command::Fleet,
     Command::Filter,
     Command::Palette,

@@ -6,6 +6,7 @@ use super::prompt;
 use crate::app::modal::{Ask, Asking, Modal, Palette};
 use crate::app::{App, Unfinished};
 use crate::domain::plan::PlanId;
+use crate::input::command::Group;
 use crate::input::help::{GLOSSARY, rows};
 use crate::look::frame::{centered, popup};
 use crate::look::glyph::{SIGNS, Sign};
@@ -72,10 +73,15 @@ fn help(app: &App) -> Vec<Line> {
         lines.push(Line::of(Role::Accent, group.title()));
         for row in rows {
             lines.push(
-                Line::of(Role::Key, format!("  {:<22} ", row.keys))
-                    .add(Role::Strong, format!("{:<16} ", row.name))
+                Line::of(Role::Key, format!("  {:<25} ", row.keys))
+                    .add(Role::Strong, format!("{:<17} ", row.name))
                     .add(Role::Text, row.sentence),
             );
+        }
+        if group == Group::Move {
+            let row =
+                Line::of(Role::Key, format!("  {:<25} ", "1 to 9")).add(Role::Strong, format!("{:<17} ", "focus-1"));
+            lines.push(row.add(Role::Text, "the region in that row"));
         }
         lines.push(Line::new());
     }

@@ -199,7 +199,11 @@ fn alarms(app: &App) -> Vec<Part> {
     let Some(first) = view.alarms.first() else { return Vec::new() };
     let more = if view.alarms.len() > 1 { format!(" (+{})", view.alarms.len() - 1) } else { String::new() };
     let short = format!("! {} alarm(s): x", view.alarms.len());
-    let ways = vec![Line::of(Role::Watch, format!("! {first}{more}")), Line::of(Role::Watch, short), Line::of(Role::Watch, "!")];
+    let ways = vec![
+        Line::of(Role::Watch, format!("! {first}{more}")),
+        Line::of(Role::Watch, short),
+        Line::of(Role::Watch, "!"),
+    ];
     vec![Part::new(ways, &[9, 4])]
 }
 

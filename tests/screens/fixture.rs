@@ -146,7 +146,8 @@ pub fn four() -> Vec<(String, usize)> {
 }
 
 pub fn engine(fleet: Arc<Fleet>) -> Engine {
-    let setting = Setting { operator: "oncall@desk".into(), seed: 7, may_keep: false, refresh: Duration::from_secs(15) };
+    let setting =
+        Setting { operator: "oncall@desk".into(), seed: 7, may_keep: false, refresh: Duration::from_secs(15) };
     let mut engine = Engine::new(fleet, setting, now());
     // Views are made anew where something changed; after this only what is set here is shown.
     engine.update(Stamped { stamp: now(), value: Msg::Tick });
