@@ -102,9 +102,8 @@ const BANS: &[(&[&str], &[&str], &str)] = &[
 pub fn bans_hold(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (words, places, why) in BANS {
-        for source in
-            sources.iter().filter(|s| !within(&s.path, places) && !(places.contains(&"main") && s.module() == "main"))
-        {
+        let allowed = |s: &Source| within(&s.path, places) || places.contains(&s.module());
+        for source in sources.iter().filter(|s| !allowed(s)) {
             for word in *words {
                 for offset in source.words(word).filter(|o| is_meant(source, *o, word)) {
                     wrong.push(at(source, offset, &format!("{word}: {why}")));
