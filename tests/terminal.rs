@@ -61,7 +61,9 @@ fn a_newcomer_promotes_the_next_ring_to_settled() {
     pty.wait_text("promote ring-2 to v2.1.0");
     pty.wait_text("dry-run answered");
     pty.type_slowly("ring-2");
-    pty.wait_for("the operation to settle", |s| s.lines().any(|l| l.contains("promote ring-2") && l.contains("settled")));
+    pty.wait_for("the operation to settle", |s| {
+        s.lines().any(|l| l.contains("promote ring-2") && l.contains("settled"))
+    });
     pty.wait_for("the region on the new version", |s| {
         s.lines().any(|l| l.contains("eu-west-1") && l.contains("v2.1.0") && l.contains("12/12"))
     });
@@ -181,17 +183,19 @@ fn an_operation_that_was_killed_is_shown_first_and_only_offered() {
     pty.wait_exit();
     let home = pty.take_home();
     let mut again = Pty::start_at(&start, home);
-    again.wait_for("what was left open", |s| s.contains("left open: promote ring-2 to v2.1.0") && s.contains("eu-west-1"));
+    again.wait_for("what was left open", |s| {
+        s.contains("left open: promote ring-2 to v2.1.0") && s.contains("eu-west-1")
+    });
     again.send("\x1b");
     again.wait_for("the board", |s| !s.contains("left open:") && s.contains("may ring-"));
 }
 
 #[test]
 fn a_cluster_that_is_cut_off_is_greyed_with_its_age_and_the_others_go_on() {
-    let pty = Pty::start(&Start { args: &["demo", "--scenario", "partition", "--speed", "5"], size: (160, 50), env: ENV });
-    let screen = pty.wait_for("a lost cluster", |s| {
-        s.lines().any(|l| l.contains("unreachable")) && s.contains("v2.0.0")
-    });
+    let pty =
+        Pty::start(&Start { args: &["demo", "--scenario", "partition", "--speed", "5"], size: (160, 50), env: ENV });
+    let screen =
+        pty.wait_for("a lost cluster", |s| s.lines().any(|l| l.contains("unreachable")) && s.contains("v2.0.0"));
     let row = screen.lines().find(|l| l.contains("unreachable")).unwrap();
     assert!(!row.contains(" 0/0 "), "unreachable is never shown as empty: {row}");
 }

@@ -75,6 +75,8 @@ struct Traffic {
     live: Vec<bool>,
     /// Of all live regions; none when any is unknown.
     total: Option<f64>,
+    /// Share of a region's pods that run its newest template.
+    updated: Vec<f64>,
 }
 
 impl Traffic {
@@ -90,7 +92,8 @@ impl Traffic {
         let live: Vec<bool> = scene.service.regions.iter().map(|r| !steered || r.route.is_some()).collect();
         let qps: Vec<Option<f64>> = scene.state.regions.iter().map(fresh).collect();
         let total = qps.iter().zip(&live).filter(|(_, live)| **live).map(|(q, _)| *q).sum::<Option<f64>>();
-        Self { qps, live, total }
+        let updated = scene.state.regions.iter().map(|r| r.workload.as_ref().map_or(1.0, updated)).collect();
+        Self { qps, live, total, updated }
     }
 
     fn share(&self, at: RegionIx) -> Option<f64> {
@@ -99,17 +102,25 @@ impl Traffic {
         self.total.filter(|t| *t > 0.0).map(|total| (qps / total).clamp(0.0, 1.0))
     }
 
-    /// Share of live traffic on the new version; a region that is being changed counts as changed.
+    /// Share of live traffic on the new version; a region that is being changed counts by its pods.
     fn exposure(&self, regions: &[RegionView]) -> Option<f64> {
         let live = || regions.iter().enumerate().filter(|(at, _)| self.live.get(*at).copied().unwrap_or(false));
         let shares: Option<Vec<f64>> = live()
             .map(|(at, view)| match (view.on_new, self.share(at.into())) {
                 (Some(false), Some(_)) => Some(0.0),
-                (Some(true), Some(share)) => Some(share),
+                (Some(true), Some(share)) => Some(share * self.updated.get(at).copied().unwrap_or(1.0)),
                 _ => None,
             })
             .collect();
         shares.filter(|s| !s.is_empty()).map(|s| s.iter().sum::<f64>().clamp(0.0, 1.0))
+    }
+}
+
+/// Share of the pods that run the newest template; all of them where none is counted.
+fn updated(workload: &Workload) -> f64 {
+    match workload.replicas.total {
+        0 => 1.0,
+        total => (f64::from(workload.replicas.updated) / f64::from(total)).clamp(0.0, 1.0),
     }
 }
 

@@ -351,7 +351,8 @@ impl Desk<'_> {
         let mine = sum(&mut regions.iter().copied().filter(live));
         let all = sum(&mut self.service.region_indexes().filter(live));
         let share = match (mine, all) {
-            (Some(mine), Some(all)) if all > 0.0 => Some((mine / all).clamp(0.0, 1.0)),
+            // The sum of nothing is -0.0, which nobody wants to read.
+            (Some(mine), Some(all)) if all > 0.0 => Some((mine / all).clamp(0.0, 1.0) + 0.0),
             _ => None,
         };
         Blast { share, qps: sum(&mut regions.iter().copied()), regions }
