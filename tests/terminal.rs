@@ -10,6 +10,7 @@
 )]
 
 #[path = "terminal/pty.rs"]
+#[allow(dead_code, reason = "the benchmark uses the rest")]
 mod pty;
 
 use std::io::{BufRead, BufReader};
@@ -28,7 +29,12 @@ fn demo(size: (u16, u16)) -> Pty {
 }
 
 /// The simulated fleet in a process of its own, so that a console can be killed and started again.
-struct Sim(Child, String, tempfile::TempDir);
+struct Sim {
+    child: Child,
+    config: String,
+    /// Goes away after the child.
+    _dir: tempfile::TempDir,
+}
 
 impl Sim {
     fn start(args: &[&str]) -> Self {
@@ -43,14 +49,14 @@ impl Sim {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let answer: serde_json::Value = serde_json::from_str(&line).expect("one JSON object");
-        Self(child, answer["config"].as_str().unwrap().to_owned(), dir)
+        Self { child, config: answer["config"].as_str().unwrap().to_owned(), _dir: dir }
     }
 }
 
 impl Drop for Sim {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -172,7 +178,7 @@ fn without_a_terminal_the_console_says_what_prints_without_one() {
 #[test]
 fn an_operation_that_was_killed_is_shown_first_and_only_offered() {
     let sim = Sim::start(&[]);
-    let start = Start { args: &["--config", &sim.1], size: (160, 50), env: ENV };
+    let start = Start { args: &["--config", &sim.config], size: (160, 50), env: ENV };
     let mut pty = Pty::start(&start);
     pty.wait_text("READY ring-2");
     pty.send("P");
@@ -203,7 +209,7 @@ fn a_cluster_that_is_cut_off_is_greyed_with_its_age_and_the_others_go_on() {
 #[test]
 fn a_watch_screen_offers_no_key_that_acts() {
     let sim = Sim::start(&[]);
-    let start = Start { args: &["--config", &sim.1, "watch"], size: (120, 36), env: ENV };
+    let start = Start { args: &["--config", &sim.config, "watch"], size: (120, 36), env: ENV };
     let mut pty = Pty::start(&start);
     pty.wait_text("WATCH");
     pty.wait_text("eu-west-1");

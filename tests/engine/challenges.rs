@@ -50,7 +50,8 @@ fn what_each_case_asks_for() {
     use Severity::{BreakGlass, Note, Override, Warning};
     let f = || Verb::Promote { to: None, without_wait: true };
     let b = roll_back;
-    let table: &[(Verb, Option<f64>, &[Severity], How, bool)] = &[
+    type Row<'a> = (Verb, Option<f64>, &'a [Severity], How, bool);
+    let table: &[Row<'_>] = &[
         // Raising: a key only where next to nobody is hit and nothing was found.
         (promote(), Some(0.0), &[], Key, false),
         (promote(), Some(0.01), &[], Key, false),
