@@ -94,10 +94,11 @@ impl Ground {
                 format!("[[topology.lab.rings]]\nname = \"ring-{n}\"\nregions = [\"r{n}\"]\n{gates}\n\n")
             })
             .collect();
+        let places: String = (1..=3).map(|n| format!("[region.r{n}]\ncluster = \"lab\"\n\n")).collect();
         let regions: String = (1..=3)
             .map(|n| {
                 format!(
-                    "[service.shop.region.r{n}]\ncluster = \"lab\"\nworkload = {{ namespace = \"{}\", name = \"shop\", container = \"shop\" }}\n\n",
+                    "[service.shop.region.r{n}]\nworkload = {{ namespace = \"{}\", name = \"shop\", container = \"shop\" }}\n\n",
                     self.namespace(n)
                 )
             })
@@ -109,7 +110,7 @@ impl Ground {
 context = "{}"
 kubeconfig = "{}"
 
-{rings}
+{places}{rings}
 [service.shop]
 topology = "lab"
 columns = []

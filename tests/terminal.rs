@@ -86,6 +86,7 @@ fn hold_all_and_resume_leave_nothing_behind() {
     pty.wait_text("HELD");
     pty.wait_for("the hold to be everywhere", |s| s.lines().any(|l| l.contains("hold") && l.contains("settled")));
     pty.send("\x1b");
+    pty.wait_for("the list to be closed", |s| !s.contains("Esc closes this"));
     pty.send("U");
     pty.wait_text("resume webapp");
     pty.wait_for("the reason to be asked", |s| s.contains("Reason (needed)"));
@@ -139,11 +140,35 @@ fn every_way_out_restores_the_terminal() {
 
 #[test]
 fn a_terminal_that_is_gone_ends_the_program_within_two_seconds() {
-    let mut pty = demo((120, 36));
+    // A terminal of another process, which is killed: nobody says goodbye.
+    let home = tempfile::tempdir().unwrap();
+    let command = format!("exec {} demo", env!("CARGO_BIN_EXE_gonogo"));
+    let mut terminal = Command::new("script")
+        .args(["-q", "-f", "-c", &command, "/dev/null"])
+        .env_clear()
+        .envs(pty::base_env(home.path()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("`script` of util-linux is there");
+    let mut seen = Vec::new();
+    let mut out = terminal.stdout.take().unwrap();
+    while !String::from_utf8_lossy(&seen).contains("READY") {
+        let mut some = [0; 4096];
+        let read = std::io::Read::read(&mut out, &mut some).unwrap();
+        assert!(read > 0, "it ended: {}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&some[..read]);
+    }
+    let children = format!("/proc/{0}/task/{0}/children", terminal.id());
+    let child = std::fs::read_to_string(children).unwrap().trim().to_owned();
     let gone = Instant::now();
-    pty.close();
-    pty.wait_exit();
-    assert!(gone.elapsed() < Duration::from_secs(4), "took {:?}", gone.elapsed());
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    let alive = || std::fs::read_to_string(format!("/proc/{child}/stat")).is_ok_and(|s| !s.contains(") Z "));
+    while alive() {
+        assert!(gone.elapsed() < Duration::from_secs(2), "it lives on without a terminal");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]

@@ -179,7 +179,7 @@ fn what_was_rolled_back_or_quarantined_before_is_said() {
     stage.fact("eu-west-1", clock("09:00"), Body::RolledBack(moved("ring-2", "v2.1.0", "v2.0.0")));
     let question = ask(&mut stage, 2, "v2.1.0");
     assert_eq!(question.verdict, Verdict::Findings);
-    assert_eq!(&*question.sentence, "GO! — eu-west-1 was rolled back from v2.1.0 by oncall");
+    assert_eq!(&*question.sentence, "eu-west-1 was rolled back from v2.1.0 by oncall");
     let digest = template("v2.1.0").hex();
     stage.fleet_fact(clock("09:10"), Body::Quarantine { digest: digest.as_str().into(), reason: "leaks".into() });
     let question = ask(&mut stage, 2, "v2.1.0");

@@ -165,12 +165,6 @@ impl Pty {
         }
     }
 
-    /// Closes the terminal under the program.
-    pub fn close(&mut self) {
-        self.writer = None;
-        self.master = None;
-    }
-
     /// Waits until the program has ended.
     pub fn wait_exit(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
