@@ -45,13 +45,20 @@ fn shape(asked: &Challenge) -> (How, bool) {
     (how, asked.reason_required)
 }
 
+/// Verb, measured share, findings; how it is confirmed, and whether a reason is required.
+type Row<'a> = (Verb, Option<f64>, &'a [Severity], How, bool);
+
 #[test]
 fn what_each_case_asks_for() {
     use Severity::{BreakGlass, Note, Override, Warning};
     let f = || Verb::Promote { to: None, without_wait: true };
     let b = roll_back;
+<<<<<<< HEAD
     type Row<'a> = (Verb, Option<f64>, &'a [Severity], How, bool);
     let table: &[Row<'_>] = &[
+=======
+    let table: &[Row] = &[
+>>>>>>> d4af358 (Name a table's row in the engine's specification)
         // Raising: a key only where next to nobody is hit and nothing was found.
         (promote(), Some(0.0), &[], Key, false),
         (promote(), Some(0.01), &[], Key, false),
