@@ -95,14 +95,6 @@ impl Ground {
             })
             .collect();
         let places: String = (1..=3).map(|n| format!("[region.r{n}]\ncluster = \"lab\"\n\n")).collect();
-        let regions: String = (1..=3)
-            .map(|n| {
-                format!(
-                    "[service.shop.region.r{n}]\nworkload = {{ namespace = \"{}\", name = \"shop\", container = \"shop\" }}\n\n",
-                    self.namespace(n)
-                )
-            })
-            .collect();
         let config = format!(
             r#"fleet = "lab"
 
@@ -119,9 +111,14 @@ carries = [
   {{ path = "/spec/template/spec/containers[name=shop]/args", template = '["--version={{{{version}}}}", "--region={{{{region}}}}"]' }},
 ]
 
-{regions}"#,
+[service.shop.workload]
+namespace = "{}-{{{{region}}}}"
+name = "shop"
+container = "shop"
+"#,
             self.context,
             self.kubeconfig.display(),
+            self.tag,
         );
         std::fs::write(self.dir.path().join("config.toml"), config).unwrap();
     }

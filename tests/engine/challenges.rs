@@ -53,12 +53,7 @@ fn what_each_case_asks_for() {
     use Severity::{BreakGlass, Note, Override, Warning};
     let f = || Verb::Promote { to: None, without_wait: true };
     let b = roll_back;
-<<<<<<< HEAD
-    type Row<'a> = (Verb, Option<f64>, &'a [Severity], How, bool);
-    let table: &[Row<'_>] = &[
-=======
     let table: &[Row] = &[
->>>>>>> d4af358 (Name a table's row in the engine's specification)
         // Raising: a key only where next to nobody is hit and nothing was found.
         (promote(), Some(0.0), &[], Key, false),
         (promote(), Some(0.01), &[], Key, false),
