@@ -108,7 +108,7 @@ topology = "lab"
 columns = []
 carries = [
   "image",
-  {{ path = "/spec/template/spec/containers[name=shop]/args", template = '["--version={{{{version}}}}", "--region={{{{region}}}}"]' }},
+  {{ path = "/spec/template/spec/containers[name=shop]/args", template = ["--version={{{{version}}}}", "--region={{{{region}}}}"] }},
 ]
 
 [service.shop.workload]
