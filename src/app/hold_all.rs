@@ -63,13 +63,15 @@ impl App {
             }
         };
         self.holding = None;
-        let by = self.engine.operator().clone();
+        let by = self.operator_of(&plan);
         match Approved::standing(Plan::clone(&plan), by) {
             Ok(approved) => {
                 let effects = wrap(self.engine.carry_out(approved));
                 if self.engine.proposal.as_ref().is_some_and(|p| p.id == id) {
                     self.engine.dismiss();
                 }
+                // What became of it is shown region by region.
+                self.notice = None;
                 self.modals.retain(|m| !matches!(m, Modal::Took(_)));
                 self.modals.push(Modal::Took(id));
                 effects

@@ -16,6 +16,9 @@ impl App {
     pub(super) fn press(&mut self, key: Key) -> Vec<AppEffect> {
         let gap = self.last_key.map_or(Duration::MAX, |at| self.now.since(at));
         self.last_key = Some(self.now);
+        self.unchosen = false;
+        // What was said was read, or is said again.
+        self.notice = None;
         let effects = self.take_key(key, gap);
         if matches!(key.code, Code::Char('0'..='9')) {
             self.last_digit = Some(self.now);

@@ -113,7 +113,7 @@ pub struct Notice {
 }
 
 /// How long a notice stands.
-const NOTICE: Duration = Duration::from_secs(8);
+const NOTICE: Duration = Duration::from_secs(6);
 /// Rows do not move within this of a key.
 pub const STILL: Duration = Duration::from_secs(1);
 
@@ -153,6 +153,8 @@ pub struct App {
     pub turned: Stamp,
     /// Something that may be seen has changed since the last frame.
     pub dirty: bool,
+    /// Nobody has chosen a row yet: the cursor stays on what needs attention most.
+    pub unchosen: bool,
 }
 
 impl App {
@@ -179,6 +181,7 @@ impl App {
             last_digit: None,
             turned: now,
             dirty: true,
+            unchosen: true,
         };
         app.settle_rows(true);
         app
@@ -294,6 +297,7 @@ impl App {
         self.turned = self.now;
         if self.picks.service != Some(service) {
             self.picks = Picks { service: Some(service), ..Picks::default() };
+            self.unchosen = true;
             self.panes.verdicts = Default::default();
             self.panes.timeline = Default::default();
             self.settle_rows(true);

@@ -11,6 +11,7 @@ use crate::panes::{Pane, regions};
 impl App {
     /// Something done with the mouse.
     pub(super) fn point(&mut self, mouse: Mouse) -> Vec<AppEffect> {
+        self.unchosen = false;
         let wheel = match mouse.kind {
             MouseKind::WheelUp => Some((Command::Up, Code::Up)),
             MouseKind::WheelDown => Some((Command::Down, Code::Down)),

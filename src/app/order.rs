@@ -20,7 +20,8 @@ impl App {
                 self.dirty = true;
             }
         }
-        if self.picks.region.is_none() {
+        // Until a row is chosen, the cursor stays on what needs attention most.
+        if self.picks.region.is_none() || self.unchosen {
             self.picks.region = self.picks.order.first().copied();
         }
     }

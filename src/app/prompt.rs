@@ -13,7 +13,7 @@ use tui_input::{Input, InputRequest};
 use super::modal::Modal;
 use super::{App, AppEffect, wrap};
 use crate::domain::challenge::{Asked, Challenge};
-use crate::domain::id::Text;
+use crate::domain::id::{Operator, Text};
 use crate::domain::intent::{Direction, Intent};
 use crate::domain::plan::{Plan, PlanId};
 use crate::domain::stamp::Stamp;
@@ -285,9 +285,9 @@ impl App {
             self.complain("checking…: a raising plan waits for that");
             return Vec::new();
         }
-        let by = self.engine.operator().clone();
+        let Some(plan) = self.prompt().and_then(|p| p.shown.clone()) else { return Vec::new() };
+        let by = self.operator_of(&plan);
         let Some(prompt) = self.prompt_mut() else { return Vec::new() };
-        let Some(plan) = prompt.shown.clone() else { return Vec::new() };
         let reason: Text = safe(prompt.reason.value().trim(), LONGEST_REASON).into();
         let reason = Some(reason).filter(|r| !r.is_empty());
         match challenge.answer(Plan::clone(&plan), typed, reason, by) {
@@ -298,7 +298,6 @@ impl App {
                 if self.engine.proposal.as_ref().is_some_and(|p| p.id == plan.id) {
                     self.engine.dismiss();
                 }
-                self.say(format!("{}: approved", plan.title), false);
                 effects
             }
             Err((_, why)) => {
@@ -310,6 +309,15 @@ impl App {
                 Vec::new()
             }
         }
+    }
+
+    /// Who acts: the user that the plan's first cluster names, else `user@host`.
+    pub(super) fn operator_of(&self, plan: &Plan) -> Operator {
+        let cluster = plan.steps.first().and_then(|s| {
+            let region = self.engine.fleet.service(plan.service)?.region(s.region)?;
+            self.engine.clusters.get(region.cluster.at())
+        });
+        cluster.and_then(|c| c.facts.user.clone()).unwrap_or_else(|| self.engine.operator().clone())
     }
 
     fn complain(&mut self, text: impl Into<Text>) {

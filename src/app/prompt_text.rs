@@ -272,10 +272,11 @@ fn shorten_digests(text: &str) -> String {
 
 fn checks(plan: &Plan, checking: usize) -> Line {
     let count = |role: WriteRole| plan.steps.iter().flat_map(|s| &s.writes).filter(|w| w.role == role).count();
+    let several = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
     let also = match (count(WriteRole::Record), count(WriteRole::Event)) {
         (0, 0) => String::new(),
-        (r, 0) => format!("   also: {r} record facts"),
-        (r, e) => format!("   also: {r} record facts, {e} events"),
+        (r, 0) => format!("   also: {}", several(r, "record fact")),
+        (r, e) => format!("   also: {}, {}", several(r, "record fact"), several(e, "event")),
     };
     let line = match (checking, plan.direction()) {
         (0, _) => Line::of(Role::Go, "✓ checked").add(Role::Dim, " dry-run answered"),

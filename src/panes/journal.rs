@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::scene::{Scene, utc_minute};
 use crate::domain::record::{Body, Fact};
-use crate::domain::stamp::{SignedDuration, Timestamp, short};
+use crate::domain::stamp::{Timestamp, short};
 use crate::engine::operation::{Operation, StepState};
 use crate::input::Command;
 use crate::look::glyph::Sign;
@@ -98,9 +98,7 @@ fn operation_lines(scene: &Scene<'_>, operation: &Operation, full: bool) -> Vec<
 pub fn operation_line(scene: &Scene<'_>, operation: &Operation) -> Line {
     let line = Line::of(Role::Dim, format!("{:>12}  ", utc_minute(operation.started.wall)))
         .add(Role::Text, operation.plan.title.to_string());
-    let took = |until: crate::domain::stamp::Stamp| {
-        short(SignedDuration::try_from(until.since(operation.started)).unwrap_or(SignedDuration::MAX))
-    };
+    let took = |until: crate::domain::stamp::Stamp| short(until.wall.duration_since(operation.started.wall).abs());
     let line = match &operation.ended {
         Some((at, outcome, why)) => {
             let sign = Sign::of_outcome(*outcome);

@@ -311,7 +311,7 @@ fn label(
     let wide = u16::try_from(crate::look::canvas::width(&text)).unwrap_or(u16::MAX);
     let free = end.max(now_column) + 2;
     let from = free.min(area.right().saturating_sub(wide)).max(now_column + 1);
-    if from <= end {
+    if from <= end + 1 {
         canvas.put(from.saturating_sub(1), area.y, 1, Role::Dim, " ");
     }
     canvas.put(from, area.y, area.right().saturating_sub(from), Role::Dim, &text);

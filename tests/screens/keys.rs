@@ -77,6 +77,19 @@ fn selection_follows_the_region_and_rows_stay_under_a_finger() {
 }
 
 #[test]
+fn until_a_row_is_chosen_the_cursor_stays_on_what_needs_attention_most() {
+    let mut stage = Stage::normal((120, 36));
+    stage.app.engine.services[0].view.regions[3].state = RegionWord::Failed;
+    stage.wait(Duration::from_secs(1));
+    assert_eq!(stage.app.picks.region, Some(3.into()));
+    stage.keys("j");
+    let chosen = stage.app.picks.region;
+    stage.app.engine.services[0].view.regions[0].state = RegionWord::Failed;
+    stage.wait(Duration::from_secs(2));
+    assert_eq!(stage.app.picks.region, chosen);
+}
+
+#[test]
 fn capitals_act_on_marks_else_on_what_is_selected_and_the_prompt_says_so() {
     let mut stage = Stage::normal((120, 36));
     let target = |stage: &Stage| stage.app.engine.proposal.as_ref().unwrap().intent.target.clone();
