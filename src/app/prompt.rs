@@ -161,6 +161,7 @@ impl App {
 
     /// A key while the prompt is open; `gap`: since any key before.
     pub(super) fn prompt_key(&mut self, key: Key, gap: Duration) -> Vec<AppEffect> {
+        let most = self.prompt().map_or(0, |p| super::prompt_text::most_scroll(self, p, self.setup.size));
         let refused = self.engine.proposal.as_ref().is_none_or(|p| matches!(p.state, ProposalState::Refused(_)));
         let Some(prompt) = self.prompt_mut() else { return Vec::new() };
         prompt.complaint = None;
@@ -170,9 +171,10 @@ impl App {
             Code::Char('y') if key.ctrl => return self.copy_plan(),
             Code::Enter if refused && gap >= QUIET => self.leave_prompt(),
             Code::Char('q') if refused => self.leave_prompt(),
-            Code::PageUp | Code::Up => prompt.scroll = prompt.scroll.saturating_sub(1),
-            // The end of the text is known to the drawing, which stops there.
-            Code::PageDown | Code::Down => prompt.scroll = (prompt.scroll + 1).min(10_000),
+            Code::Up => prompt.scroll = prompt.scroll.saturating_sub(1),
+            Code::PageUp => prompt.scroll = prompt.scroll.saturating_sub(8),
+            Code::Down => prompt.scroll = (prompt.scroll + 1).min(most),
+            Code::PageDown => prompt.scroll = (prompt.scroll + 8).min(most),
             _ if refused => {}
             Code::Tab | Code::BackTab => prompt.field = prompt.field.other(),
             Code::Enter => self.enter_in_prompt(gap),
@@ -283,6 +285,16 @@ impl App {
         }
         if self.is_checking() {
             self.complain("checking…: a raising plan waits for that");
+            return Vec::new();
+        }
+        if let Some(prompt) = self.prompt()
+            && prompt.shown.as_ref().is_some_and(|p| p.direction() == Direction::Raising)
+            && prompt.scroll < super::prompt_text::most_scroll(self, prompt, self.setup.size)
+        {
+            self.complain("there is more to read below: PageDown to the end first");
+            if let Some(prompt) = self.prompt_mut() {
+                prompt.answer.reset();
+            }
             return Vec::new();
         }
         let Some(plan) = self.prompt().and_then(|p| p.shown.clone()) else { return Vec::new() };

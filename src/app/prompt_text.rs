@@ -81,6 +81,13 @@ pub fn fit(app: &App, prompt: &Prompt, size: (u16, u16)) -> Fit {
     }
 }
 
+/// How far the prompt's body can be scrolled: lines that do not fit.
+pub fn most_scroll(app: &App, prompt: &Prompt, size: (u16, u16)) -> usize {
+    let sheet = sheet(app, prompt, columns(size.0));
+    let room = usize::from(size.1.saturating_sub(4)).saturating_sub(sheet.foot.len());
+    sheet.body.len().saturating_sub(room)
+}
+
 /// The prompt in so many columns.
 pub fn sheet(app: &App, prompt: &Prompt, columns: u16) -> Sheet {
     let most = usize::from(columns);

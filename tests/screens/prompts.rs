@@ -235,3 +235,20 @@ fn the_board_stays_live_behind_the_prompt() {
     assert!(stage.text().contains("exposure 25.0 %"));
     assert!(stage.app.prompt().is_some());
 }
+
+#[test]
+fn a_long_raising_plan_is_read_to_its_end_first() {
+    let long = |plan: &mut Plan| {
+        for n in 0..40 {
+            plan.findings.push(Finding::new(Severity::Warning, "note", format!("region-{n}"), "look at this"));
+        }
+    };
+    let mut stage = opened("P", (80, 24), long, 0);
+    stage.types("ring-2");
+    assert_eq!(approved(&stage), 0);
+    assert!(stage.text().contains("more to read below"), "{}", stage.text());
+    stage.keys("pagedown pagedown pagedown pagedown pagedown pagedown");
+    assert!(stage.text().contains("region-39"), "{}", stage.text());
+    stage.types("ring-2");
+    assert_eq!(approved(&stage), 1);
+}
