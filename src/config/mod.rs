@@ -1,7 +1,7 @@
 //! Text to a checked configuration, or errors with file, line and fix.
 //!
-//! [`read`] is pure: it is given the bytes, the environment and the kubeconfigs. [`load`]
-//! adds the files. The keys are in one table ([`keys`]), by which the reader, the JSON
+//! [`read`](crate::config::read) is pure: it is given the bytes, the environment and the kubeconfigs. [`load`](crate::config::load)
+//! adds the files. The keys are in one table ([`keys`](crate::config::keys)), by which the reader, the JSON
 //! schema and the docs go.
 
 use std::path::Path;

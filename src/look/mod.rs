@@ -1,7 +1,7 @@
 //! How things look: roles, themes, glyphs, and the few widgets that panes are made of.
 //!
 //! A pane names a *role* (what a text means), never a colour; a theme turns roles into
-//! styles; all text reaches the terminal through [`canvas::Canvas`], the cell writer.
+//! styles; all text reaches the terminal through [`Canvas`](crate::look::canvas::Canvas), the cell writer.
 
 pub mod canvas;
 pub mod chart;

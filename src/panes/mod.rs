@@ -1,6 +1,6 @@
 //! The panes: one file each, with its state (plain data), its commands and its drawing.
 //!
-//! A pane sees the world through [`Scene`] and knows neither the app nor other panes.
+//! A pane sees the world through [`Scene`](crate::panes::Scene) and knows neither the app nor other panes.
 
 pub mod axis;
 pub mod charts;

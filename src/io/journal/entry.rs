@@ -70,7 +70,7 @@ pub enum Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Begin {
-    /// [`FORMAT`].
+    /// Version of the format.
     pub format: u32,
     /// Version of gonogo.
     pub gonogo: String,
