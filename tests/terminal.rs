@@ -89,8 +89,8 @@ fn hold_all_and_resume_leave_nothing_behind() {
     pty.wait_for("the list to be closed", |s| !s.contains("Esc closes this"));
     pty.send("U");
     pty.wait_text("resume webapp");
-    pty.wait_for("the reason to be asked", |s| s.contains("Reason (needed)"));
-    pty.send("\t");
+    // The reason that is needed is asked for first.
+    pty.wait_for("the reason to be asked", |s| s.contains("Reason (needed)") && s.contains("dry-run answered"));
     pty.type_slowly("all clear");
     pty.send("\t");
     pty.type_slowly("webapp");
@@ -142,7 +142,7 @@ fn every_way_out_restores_the_terminal() {
 fn a_terminal_that_is_gone_ends_the_program_within_two_seconds() {
     // A terminal of another process, which is killed: nobody says goodbye.
     let home = tempfile::tempdir().unwrap();
-    let command = format!("exec {} demo", env!("CARGO_BIN_EXE_gonogo"));
+    let command = format!("stty cols 120 rows 36; exec {} demo", env!("CARGO_BIN_EXE_gonogo"));
     let mut terminal = Command::new("script")
         .args(["-q", "-f", "-c", &command, "/dev/null"])
         .env_clear()
