@@ -149,6 +149,9 @@ fn describe(scene: &Scene<'_>, region: &RegionScene<'_>) -> Vec<Line> {
         let user = facts.user.as_ref().map_or("?", |u| u.as_str());
         let version = facts.version.as_deref().unwrap_or("?");
         lines.push(entry("cluster", Role::Text, format!("{version}, as {user}, {} watches", facts.watches)));
+        for trouble in &facts.troubles {
+            lines.push(entry("not watched", Role::Watch, format!("! {trouble}")));
+        }
         for right in facts.rights.iter().filter(|r| !r.allowed) {
             lines.push(entry(
                 "not allowed",
