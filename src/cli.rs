@@ -154,7 +154,8 @@ pub struct SimArgs {
 pub struct VerbArgs {
     /// The service.
     pub service: String,
-    /// A ring, or regions. Naming nothing is an error: no input ever means everything.
+    /// A ring, or regions; the service's own name holds or resumes all of it. Naming nothing is an
+    /// error: no input ever means everything.
     #[arg(required = true, value_name = "RING|REGION")]
     pub targets: Vec<String>,
     /// Why. Needed to promote, resume, drain and restore.

@@ -231,3 +231,18 @@ fn known(schema: &serde_json::Value, value: &serde_json::Value, place: &str) {
         known(found, below, &place);
     }
 }
+
+#[test]
+fn every_example_is_read_without_an_error() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut read = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let env = |_: &str| None;
+        let errors = gonogo::config::read(&path, &bytes, &gonogo::config::Given::env(&env)).err().unwrap_or_default();
+        assert!(errors.is_empty(), "{}", gonogo::config::render_errors(&errors, false));
+        read += 1;
+    }
+    assert!(read >= 2, "the examples are there");
+}

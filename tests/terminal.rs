@@ -92,8 +92,7 @@ fn hold_all_and_resume_leave_nothing_behind() {
     // The reason that is needed is asked for first.
     pty.wait_for("the reason to be asked", |s| s.contains("Reason (needed)") && s.contains("dry-run answered"));
     pty.type_slowly("all clear");
-    pty.send("\t");
-    pty.type_slowly("webapp");
+    pty.type_slowly("\twebapp");
     pty.wait_for("the hold to be gone", |s| s.contains("READY ring-2") && !s.contains("HELD"));
 }
 

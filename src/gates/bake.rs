@@ -71,7 +71,7 @@ impl Baking {
         let Some(start) = evidence.bake_start else {
             return if workload.settled() {
                 let sentence = format!(
-                    "{region}: start of the bake is unknown: ring {} has not settled everywhere, or nothing tells when",
+                    "{region}: start of the bake is unknown: {} has not settled everywhere, or nothing tells when",
                     evidence.ring.name
                 );
                 Judgement::new(Verdict::NoData, "start?", sentence)
@@ -84,7 +84,7 @@ impl Baking {
         let done = evidence.now.duration_since(start.at).max(SignedDuration::ZERO);
         let judged = if evidence.now >= end {
             let sentence = format!(
-                "{region}: ring {} has run {} for {}, {wanted} needed",
+                "{region}: {} has run {} for {}, {wanted} needed",
                 evidence.ring.name,
                 workload.version,
                 short(done)
@@ -93,7 +93,7 @@ impl Baking {
         } else {
             let left = short(end.duration_since(evidence.now));
             let sentence = format!(
-                "{region}: ring {} has run {} for {} of {wanted}; {left} left, until {}",
+                "{region}: {} has run {} for {} of {wanted}; {left} left, until {}",
                 evidence.ring.name,
                 workload.version,
                 short(done),

@@ -149,9 +149,20 @@ fn demo(cli: Cli, args: &SimArgs) -> Result<ExitCode> {
     code
 }
 
+/// What a run without a screen may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// Look, under the same guard as a watch screen.
+    Look,
+    /// Look, and ask the servers about our identity and rights.
+    Ask,
+    /// Write, journaled.
+    Write,
+}
+
 /// A run without a screen over the configuration.
-fn session(world: &mut World, writes: bool) -> Result<Session> {
-    if writes {
+fn session(world: &mut World, purpose: Use) -> Result<Session> {
+    if purpose == Use::Write {
         world.start_journal();
     }
     let inbox: Inbox<Signal> = Inbox::default();
@@ -163,8 +174,8 @@ fn session(world: &mut World, writes: bool) -> Result<Session> {
     ])
     .wrap_err("signals cannot be listened to")?;
     std::thread::spawn(move || signals.forever().for_each(|s| to.key(Signal(s))));
-    let performer = world.connect(&inbox, !writes);
-    Ok(Session::new(world.engine(writes), inbox, performer, world.clock.clone()))
+    let performer = world.connect(&inbox, purpose == Use::Look);
+    Ok(Session::new(world.engine(purpose == Use::Write), inbox, performer, world.clock.clone()))
 }
 
 fn status(cli: &Cli, service: Option<&str>, output: StatusOutput, wait: Duration) -> Result<ExitCode> {
@@ -173,7 +184,7 @@ fn status(cli: &Cli, service: Option<&str>, output: StatusOutput, wait: Duration
             Ok(only) => only,
             Err(error) => return Ok(fail(&error.to_string(), Exit::Usage)),
         };
-        let mut session = session(&mut world, false)?;
+        let mut session = session(&mut world, Use::Look)?;
         let all: Vec<ServiceIx> = match only {
             Some(only) => vec![only],
             None => (0..world.fleet.services.len()).map(ServiceIx::from).collect(),
@@ -210,7 +221,7 @@ fn one_board(cli: &Cli, service: &str, size: (u16, u16), ansi: bool, wait: Durat
         };
         let mut notices = Vec::new();
         let themes = open::themes(cli, &world, &mut notices);
-        let mut session = session(&mut world, false)?;
+        let mut session = session(&mut world, Use::Look)?;
         let effects = session.engine.show(service);
         session.perform(effects);
         session.first_data(Some(service), wait);
@@ -237,7 +248,7 @@ fn one_board(cli: &Cli, service: &str, size: (u16, u16), ansi: bool, wait: Durat
 fn verb(cli: &Cli, word: &str, args: &VerbArgs) -> Result<ExitCode> {
     opened(cli, |mut world| {
         let _log = log::start(&world.around.places.log(), LevelFilter::INFO, false).ok();
-        let mut session = session(&mut world, true)?;
+        let mut session = session(&mut world, Use::Write)?;
         let done = verb::run(&mut session, word, args);
         // What was noted last is on the disk before the program ends.
         world.runtime.block_on(world.close_journal());
@@ -295,7 +306,7 @@ fn check_connected(cli: &Cli, output: TextOutput) -> Result<ExitCode> {
         return Ok(offline);
     }
     opened(cli, |mut world| {
-        let mut session = session(&mut world, false)?;
+        let mut session = session(&mut world, Use::Ask)?;
         for service in (0..world.fleet.services.len()).map(ServiceIx::from) {
             let effects = session.engine.show(service);
             session.perform(effects);

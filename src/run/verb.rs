@@ -69,7 +69,16 @@ pub fn verb(word: &str, args: &VerbArgs) -> Result<Verb, Refusal> {
 }
 
 /// The ring or regions that are named. Nothing named never means everything.
-pub fn target(service: &Service, names: &[String]) -> Result<Target, Refusal> {
+pub fn target(service: &Service, verb: &Verb, names: &[String]) -> Result<Target, Refusal> {
+    // A hold of everything is named as such: the service's own name.
+    if let [one] = names
+        && *one == *service.name.as_str()
+        && matches!(verb, Verb::Hold | Verb::Resume { .. })
+        && service.find_ring(one).is_none()
+        && service.find_region(one).is_none()
+    {
+        return Ok(Target::Service);
+    }
     if let [one] = names
         && let Some((ring, _)) = service.find_ring(one)
     {
@@ -107,7 +116,11 @@ pub fn run(session: &mut Session, word: &str, args: &VerbArgs) -> Said {
             .map_or_else(|| format!("services are {}", names.join(", ")), |n| format!("did you mean {n}?"));
         return Said::usage(args, "unknown", format!("there is no service {}", args.service), hint);
     };
-    let (verb, target) = match verb(word, args).and_then(|v| Ok((v, target(service, &args.targets)?))) {
+    let found = verb(word, args).and_then(|verb| {
+        let target = target(service, &verb, &args.targets)?;
+        Ok((verb, target))
+    });
+    let (verb, target) = match found {
         Ok(both) => both,
         Err(refusal) => return Said::refused(args, &refusal, Exit::Usage),
     };
