@@ -288,6 +288,24 @@ impl Desk<'_> {
         })
     }
 
+    /// A hold that covers any of the regions refuses what raises: it is lifted by its own key, not overridden.
+    fn held(&self, regions: &[RegionIx], name: &str) -> Result<(), Refusal> {
+        let covers = |hold: &crate::domain::record::HoldInForce| {
+            regions.iter().any(|at| {
+                let ring = self.ring_of(*at).map_or("", |r| r.name.as_str());
+                hold.scope.covers(ring, &self.region_name(*at))
+            })
+        };
+        match self.state.record.holds().into_iter().find(covers) {
+            Some(hold) => Err(Refusal::new(
+                "held",
+                format!("{name} is held by {} ({}): {}", hold.by, hold.scope, hold.reason),
+                "U releases a hold, with a reason",
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// The object that runs a region.
     pub(super) fn workload_ref(&self, region: &Region, kind: &dyn WorkloadKind) -> ObjectRef {
         ObjectRef {

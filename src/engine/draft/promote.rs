@@ -162,11 +162,13 @@ fn source(desk: &Desk<'_>, ring: RingIx, to: Option<&str>) -> Result<From, Refus
 
 /// The board's answer as findings, or a refusal. Raising fails closed.
 fn judged(desk: &Desk<'_>, ring: RingIx, without_wait: bool) -> Result<Vec<Finding>, Refusal> {
+    let spec = desk.service.ring(ring);
+    let name: Text = spec.map_or_else(|| "?".into(), |r| r.name.as_str().into());
+    desk.held(spec.map(|r| r.regions.as_slice()).unwrap_or_default(), &name)?;
     if ring.0 == 0 && desk.question.is_none() {
-        return held(desk, ring);
+        return Ok(Vec::new());
     }
-    let mut findings = held(desk, ring)?;
-    let name: Text = desk.service.ring(ring).map_or_else(|| "?".into(), |r| r.name.as_str().into());
+    let mut findings = Vec::new();
     let Some(question) = &desk.question else {
         return Err(Refusal::new("stale", format!("{name} cannot be judged yet"), "wait for the first data"));
     };
@@ -191,25 +193,6 @@ fn judged(desk: &Desk<'_>, ring: RingIx, without_wait: bool) -> Result<Vec<Findi
         }
     }
     Ok(findings)
-}
-
-/// A hold that covers the ring refuses: it is lifted by its own key, not overridden.
-fn held(desk: &Desk<'_>, ring: RingIx) -> Result<Vec<Finding>, Refusal> {
-    let Some(spec) = desk.service.ring(ring) else { return Ok(Vec::new()) };
-    let covering = desk.state.record.holds().into_iter().find(|h| {
-        spec.regions
-            .iter()
-            .filter_map(|r| desk.service.region(*r))
-            .any(|r| h.scope.covers(spec.name.as_str(), r.name.as_str()))
-    });
-    match covering {
-        Some(hold) => Err(Refusal::new(
-            "held",
-            format!("{} is held by {} ({}): {}", spec.name, hold.by, hold.scope, hold.reason),
-            "U releases a hold, with a reason",
-        )),
-        None => Ok(Vec::new()),
-    }
 }
 
 /// The step of one region; none when it runs the version already.

@@ -55,15 +55,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
             "wait for it, or roll it back first",
         ));
     }
-    let ring = desk.ring_of(at).map(|r| r.name.to_string()).unwrap_or_default();
-    let holds = desk.state.record.holds();
-    if let Some(hold) = holds.iter().find(|h| h.scope.covers(&ring, region.name.as_str())) {
-        return Err(Refusal::new(
-            "held",
-            format!("{} is held by {} ({}): {}", region.name, hold.by, hold.scope, hold.reason),
-            "U releases a hold, with a reason; a hold stops what adds risk, and traffic does",
-        ));
-    }
+    desk.held(&[at], region.name.as_str())?;
     let provider = provider(&route)?;
     let operations = provider.set_weight(&object, &route, weight).map_err(refused)?;
     let fact = desk.fact(&region, Body::Restored { drained, reason: "".into() });

@@ -9,7 +9,8 @@ use crate::domain::stamp::short;
 use crate::domain::text::visible;
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::engine::Engine;
-use crate::engine::view::{Heard, Question, RegionWord, ReleasePhase, RingPhase, RingRuns, ServiceView};
+use crate::engine::view::{Heard, Question, RegionWord, ReleasePhase, RingRuns, ServiceView};
+use crate::look::glyph::ring_word;
 
 /// The words of a release's phase, for people and JSON.
 pub fn release_word(phase: ReleasePhase) -> &'static str {
@@ -23,21 +24,6 @@ pub fn release_word(phase: ReleasePhase) -> &'static str {
         ReleasePhase::Failed => "failed",
         ReleasePhase::Blocked => "blocked",
         ReleasePhase::NoData => "no data",
-    }
-}
-
-/// The words of a ring's phase.
-pub fn ring_word(phase: RingPhase) -> &'static str {
-    match phase {
-        RingPhase::Unknown => "unknown",
-        RingPhase::Waiting => "waiting",
-        RingPhase::RollingOut => "rolling out",
-        RingPhase::Baking => "baking",
-        RingPhase::Baked => "baked",
-        RingPhase::Blocked => "blocked",
-        RingPhase::Failed => "failed",
-        RingPhase::Held => "held",
-        RingPhase::Steady => "steady",
     }
 }
 
