@@ -7,9 +7,10 @@ use super::fleet::{Params, Region, Ring, Service};
 use super::id::{ColumnName, RegionIx, Text};
 use super::link::Freshness;
 use super::metric::{Reading, Windows};
-use super::stamp::Timestamp;
+use super::record::Record;
+use super::stamp::{SignedDuration, Timestamp};
 use super::verdict::Judgement;
-use super::version::TemplateDigest;
+use super::version::{TemplateDigest, Version};
 use super::workload::Workload;
 
 /// Where a gate may stand.
@@ -76,6 +77,15 @@ pub enum Need {
     Windows(ColumnName),
     /// The newest sample of a column.
     Current(ColumnName),
+    /// The windows of this ring's bake, in every region of the service.
+    PeerWindows(ColumnName),
+    /// The windows of this ring's bake, that much earlier (a day, a week), in the same region.
+    EarlierWindows {
+        /// The column.
+        column: ColumnName,
+        /// How much earlier.
+        by: SignedDuration,
+    },
 }
 
 /// What is known about one region when it is judged. `None` anywhere is unknown, not fine.
@@ -101,8 +111,44 @@ pub struct Evidence<'a> {
     pub windows: &'a BTreeMap<ColumnName, Windows>,
     /// Newest sample per column, with its time.
     pub current: &'a BTreeMap<ColumnName, (Timestamp, Reading)>,
+    /// Every region of the service by position, this one too: for gates that compare.
+    pub peers: &'a [Peer<'a>],
+    /// What the ring would get; none where it is judged on what it runs.
+    pub entering: Option<Entering<'a>>,
+    /// The shared record of the service, as read.
+    pub record: &'a Record,
     /// Server time now.
     pub now: Timestamp,
+}
+
+/// A region of the service as a gate sees it that compares regions.
+#[derive(Clone, Debug)]
+pub struct Peer<'a> {
+    /// The region.
+    pub region: &'a Region,
+    /// The workload as last seen.
+    pub workload: Option<&'a Workload>,
+    /// How well its cluster is heard.
+    pub freshness: Freshness<'a>,
+    /// When it settled on what it runs.
+    pub settled: Option<BakeStart>,
+    /// Windows per column.
+    pub windows: &'a BTreeMap<ColumnName, Windows>,
+    /// Newest sample per column, with its time.
+    pub current: &'a BTreeMap<ColumnName, (Timestamp, Reading)>,
+    /// A hold covers it.
+    pub held: bool,
+    /// Weight of its backend; none where it is not steered, or the route was not seen.
+    pub weight: Option<u32>,
+}
+
+/// What a ring would get.
+#[derive(Clone, Copy, Debug)]
+pub struct Entering<'a> {
+    /// The version.
+    pub version: &'a Version,
+    /// What runs in the ring before, whose carried fields would be copied; none for the first ring.
+    pub source: Option<&'a Workload>,
 }
 
 /// When a bake began, and how that is known.

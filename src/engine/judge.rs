@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::scene::{CLOCK_LIMIT, Scene, same_release};
 use super::view::{Question, QuestionRow, RingRuns};
 use crate::domain::fleet::{Fleet, GateSpec, Ring, Service};
-use crate::domain::gate::{Evidence, Gate, GateType, Need};
+use crate::domain::gate::{Entering, Evidence, Gate, GateType, Need};
 use crate::domain::id::{RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::link::Freshness;
 use crate::domain::record::Body;
@@ -111,28 +111,43 @@ pub fn drafts_see_to(heading: &str) -> bool {
 
 /// A ring's exit gates, on what it runs now.
 pub fn exit(scene: &Scene<'_>, ring: RingIx) -> RingVerdict {
-    run(scene, ring, |g| &g.exit)
+    run(scene, ring, None, |g| &g.exit)
 }
 
-/// A ring's entry gates.
-pub fn entry(scene: &Scene<'_>, ring: RingIx) -> RingVerdict {
-    run(scene, ring, |g| &g.entry)
+/// A ring's entry gates, on what it would get.
+pub fn entry(scene: &Scene<'_>, ring: RingIx, version: &Version) -> RingVerdict {
+    let source = ring.at().checked_sub(1).and_then(|j| scene.service.rings.get(j)).and_then(|r| r.regions.first());
+    let entering = Entering { version, source: source.and_then(|at| scene.workload(*at)) };
+    run(scene, ring, Some(entering), |g| &g.entry)
 }
 
-fn run(scene: &Scene<'_>, at: RingIx, which: fn(&RingGates) -> &[BuiltGate]) -> RingVerdict {
+fn run(
+    scene: &Scene<'_>,
+    at: RingIx,
+    entering: Option<Entering<'_>>,
+    which: fn(&RingGates) -> &[BuiltGate],
+) -> RingVerdict {
     let (Some(ring), Some(gates)) = (scene.service.ring(at), scene.world.gates.ring(scene.at, at)) else {
         return RingVerdict::default();
     };
     let gates = which(gates);
-    let row =
-        |at: &RegionIx| Some((*at, gates.iter().map(|g| judge(scene, ring, *at, g)).collect::<Option<Vec<_>>>()?));
+    let row = |at: &RegionIx| {
+        let cells = gates.iter().map(|g| judge(scene, ring, *at, entering, g));
+        Some((*at, cells.collect::<Option<Vec<_>>>()?))
+    };
     RingVerdict {
         gates: gates.iter().map(|g| g.label.clone()).collect(),
         rows: if gates.is_empty() { Vec::new() } else { ring.regions.iter().filter_map(row).collect() },
     }
 }
 
-fn judge(scene: &Scene<'_>, ring: &Ring, at: RegionIx, gate: &BuiltGate) -> Option<Judgement> {
+fn judge(
+    scene: &Scene<'_>,
+    ring: &Ring,
+    at: RegionIx,
+    entering: Option<Entering<'_>>,
+    gate: &BuiltGate,
+) -> Option<Judgement> {
     let region = scene.service.region(at)?;
     let state = scene.region(at)?;
     let freshness = scene.freshness(region);
@@ -147,6 +162,9 @@ fn judge(scene: &Scene<'_>, ring: &Ring, at: RegionIx, gate: &BuiltGate) -> Opti
         bake_start: scene.start(region.ring),
         windows: &state.windows,
         current: &state.current,
+        peers: &scene.peers,
+        entering,
+        record: &scene.state.record,
         now: scene.world.now,
     };
     let judgement = gate.gate.judge(&evidence);
@@ -202,7 +220,7 @@ pub fn question(scene: &Scene<'_>, exits: &[RingVerdict], ring: RingIx, version:
     if let Some(problem) = different_images(scene, ring) {
         board.add(ring, None, RUNS, 0, problem);
     }
-    board.add_ring(ring, &entry(scene, ring));
+    board.add_ring(ring, &entry(scene, ring, version));
     board.add(ring, None, HOLD, 0, held(scene, ring));
     board.add(ring, None, RECORD, 0, record(scene, ring));
     for (heading, judgement) in [(CLOCK, clock(scene)), (POLICY, policy(scene)), (PAST, past(scene, ring, version))] {

@@ -5,7 +5,7 @@ use super::judge::Gates;
 use super::state::{ClusterState, RegionState, ServiceState};
 use super::view::RingRuns;
 use crate::domain::fleet::{Fleet, Region, Ring, Service, VersionFrom};
-use crate::domain::gate::BakeStart;
+use crate::domain::gate::{BakeStart, Peer};
 use crate::domain::id::{RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::link::Freshness;
 use crate::domain::record::HoldInForce;
@@ -47,6 +47,8 @@ pub struct Scene<'a> {
     pub runs: Vec<RingRuns>,
     /// Per ring: since when it bakes; none for a ring that is mixed.
     pub starts: Vec<Option<BakeStart>>,
+    /// Every region as gates see it that compare.
+    pub peers: Vec<Peer<'a>>,
 }
 
 impl<'a> Scene<'a> {
@@ -59,7 +61,10 @@ impl<'a> Scene<'a> {
             RingRuns::Unknown | RingRuns::Mixed(_) => None,
         });
         let starts = starts.collect();
-        Some(Self { world, at, service, state, holds: state.record.holds(), runs, starts })
+        let holds = state.record.holds();
+        let peers = service.regions.iter().zip(&state.regions);
+        let peers = peers.map(|(region, seen)| peer(&world, service, &holds, region, seen)).collect();
+        Some(Self { world, at, service, state, holds, runs, starts, peers })
     }
 
     /// What is believed of a region.
@@ -84,8 +89,7 @@ impl<'a> Scene<'a> {
 
     /// How well a region's cluster is heard.
     pub fn freshness(&self, region: &Region) -> Freshness<'a> {
-        let cluster = self.world.clusters.get(region.cluster.at());
-        cluster.map_or(Freshness::Never, |c| c.freshness(self.world.stamp))
+        self.world.freshness(region)
     }
 
     /// What a ring runs.
@@ -107,14 +111,44 @@ impl<'a> Scene<'a> {
 
     /// Whether a hold covers a region.
     pub fn covers(&self, hold: &HoldInForce, at: RegionIx) -> bool {
-        let Some(region) = self.service.region(at) else { return false };
-        let ring = self.service.ring(region.ring).map_or("", |r| r.name.as_str());
-        hold.scope.covers(ring, region.name.as_str())
+        self.service.region(at).is_some_and(|region| covers(self.service, hold, region))
     }
 
     /// How far this host's clock is off: the median over clusters that are heard; positive when behind.
     pub fn skew(&self) -> Option<SignedDuration> {
         median_skew(self.world.clusters)
+    }
+}
+
+impl<'a> World<'a> {
+    /// How well a region's cluster is heard.
+    fn freshness(&self, region: &Region) -> Freshness<'a> {
+        let cluster = self.clusters.get(region.cluster.at());
+        cluster.map_or(Freshness::Never, |c| c.freshness(self.stamp))
+    }
+}
+
+fn covers(service: &Service, hold: &HoldInForce, region: &Region) -> bool {
+    let ring = service.ring(region.ring).map_or("", |r| r.name.as_str());
+    hold.scope.covers(ring, region.name.as_str())
+}
+
+fn peer<'a>(
+    world: &World<'a>,
+    service: &Service,
+    holds: &[HoldInForce],
+    region: &'a Region,
+    seen: &'a RegionState,
+) -> Peer<'a> {
+    Peer {
+        region,
+        workload: seen.workload.as_ref(),
+        freshness: world.freshness(region),
+        settled: seen.settled,
+        windows: &seen.windows,
+        current: &seen.current,
+        held: holds.iter().any(|h| covers(service, h, region)),
+        weight: seen.weight(region),
     }
 }
 

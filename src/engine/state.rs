@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::fleet::Region;
 use crate::domain::gate::BakeStart;
 use crate::domain::id::{ColumnName, RegionIx};
 use crate::domain::link::{Freshness, Link, LostReason};
@@ -106,6 +107,13 @@ impl ServiceState {
 }
 
 impl RegionState {
+    /// Weight of the region's backend; none where it is not steered, or the route was not seen.
+    pub fn weight(&self, region: &Region) -> Option<u32> {
+        let route = region.route.as_ref()?;
+        let rule = self.route.as_ref()?.rules.get(route.rule)?;
+        rule.iter().find(|b| b.name == route.backend).map(|b| b.weight)
+    }
+
     /// Remembers something seen.
     pub fn remember(&mut self, at: Timestamp, what: Happened) {
         if self.happenings.len() >= MOST_HAPPENINGS {

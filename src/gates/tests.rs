@@ -132,6 +132,9 @@ impl Case {
             bake_start: self.bake_start,
             windows: &self.windows,
             current: &BTreeMap::new(),
+            peers: &[],
+            entering: None,
+            record: &crate::domain::record::Record::default(),
             now: self.now,
         })
     }
@@ -348,6 +351,9 @@ fn freshness_is_about_the_link_and_the_object() {
         bake_start: None,
         windows: &BTreeMap::new(),
         current: &BTreeMap::new(),
+        peers: &[],
+        entering: None,
+        record: &crate::domain::record::Record::default(),
         now: at(0),
     });
     assert_eq!(judged.verdict, Verdict::NoData);

@@ -143,8 +143,8 @@ fn region_view(scene: &Scene<'_>, traffic: &Traffic, at: RegionIx, new: Option<&
 /// Weight of a region's backend, and its share of the rule.
 fn weight(region: &Region, state: &RegionState) -> Option<(u32, f64)> {
     let route = region.route.as_ref()?;
+    let weight = state.weight(region)?;
     let rule = state.route.as_ref()?.rules.get(route.rule)?;
-    let weight = rule.iter().find(|b| b.name == route.backend)?.weight;
     let sum: f64 = rule.iter().map(|b| f64::from(b.weight)).sum();
     Some((weight, if sum > 0.0 { f64::from(weight) / sum } else { 0.0 }))
 }
