@@ -44,7 +44,7 @@ fn fleet(regions: usize, services: usize) -> (Arc<Fleet>, Vec<u8>) {
     let (config, _) = config::read(Path::new("bench.toml"), sim.config_toml().as_bytes(), &Given::env(&env)).unwrap();
     let store = sim.api("us-east-1").unwrap().store().clone();
     let object = store.list(&gonogo::sim::resources::DEPLOYMENTS, None).into_iter().next().expect("there is one");
-    (Arc::new(config.fleet), serde_json::to_vec(&*object).unwrap())
+    (config.fleet, serde_json::to_vec(&*object).unwrap())
 }
 
 fn engine(fleet: &Arc<Fleet>) -> Engine {

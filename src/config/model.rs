@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use crate::domain::id::{ClusterIx, PrometheusIx, Text};
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What is released, where, and by which rules.
-    pub fleet: Fleet,
+    pub fleet: Arc<Fleet>,
     /// How each cluster is reached; same positions as [`Fleet::clusters`].
     pub connections: Vec<Connection>,
     /// How each Prometheus is reached; same positions as [`Fleet::prometheuses`].

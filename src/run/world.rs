@@ -88,7 +88,7 @@ impl World {
         let dial = KubeDial::new(ways, around.kubeconfigs.clone(), around.proxy.clone(), plugins, clock.clone());
         let remembered: Arc<dyn Remembered> = Arc::new(Memory::new(around.places.identities()));
         Self {
-            fleet: Arc::new(config.fleet.clone()),
+            fleet: config.fleet.clone(),
             config,
             runtime,
             clock,

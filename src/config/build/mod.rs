@@ -1,6 +1,9 @@
 //! From the parsed file to a checked configuration, section by section.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
@@ -36,9 +39,22 @@ pub(super) struct Build<'a> {
     pub given: &'a Given<'a>,
     /// The file's folder: paths in it are relative to that.
     folder: PathBuf,
+    /// Names that many regions share, each held once.
+    names: RefCell<BTreeSet<Text>>,
 }
 
 impl Build<'_> {
+    /// A name as it is held by everything that has it.
+    fn name(&self, name: &str) -> Text {
+        let mut names = self.names.borrow_mut();
+        if let Some(known) = names.get(name) {
+            return known.clone();
+        }
+        let new = Text::from(name);
+        names.insert(new.clone());
+        new
+    }
+
     /// A path as it is meant: `~/` is the home folder, others are relative to the file.
     fn path(&self, text: &str) -> PathBuf {
         match text.strip_prefix("~/").and_then(|rest| Some((rest, (self.given.env)("HOME")?))) {
@@ -53,7 +69,7 @@ pub(super) fn build(source: &Source, parsed: &DeTable<'_>, given: &Given<'_>, ea
     let problems = Problems::new(source);
     let folder = source.origin.parent().map(Path::to_owned).unwrap_or_default();
     let config = {
-        let build = Build { problems: &problems, given, folder };
+        let build = Build { problems: &problems, given, folder, names: RefCell::default() };
         let root = Table::root(build.problems, &keys::ROOT, parsed);
         config(&build, root, &source.origin)
     };
@@ -103,7 +119,7 @@ fn config(build: &Build<'_>, root: Table<'_>, origin: &Path) -> Config {
     };
     lint::unused(build, &clusters, &prometheuses, &regions, &topologies, &fleet);
     Config {
-        fleet,
+        fleet: Arc::new(fleet),
         connections: clusters.connections,
         prometheuses: prometheuses.servers,
         ui: ui(build, root),

@@ -229,7 +229,7 @@ impl<'r> One<'r, '_> {
         let general = |of: fn(&RegionFacts) -> Option<crate::domain::id::Text>| facts.as_ref().and_then(of);
         let deciders = own.map(|t| texts(t, "deciders")).filter(|d| !d.is_empty());
         Some(Region {
-            name: RegionName::new(name.value.clone()),
+            name: RegionName::new(self.build.name(&name.value)),
             ring: place.ring_at,
             cluster,
             // A broken one is never used: its error was collected.

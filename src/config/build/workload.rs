@@ -45,7 +45,7 @@ fn named(build: &Build<'_>, here: Here<'_>, what: &str, template: &At<String>, f
     let text = here.fill(build, template)?;
     let fits = if form == Form::Label { names::is_label(&text) } else { names::is_subdomain(&text) };
     if fits {
-        return Some(text.into());
+        return Some(build.name(&text));
     }
     if template.at == here.service.at {
         return None; // The service's own name does not fit: said already.
@@ -80,7 +80,7 @@ pub(super) fn workload(
     let name = named(build, here, "workload", &text("name").unwrap_or_else(|| service.clone()), Form::Subdomain);
     let container = named(build, here, "container", &text("container").unwrap_or_else(|| service.clone()), Form::Label);
     known.then_some(WorkloadRef {
-        kind: kind.value.into(),
+        kind: build.name(&kind.value),
         namespace: Namespace::new(namespace?),
         name: name?,
         container: container?,
@@ -159,7 +159,7 @@ impl RouteDraft<'_> {
         let text = |key: &str| first_text(&self.tables, key).unwrap_or_else(|| service.clone());
         let rule = own.filter(|t| t.raw("rule").is_some()).and_then(|t| t.whole("rule")).unwrap_or(self.rule);
         let route = RouteRef {
-            provider: self.provider.value.as_str().into(),
+            provider: build.name(&self.provider.value),
             cluster: self.cluster,
             namespace: Namespace::new(named(build, here, "route's namespace", &text("namespace"), Form::Label)?),
             name: named(build, here, "route", &text("name"), Form::Subdomain)?,
