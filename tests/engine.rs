@@ -15,6 +15,8 @@ mod fixture;
 mod holds;
 #[path = "engine/promotions.rs"]
 mod promotions;
+#[path = "engine/quiet.rs"]
+mod quiet;
 #[path = "engine/records.rs"]
 mod records;
 #[path = "engine/refusals.rs"]

@@ -4,7 +4,6 @@ use crossterm::event::{Event, MouseButton, MouseEventKind};
 
 use crate::domain::id::Text;
 use crate::domain::intent::Intent;
-use crate::domain::observation::Observation;
 use crate::engine::effect::{Effect, Msg};
 use crate::input::Key;
 
@@ -79,11 +78,6 @@ impl AppMsg {
             }
         }
     }
-}
-
-/// Proof of life alone changes nothing on the screen but ages, which tick by themselves.
-pub(super) fn is_quiet(msg: &Msg) -> bool {
-    matches!(msg, Msg::Tick | Msg::Seen(Observation::Heard { .. }))
 }
 
 /// Something for the shell to do.

@@ -33,7 +33,8 @@ use std::time::Duration;
 use crate::domain::id::{ServiceIx, Text};
 use crate::domain::stamp::{Stamp, Stamped};
 use crate::engine::Engine;
-use crate::engine::effect::Effect;
+use crate::engine::effect::{Effect, Msg};
+use crate::engine::operation::Operation;
 use crate::input::{Key, Keymap};
 use crate::panes::{Pane, Panes, Picks, Scene};
 
@@ -114,6 +115,8 @@ pub struct Notice {
 
 /// How long a notice stands.
 const NOTICE: Duration = Duration::from_secs(6);
+/// A service that was turned to so recently is still being asked about.
+const OPENING: Duration = Duration::from_secs(10);
 /// Rows do not move within this of a key.
 pub const STILL: Duration = Duration::from_secs(1);
 
@@ -196,19 +199,9 @@ impl App {
     /// Takes one message in; says what is to be done.
     pub fn update(&mut self, message: Stamped<AppMsg>) -> Vec<AppEffect> {
         let stamp = message.stamp;
-        self.now = stamp;
-        self.engine.now = stamp;
-        if stamp.wall.as_second() != self.clock.wall.as_second() {
-            self.clock = stamp;
-            self.dirty = true;
-        }
+        self.turn_clock(stamp);
         let mut effects = match message.value {
-            AppMsg::Engine(msg) => {
-                let quiet = message::is_quiet(&msg);
-                let effects = wrap(self.engine.update(Stamped { stamp, value: msg }));
-                self.dirty |= !quiet;
-                effects
-            }
+            AppMsg::Engine(msg) => return self.update_all(stamp, vec![msg]),
             AppMsg::Key(key) => {
                 self.dirty = true;
                 self.press(key)
@@ -235,6 +228,39 @@ impl App {
         };
         effects.extend(self.attend());
         effects
+    }
+
+    /// Takes in what came for the engine at one moment, in order. What changed nothing that may
+    /// be seen is no reason for a frame: ages change with the clock.
+    pub fn update_all(&mut self, stamp: Stamp, messages: Vec<Msg>) -> Vec<AppEffect> {
+        self.turn_clock(stamp);
+        let before = self.engine.revision();
+        let mut effects = wrap(self.engine.update_all(stamp, messages));
+        let after = self.engine.revision();
+        let shows_all = self.view() == View::Only(Pane::Fleet);
+        self.dirty |= after.shown != before.shown || (shows_all && after.fleet != before.fleet);
+        effects.extend(self.attend());
+        effects
+    }
+
+    fn turn_clock(&mut self, stamp: Stamp) {
+        self.now = stamp;
+        self.engine.now = stamp;
+        if stamp.wall.as_second() != self.clock.wall.as_second() {
+            self.clock = stamp;
+            self.dirty = true;
+        }
+    }
+
+    /// Somebody waits for something that time alone brings: seconds are too coarse.
+    pub fn is_busy(&self) -> bool {
+        let lately = |at: Stamp, span: Duration| self.now.since(at) < span;
+        !self.modals.is_empty()
+            || self.holding.is_some()
+            || self.engine.proposal.is_some()
+            || self.engine.operations.iter().any(Operation::open)
+            || self.last_key.is_some_and(|at| lately(at, STILL * 2))
+            || lately(self.turned, OPENING)
     }
 
     /// What follows from any message: rows, prompts, `!` on its way, rotation.

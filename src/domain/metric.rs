@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::id::Text;
-use super::stamp::Timestamp;
+use super::stamp::{Timestamp, window_floor};
 
 /// A sample, or the reason there is none.
 pub type Reading = Result<f64, NoData>;
@@ -61,16 +61,147 @@ impl fmt::Display for NoData {
 }
 
 /// Readings on 5-minute windows, by the window's end (a UTC-aligned boundary).
+///
+/// A week of them is held per column and region of a release, so what is known takes 16 bytes each.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Windows(pub BTreeMap<Timestamp, Reading>);
+pub struct Windows {
+    /// Ends in UTC seconds, ascending, with what was measured.
+    known: Vec<(i64, f64)>,
+    /// Ends that were asked for and have no number.
+    unknown: BTreeMap<i64, NoData>,
+}
 
 impl Windows {
-    /// Latest window end that was answered.
-    pub fn newest(&self) -> Option<Timestamp> {
-        self.0.keys().next_back().copied()
+    /// The reading of the window that ended then; none: not asked for yet.
+    pub fn get(&self, end: Timestamp) -> Option<Reading> {
+        let at = end.as_second();
+        match self.position(at) {
+            Ok(known) => self.known.get(known).map(|(_, value)| Ok(*value)),
+            Err(_) => self.unknown.get(&at).cloned().map(Err),
+        }
     }
+
+    /// Whether the window that ended then was asked for.
+    pub fn contains(&self, end: Timestamp) -> bool {
+        let at = end.as_second();
+        self.position(at).is_ok() || self.unknown.contains_key(&at)
+    }
+
+    /// Puts a reading in the place of whatever was there. What does not end at a boundary is no window.
+    pub fn insert(&mut self, end: Timestamp, reading: Reading) {
+        if window_floor(end) != end {
+            return;
+        }
+        let at = end.as_second();
+        let position = self.position(at);
+        match (reading, position) {
+            (Ok(value), Ok(known)) => {
+                if let Some((_, old)) = self.known.get_mut(known) {
+                    *old = value;
+                }
+            }
+            (Ok(value), Err(place)) => {
+                self.unknown.remove(&at);
+                self.known.insert(place, (at, value));
+            }
+            (Err(why), position) => {
+                if let Ok(known) = position {
+                    self.known.remove(known);
+                }
+                self.unknown.insert(at, why);
+            }
+        }
+    }
+
+    /// Takes a window out, as if it had not been asked for.
+    pub fn remove(&mut self, end: Timestamp) {
+        let at = end.as_second();
+        self.unknown.remove(&at);
+        if let Ok(known) = self.position(at) {
+            self.known.remove(known);
+        }
+    }
+
+    /// What is known of windows that ended at `first` or later, by their ends.
+    pub fn known_from(&self, first: Timestamp) -> impl Iterator<Item = (Timestamp, f64)> + '_ {
+        let from = self.known.partition_point(|(at, _)| *at < not_before(first));
+        let known = self.known.get(from..).unwrap_or_default();
+        known.iter().filter_map(|(at, value)| Some((Timestamp::from_second(*at).ok()?, *value)))
+    }
+
+    /// Windows that ended at `first` or later and have no number, with the reason.
+    pub fn unknown_from(&self, first: Timestamp) -> impl Iterator<Item = (Timestamp, &NoData)> + '_ {
+        let unknown = self.unknown.range(not_before(first)..);
+        unknown.filter_map(|(at, why)| Some((Timestamp::from_second(*at).ok()?, why)))
+    }
+
+    /// How many windows that ended from `first` to `last` have a number, and how many have none.
+    pub fn count(&self, first: Timestamp, last: Timestamp) -> (usize, usize) {
+        let (first, last) = (not_before(first), last.as_second());
+        if first > last {
+            return (0, 0);
+        }
+        let before = |end: i64| self.known.partition_point(|(at, _)| *at < end);
+        (before(last.saturating_add(1)) - before(first), self.unknown.range(first..=last).count())
+    }
+
     /// Forgets windows that ended before `start`.
     pub fn forget_before(&mut self, start: Timestamp) {
-        self.0 = self.0.split_off(&start);
+        let start = not_before(start);
+        let old = self.known.partition_point(|(at, _)| *at < start);
+        if old > 0 {
+            self.known.drain(..old);
+        }
+        if self.unknown.first_key_value().is_some_and(|(at, _)| *at < start) {
+            self.unknown = self.unknown.split_off(&start);
+        }
+    }
+
+    fn position(&self, at: i64) -> Result<usize, usize> {
+        self.known.binary_search_by_key(&at, |(known, _)| *known)
+    }
+}
+
+/// The first whole second that is not before a moment.
+fn not_before(moment: Timestamp) -> i64 {
+    moment.as_second() + i64::from(moment.subsec_nanosecond() > 0)
+}
+
+impl FromIterator<(Timestamp, Reading)> for Windows {
+    fn from_iter<I: IntoIterator<Item = (Timestamp, Reading)>>(readings: I) -> Self {
+        let mut windows = Self::default();
+        readings.into_iter().for_each(|(end, reading)| windows.insert(end, reading));
+        windows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_window_has_one_reading_whatever_came_first() {
+        let end = |n: i64| Timestamp::from_second(n * 300).unwrap();
+        let mut windows: Windows = [3, 1, 2].map(|n| (end(n), Ok(0.5))).into_iter().collect();
+        windows.insert(end(2), Err(NoData::Gap));
+        windows.insert(end(4), Err(NoData::Empty));
+        windows.insert(end(4), Ok(0.25));
+        let all = |w: &Windows| (1..=5).map(|n| w.get(end(n))).collect::<Vec<_>>();
+        assert_eq!(all(&windows), [Some(Ok(0.5)), Some(Err(NoData::Gap)), Some(Ok(0.5)), Some(Ok(0.25)), None]);
+        assert!(windows.contains(end(2)) && !windows.contains(end(5)));
+        let known: Vec<_> = windows.known_from(end(2)).collect();
+        assert_eq!(known, [(end(3), 0.5), (end(4), 0.25)]);
+        windows.insert(Timestamp::from_second(7).unwrap(), Ok(9.0));
+        assert_eq!(windows.count(Timestamp::MIN, end(9)), (3, 1), "a window ends at a boundary");
+        assert_eq!(windows.count(end(2), end(3)), (1, 1));
+        assert_eq!(windows.count(end(5), end(3)), (0, 0));
+        // A moment inside a window: only what ended after it.
+        let inside = end(1).checked_add(super::super::stamp::SignedDuration::from_millis(1)).unwrap();
+        assert_eq!(windows.unknown_from(inside).collect::<Vec<_>>(), [(end(2), &NoData::Gap)]);
+        windows.forget_before(end(3));
+        assert_eq!(all(&windows), [None, None, Some(Ok(0.5)), Some(Ok(0.25)), None]);
+        windows.remove(end(3));
+        assert_eq!(windows.get(end(3)), None);
     }
 }

@@ -44,6 +44,12 @@ pub fn window_ceil(at: Timestamp) -> Timestamp {
     if floor == at { at } else { floor.saturating_add(WINDOW).unwrap_or(at) }
 }
 
+/// How many window boundaries there are from the boundary `first` to `last`, both counted.
+pub fn windows_between(first: Timestamp, last: Timestamp) -> usize {
+    let seconds = last.as_second().saturating_sub(first.as_second());
+    if seconds < 0 { 0 } else { usize::try_from(seconds / WINDOW.as_secs()).map_or(usize::MAX, |n| n + 1) }
+}
+
 /// A length of time in at most two units: `22h38m`, `4m05s`, `12s`, `3d04h`.
 pub fn short(length: SignedDuration) -> String {
     let total = length.as_secs().unsigned_abs();
@@ -107,5 +113,8 @@ mod tests {
         assert_eq!(window_floor(at).as_second() % 300, 0);
         assert_eq!(window_ceil(at).as_second() - window_floor(at).as_second(), 300);
         assert_eq!(window_ceil(window_floor(at)), window_floor(at));
+        assert_eq!(windows_between(window_floor(at), at), 1);
+        assert_eq!(windows_between(window_floor(at), window_ceil(at)), 2);
+        assert_eq!(windows_between(window_ceil(at), window_floor(at)), 0);
     }
 }

@@ -1,7 +1,7 @@
 //! Bookkeeping outside plans, a closed list: settled facts, passing on holds and quarantines,
 //! and writing a record again that disappeared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,12 +12,15 @@ use crate::domain::change::{ApiType, Change, ObjectRef, PatchKind, add, pointer_
 use crate::domain::gate::BakeSource;
 use crate::domain::id::{Place, RegionIx, ServiceIx, Text};
 use crate::domain::plan::{record_object, record_write};
-use crate::domain::record::{Body, Fact, FactId, MOST_BYTES, RegionRecord, Settled};
+use crate::domain::record::{Body, Fact, FactId, MOST_BYTES, Record, RegionRecord, Settled};
 
 /// After a refusal, a region's record is left alone for so long.
 const REFUSED_WAIT: Duration = Duration::from_secs(300);
 /// After any other failure.
 const FAILED_WAIT: Duration = Duration::from_secs(15);
+
+/// A write into a record, and what to create where there is none.
+type RecordWrite = (Change, Option<Change>);
 
 /// What is under way, and what is left alone for a while.
 #[derive(Clone, Debug, Default)]
@@ -30,25 +33,35 @@ pub struct Keeping {
 
 impl Engine {
     /// Writes what is missing in the records of services that are shown or under release.
+    ///
+    /// A service is looked through when something in it changed, or when a wait is over.
     pub(super) fn keep_records(&mut self, effects: &mut Vec<Effect>) {
         if !self.may_keep {
             return;
         }
-        let services: Vec<ServiceIx> = self.sampled_services();
-        for service in services {
-            let count = self.services.get(service.at()).map_or(0, |s| s.regions.len());
-            for region in (0..count).map(RegionIx::from) {
+        let now = self.now.mono;
+        let due = |at: &ServiceIx| self.services.get(at.at()).is_some_and(|s| s.keep_at.is_some_and(|t| t <= now));
+        let services: Vec<ServiceIx> = (0..self.services.len()).map(ServiceIx::from).filter(due).collect();
+        for service in services.into_iter().filter(|at| self.is_kept(*at)).collect::<Vec<_>>() {
+            let missing = self.missing(service);
+            let mut again = None;
+            for (region, write) in missing {
                 let place = (service, region);
-                let busy = self.keeping.open.values().any(|p| *p == place);
-                let waits = self.keeping.not_before.get(&place).is_some_and(|t| self.now.mono < *t);
-                if !busy
-                    && !waits
-                    && let Some((change, if_absent)) = self.missing(place)
-                {
-                    let ticket = self.ticket();
-                    self.keeping.open.insert(ticket, place);
-                    effects.push(Effect::Keep { ticket, change: Box::new(change), if_absent: if_absent.map(Box::new) });
+                // What is under way says itself when to look again: see `kept`.
+                if self.keeping.open.values().any(|p| *p == place) {
+                    continue;
                 }
+                if let Some(wait) = self.keeping.not_before.get(&place).filter(|t| now < **t) {
+                    again = Some(again.map_or(*wait, |a: Duration| a.min(*wait)));
+                    continue;
+                }
+                let ticket = self.ticket();
+                self.keeping.open.insert(ticket, place);
+                let (change, if_absent) = write;
+                effects.push(Effect::Keep { ticket, change: Box::new(change), if_absent: if_absent.map(Box::new) });
+            }
+            if let Some(state) = self.services.get_mut(service.at()) {
+                state.keep_at = again;
             }
         }
     }
@@ -69,11 +82,23 @@ impl Engine {
             }
             ActResult::Absent(_) | ActResult::NotSent(_) | ActResult::Unknown(_) => FAILED_WAIT,
         };
-        self.keeping.not_before.insert(place, self.now.mono + wait);
+        let again = self.now.mono + wait;
+        self.keeping.not_before.insert(place, again);
+        if let Some(state) = self.services.get_mut(place.0.at()) {
+            state.keep_at = Some(state.keep_at.map_or(again, |known| known.min(again)));
+        }
+    }
+
+    /// The next thing to write into the record of each region of a service that lacks something.
+    fn missing(&self, at: ServiceIx) -> Vec<(RegionIx, RecordWrite)> {
+        let Some(service) = self.services.get(at.at()) else { return Vec::new() };
+        let passed_on = passed_on(&service.record);
+        let regions = (0..service.regions.len()).map(RegionIx::from);
+        regions.filter_map(|region| Some((region, self.missing_in((at, region), &passed_on)?))).collect()
     }
 
     /// The next thing to write into a region's record, if any.
-    fn missing(&self, place: Place) -> Option<(Change, Option<Change>)> {
+    fn missing_in(&self, place: Place, passed_on: &[&Fact]) -> Option<RecordWrite> {
         let fleet = &self.fleet;
         let spec = fleet.service(place.0)?.region(place.1)?;
         let cluster = self.clusters.get(spec.cluster.at())?;
@@ -83,45 +108,26 @@ impl Engine {
         if !cluster.freshness(self.now).is_live() || !region.record_listed || record.bytes >= MOST_BYTES {
             return None;
         }
-        let object = ObjectRef {
-            cluster: spec.cluster,
-            api: ApiType::config_map(),
-            namespace: spec.workload.namespace.clone(),
-            name: fleet.record_name(fleet.service(place.0)?).into(),
+        let object = || -> Option<ObjectRef> {
+            Some(ObjectRef {
+                cluster: spec.cluster,
+                api: ApiType::config_map(),
+                namespace: spec.workload.namespace.clone(),
+                name: fleet.record_name(fleet.service(place.0)?).into(),
+            })
         };
         let gone: Vec<&Fact> =
             record.relevant(self.server_now()).filter(|f| !region.record_had.contains(&f.id)).collect();
         if !gone.is_empty() {
-            return Some(rewrite(&object, &gone, record, region.record_had.is_empty()));
+            return Some(rewrite(&object()?, &gone, record, region.record_had.is_empty()));
         }
-        self.pass_on(place, record, &object).or_else(|| self.settled_fact(place, record, &object))
-    }
-
-    /// Others' holds and quarantines, and what ends them, that this region lacks.
-    fn pass_on(&self, place: Place, record: &RegionRecord, object: &ObjectRef) -> Option<(Change, Option<Change>)> {
-        let service = self.services.get(place.0.at())?;
-        let holds = service.record.holds();
-        let released = |id: &FactId| service.record.released(*id);
-        let mut facts: Vec<&Fact> = Vec::new();
-        for fact in service.record.regions.iter().flatten().flat_map(|r| r.facts.values()) {
-            let wanted = match &fact.body {
-                Body::Hold { .. } => holds.iter().any(|h| h.id == Some(fact.id)) && !released(&fact.id),
-                // A release goes where its hold is: elsewhere the hold would stay in force if read alone.
-                Body::Release { hold, .. } => record.facts.contains_key(hold),
-                Body::Quarantine { .. } => service.record.quarantines().iter().any(|(_, q)| q.id == fact.id),
-                Body::Clearance { quarantine, .. } => record.facts.contains_key(quarantine),
-                _ => false,
-            };
-            if wanted && !record.facts.contains_key(&fact.id) && !facts.iter().any(|f| f.id == fact.id) {
-                facts.push(fact);
-            }
+        let lacks: Vec<&Fact> = passed_on.iter().copied().filter(|f| lacks(record, f)).collect();
+        if !lacks.is_empty() {
+            let entries: Vec<_> = lacks.iter().map(|f| (f.key(), f.value())).collect();
+            let write = record_write(crate::domain::plan::WriteRole::Record, &object()?, &entries);
+            return Some((write.change, write.if_absent));
         }
-        if facts.is_empty() {
-            return None;
-        }
-        let entries: Vec<_> = facts.iter().map(|f| (f.key(), f.value())).collect();
-        let write = record_write(crate::domain::plan::WriteRole::Record, object, &entries);
-        Some((write.change, write.if_absent))
+        self.settled_fact(place, record, object)
     }
 
     /// The settled fact of what runs, first writer wins: `test` for absence, then `add`.
@@ -129,8 +135,8 @@ impl Engine {
         &self,
         place: Place,
         record: &RegionRecord,
-        object: &ObjectRef,
-    ) -> Option<(Change, Option<Change>)> {
+        object: impl Fn() -> Option<ObjectRef>,
+    ) -> Option<RecordWrite> {
         let region = self.services.get(place.0.at())?.region(place.1)?;
         let workload = region.workload.as_ref().filter(|w| w.settled() && !w.paused)?;
         let start = region.settled?;
@@ -146,19 +152,50 @@ impl Engine {
         let data: serde_json::Map<String, Value> =
             std::iter::once((key.clone(), Value::String(value.clone()))).collect();
         let path = format!("/data/{}", pointer_key(&key));
+        let object = object()?;
         let body = match known {
             // Another object, or an earlier stay on this template: its fact says nothing of this one.
             Some(_) => json!([{"op": "replace", "path": path, "value": value}]),
             None => json!([test(path.clone(), Value::Null), add(path, Value::String(value))]),
         };
         let patch = Change::Patch { object: object.clone(), kind: PatchKind::Json, subresource: None, body };
-        let create = Change::Create { object: object.clone(), body: record_object(object, data) };
+        let create = Change::Create { object: object.clone(), body: record_object(&object, data) };
         Some((patch, Some(create)))
     }
 }
 
+/// Facts that others are told: holds and quarantines in force, and what ends any.
+fn passed_on(record: &Record) -> Vec<&Fact> {
+    let holds: BTreeSet<FactId> = record.holds().iter().filter_map(|h| h.id).collect();
+    let quarantines: BTreeSet<FactId> = record.quarantines().iter().map(|(_, q)| q.id).collect();
+    let mut facts: BTreeMap<FactId, &Fact> = BTreeMap::new();
+    for fact in record.regions.iter().flatten().flat_map(|r| r.facts.values()) {
+        let wanted = match &fact.body {
+            Body::Hold { .. } => holds.contains(&fact.id),
+            Body::Quarantine { .. } => quarantines.contains(&fact.id),
+            Body::Release { .. } | Body::Clearance { .. } => true,
+            _ => false,
+        };
+        if wanted {
+            facts.entry(fact.id).or_insert(fact);
+        }
+    }
+    facts.into_values().collect()
+}
+
+/// A region lacks a fact that is passed on. What ends another goes where that one is:
+/// elsewhere it would stay in force if read alone.
+fn lacks(record: &RegionRecord, fact: &Fact) -> bool {
+    let ends = match &fact.body {
+        Body::Release { hold, .. } => Some(hold),
+        Body::Clearance { quarantine, .. } => Some(quarantine),
+        _ => None,
+    };
+    !record.facts.contains_key(&fact.id) && ends.is_none_or(|ended| record.facts.contains_key(ended))
+}
+
 /// What is in memory of a record that disappeared, as a whole or in part.
-fn rewrite(object: &ObjectRef, gone: &[&Fact], record: &RegionRecord, whole: bool) -> (Change, Option<Change>) {
+fn rewrite(object: &ObjectRef, gone: &[&Fact], record: &RegionRecord, whole: bool) -> RecordWrite {
     let mut entries: Vec<(String, String)> = gone.iter().map(|f| (f.key(), f.value())).collect();
     if whole {
         entries.extend(record.settled.iter().map(|(digest, s)| s.entry(*digest)));

@@ -9,7 +9,7 @@ use crate::domain::id::{ClusterIx, Operator, Place, ServiceIx, Text};
 use crate::domain::link::LostReason;
 use crate::domain::plan::PlanId;
 use crate::domain::record::Record;
-use crate::domain::stamp::{Stamp, Stamped};
+use crate::domain::stamp::{SignedDuration, Stamp, Stamped};
 
 pub mod bake;
 pub mod derive;
@@ -61,8 +61,14 @@ pub struct Engine {
     index: observe::Index,
     gates: judge::Gates,
     sampler: sampling::Sampler,
+    /// Metrics of services that are not shown any more are kept.
+    remembers: bool,
     /// Second of the last ageing of views.
     aged: Option<u64>,
+    /// Counts changes: see [`Engine::revision`].
+    revision: Revision,
+    /// Server clocks minus ours, the median of the clusters that answered.
+    skew: SignedDuration,
     ids: Ids,
     operator: Operator,
     journal_head: Text,
@@ -76,6 +82,16 @@ pub struct Engine {
     may_keep: bool,
     listed: BTreeMap<Place, std::time::Duration>,
     revisions_asked: BTreeMap<Place, std::time::Duration>,
+}
+
+/// How often something changed that a screen may show. Two equal values: nothing did, but for
+/// the ages that a clock shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// Of the shown service, of clusters, reviews and operations.
+    pub shown: u64,
+    /// Of any service's view.
+    pub fleet: u64,
 }
 
 /// What an engine needs to know of the process it is in.
@@ -109,7 +125,10 @@ impl Engine {
             index: observe::Index::new(&fleet),
             gates: judge::Gates::build(&fleet, &crate::gates::gate_type),
             sampler: sampling::Sampler::new(setting.refresh),
+            remembers: false,
             aged: None,
+            revision: Revision::default(),
+            skew: SignedDuration::ZERO,
             fleet,
             proposal: None,
             operations: Vec::new(),
@@ -136,16 +155,42 @@ impl Engine {
 
     /// Takes one message in; says what is to be done.
     pub fn update(&mut self, message: Stamped<Msg>) -> Vec<Effect> {
-        self.now = message.stamp;
+        self.update_all(message.stamp, [message.value])
+    }
+
+    /// Takes in what came at one moment, in order: views follow once, for all of it.
+    pub fn update_all(&mut self, stamp: Stamp, messages: impl IntoIterator<Item = Msg>) -> Vec<Effect> {
+        self.now = stamp;
         let mut effects = Vec::new();
-        match message.value {
-            Msg::Seen(seen) => self.observe(seen),
-            Msg::Reply(reply) => self.reply(reply, &mut effects),
-            Msg::Tick => self.tick(&mut effects),
+        for message in messages {
+            match message {
+                Msg::Seen(seen) => self.observe(seen),
+                Msg::Reply(reply) => {
+                    self.revision.shown += 1;
+                    self.reply(reply, &mut effects);
+                }
+                Msg::Tick => self.tick(&mut effects),
+            }
+            // What is being verified must not miss a state that the next message replaces.
+            if self.operations.iter().any(Operation::open) {
+                self.refresh();
+                self.tend_operations(&mut effects);
+            }
         }
         self.refresh();
-        self.tend_operations(&mut effects);
         effects
+    }
+
+    /// Counts what changed so far.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Something of a service changed that is not part of its view.
+    fn changed(&mut self, service: ServiceIx) {
+        if self.shown == Some(service) {
+            self.revision.shown += 1;
+        }
     }
 
     fn tick(&mut self, effects: &mut Vec<Effect>) {
@@ -184,7 +229,11 @@ impl Engine {
     pub fn show(&mut self, service: ServiceIx) -> Vec<Effect> {
         let mut effects = Vec::new();
         if self.shown != Some(service) {
-            self.shown = Some(service);
+            let before = self.shown.replace(service);
+            if let Some(before) = before {
+                self.forget_metrics(before);
+            }
+            self.revision.shown += 1;
             if let Some(state) = self.services.get_mut(service.at()) {
                 state.stale_view = true;
             }

@@ -1,6 +1,6 @@
 //! Observations into the state: the only way the world enters.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::state::{Happened, RegionState};
@@ -16,34 +16,55 @@ use crate::kinds::ReadHow;
 /// Which objects are which regions' workloads, records and routes.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    workloads: HashMap<(ClusterIx, Namespace, Text), Vec<Place>>,
-    records: HashMap<(ClusterIx, Namespace, Text), Vec<Place>>,
-    routes: HashMap<(ClusterIx, Namespace, Text), Vec<Place>>,
+    workloads: Objects,
+    records: Objects,
+    routes: Objects,
     /// Places of each cluster.
     pub(super) clusters: BTreeMap<ClusterIx, BTreeSet<Place>>,
+}
+
+/// Objects by cluster, namespace and name, in that order, each with a place it belongs to.
+#[derive(Clone, Debug, Default)]
+struct Objects(Vec<(ClusterIx, Namespace, Text, Place)>);
+
+impl Objects {
+    fn of(mut all: Vec<(ClusterIx, Namespace, Text, Place)>) -> Self {
+        all.sort();
+        all.shrink_to_fit();
+        Self(all)
+    }
+
+    /// The places that an object belongs to, first by service.
+    fn find(&self, cluster: ClusterIx, namespace: &str, name: &str) -> impl Iterator<Item = Place> + use<> {
+        let key = |(c, ns, n, _): &(ClusterIx, Namespace, Text, Place)| {
+            c.cmp(&cluster).then_with(|| ns.as_str().cmp(namespace)).then_with(|| (**n).cmp(name))
+        };
+        let first = self.0.partition_point(|o| key(o).is_lt());
+        let found = self.0.get(first..).unwrap_or_default().iter().take_while(|o| key(o).is_eq());
+        found.map(|(_, _, _, place)| *place).collect::<Vec<_>>().into_iter()
+    }
 }
 
 impl Index {
     /// Of a fleet.
     pub fn new(fleet: &Fleet) -> Self {
-        let mut index = Self::default();
+        let (mut workloads, mut records, mut routes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut clusters: BTreeMap<ClusterIx, BTreeSet<Place>> = BTreeMap::new();
         for (s, service) in fleet.services.iter().enumerate() {
             let record: Text = fleet.record_name(service).into();
             for (r, region) in service.regions.iter().enumerate() {
                 let place: Place = (ServiceIx::from(s), RegionIx::from(r));
                 let w = &region.workload;
-                let key = |name: &Text| (region.cluster, w.namespace.clone(), name.clone());
-                index.workloads.entry(key(&w.name)).or_default().push(place);
-                index.records.entry(key(&record)).or_default().push(place);
-                index.clusters.entry(region.cluster).or_default().insert(place);
+                workloads.push((region.cluster, w.namespace.clone(), w.name.clone(), place));
+                records.push((region.cluster, w.namespace.clone(), record.clone(), place));
+                clusters.entry(region.cluster).or_default().insert(place);
                 if let Some(route) = &region.route {
-                    let key = (route.cluster, route.namespace.clone(), route.name.clone());
-                    index.routes.entry(key).or_default().push(place);
-                    index.clusters.entry(route.cluster).or_default().insert(place);
+                    routes.push((route.cluster, route.namespace.clone(), route.name.clone(), place));
+                    clusters.entry(route.cluster).or_default().insert(place);
                 }
             }
         }
-        index
+        Self { workloads: Objects::of(workloads), records: Objects::of(records), routes: Objects::of(routes), clusters }
     }
 }
 
@@ -94,6 +115,7 @@ impl Engine {
             // Full objects are answers to a draft or to a region that was opened: see `reply`.
             Observation::Full { object, result } => {
                 self.full.insert(object, (self.now, result));
+                self.revision.shown += 1;
             }
         }
     }
@@ -111,35 +133,54 @@ impl Engine {
         let Some(state) = self.clusters.get_mut(cluster.at()) else { return };
         let was = state.freshness(now).is_live();
         state.heard = Some(now);
+        let mut other_skew = false;
         if let Some(server) = server_time {
             // `Date` has whole seconds: only what is beyond that is a difference.
             let skew = server.duration_since(now.wall);
             let skew = if skew.abs() <= SKEW_NOISE { SignedDuration::ZERO } else { skew };
-            state.skew = Some(skew);
+            other_skew = state.skew.replace(skew) != Some(skew);
+        }
+        if other_skew {
+            self.skew = super::scene::median_skew(&self.clusters).unwrap_or_default();
         }
         if !was {
             self.touch_cluster(cluster);
         }
     }
 
+    /// Clusters that were live when this was asked last and are not any more by silence alone.
+    pub(super) fn notice_silence(&mut self) {
+        let now = self.now;
+        let mut turned = Vec::new();
+        for (at, state) in self.clusters.iter_mut().enumerate() {
+            let live = state.freshness(now).is_live();
+            if std::mem::replace(&mut state.was_live, live) && !live {
+                turned.push(ClusterIx::from(at));
+            }
+        }
+        turned.into_iter().for_each(|cluster| self.touch_cluster(cluster));
+    }
+
     fn object(&mut self, cluster: ClusterIx, seen: Seen) {
         match seen {
             Seen::Workload { namespace, name, state, .. } => {
-                let Some(places) = self.index.workloads.get(&(cluster, namespace, name)).cloned() else { return };
                 let (at, now) = (self.server_now(), self.now);
-                for place in places {
+                for place in self.index.workloads.find(cluster, namespace.as_str(), &name) {
+                    // Most updates touch what we do not read: such an event says nothing new.
+                    let known = self.services.get(place.0.at()).and_then(|s| s.region(place.1));
+                    if known.is_some_and(|r| r.workload.as_ref() == state.as_deref() && r.absent == state.is_none()) {
+                        continue;
+                    }
                     self.with(place, |region| workload(region, state.as_deref(), at, now));
                 }
             }
             Seen::Record { namespace, name, state } => {
-                let Some(places) = self.index.records.get(&(cluster, namespace, name)).cloned() else { return };
-                for place in places {
+                for place in self.index.records.find(cluster, namespace.as_str(), &name) {
                     self.record(place, state.as_deref().cloned());
                 }
             }
             Seen::Route { namespace, name, state, .. } => {
-                let Some(places) = self.index.routes.get(&(cluster, namespace, name)).cloned() else { return };
-                for place in places {
+                for place in self.index.routes.find(cluster, namespace.as_str(), &name) {
                     self.route(place, state.as_deref().cloned());
                 }
             }
@@ -162,6 +203,9 @@ impl Engine {
         }
         region.record_had = has;
         service.stale_view = true;
+        if self.shown == Some(place.0) {
+            self.revision.shown += 1;
+        }
         match (state, slot.as_mut()) {
             (Some(mut new), Some(old)) => {
                 // A key that was deleted under us stays in memory: a fact may only be ended by a fact.
@@ -177,6 +221,10 @@ impl Engine {
     }
 
     fn route(&mut self, place: Place, state: Option<Route>) {
+        let known = self.services.get(place.0.at()).and_then(|s| s.region(place.1));
+        if known.is_some_and(|r| r.route == state) {
+            return;
+        }
         let spec = self.fleet.service(place.0).and_then(|s| s.region(place.1)).and_then(|r| r.route.clone());
         let at = self.server_now();
         let now = self.now;
@@ -251,8 +299,7 @@ impl Engine {
 
     /// How an object of a cluster is to be read; none: nobody asks for it.
     pub(super) fn read_how(&self, cluster: ClusterIx, namespace: &str, name: &str) -> Option<ReadHow> {
-        let key = (cluster, Namespace::new(namespace), Text::from(name));
-        let (service, region) = *self.index.workloads.get(&key)?.first()?;
+        let (service, region) = self.index.workloads.find(cluster, namespace, name).next()?;
         let service = self.fleet.service(service)?;
         let container = service.region(region)?.workload.container.clone();
         Some(ReadHow { container, version_from: service.version_from.clone() })
@@ -264,10 +311,12 @@ impl Engine {
         let Some(region) = service.regions.get_mut(place.1.at()) else { return };
         change(region);
         service.stale_view = true;
+        self.changed(place.0);
     }
 
     /// Every view that shows something of this cluster is stale.
     fn touch_cluster(&mut self, cluster: ClusterIx) {
+        self.revision.shown += 1;
         for (service, _) in self.index.clusters.get(&cluster).into_iter().flatten() {
             if let Some(state) = self.services.get_mut(service.at()) {
                 state.stale_view = true;
@@ -277,10 +326,7 @@ impl Engine {
 
     /// Server time now: our clock plus the median difference of the clusters that are heard.
     pub fn server_now(&self) -> Timestamp {
-        let mut skews: Vec<SignedDuration> = self.clusters.iter().filter_map(|c| c.skew).collect();
-        skews.sort();
-        let median = skews.get(skews.len() / 2).copied().unwrap_or_default();
-        self.now.wall.saturating_add(median).unwrap_or(self.now.wall)
+        self.now.wall.saturating_add(self.skew).unwrap_or(self.now.wall)
     }
 }
 

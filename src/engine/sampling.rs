@@ -1,7 +1,8 @@
 //! Which questions to ask Prometheus now, and how the answers enter the state.
 //!
-//! Only services that are shown or under release are sampled. Windows that a gate needs are
-//! read from history since the bake began, only those that are not known yet.
+//! Only services that are shown or under release are sampled; of those that nobody looks at,
+//! only what a verdict or a share of traffic rests on. Windows that a gate needs are read from
+//! history since the bake began, only those that are not known yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::domain::gate::Need;
 use crate::domain::id::{ColumnName, PrometheusIx, RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::metric::Reading;
 use crate::domain::question::{MetricQuestion, SeriesOf, Span};
-use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, window_ceil, window_floor};
+use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, window_ceil, window_floor, windows_between};
 use crate::gates::JUDGED_SPAN;
 use crate::metrics::template::{Fill, render};
 
@@ -43,6 +44,8 @@ pub struct Sampler {
 #[derive(Debug, Default)]
 struct Schedule {
     samples: Option<Duration>,
+    /// The last samples were of every column.
+    full: bool,
     history: Option<Duration>,
     windows: BTreeMap<(RingIx, ColumnName), WindowTry>,
 }
@@ -76,6 +79,12 @@ impl Sampler {
         Self { every: every.max(Duration::from_secs(1)), services: BTreeMap::new() }
     }
 
+    /// Services that were sampled and are not any more.
+    pub fn given_up(&self, sampled: &[Sampled]) -> Vec<ServiceIx> {
+        let gone = |at: &&ServiceIx| !sampled.iter().any(|s| s.service == **at);
+        self.services.keys().filter(gone).copied().collect()
+    }
+
     /// What is due now. Call it about once a second, and when another service is shown.
     pub fn due(&mut self, world: World<'_>, services: &[ServiceState], sampled: &[Sampled]) -> Vec<MetricQuestion> {
         let wanted: BTreeSet<ServiceIx> = sampled.iter().map(|s| s.service).collect();
@@ -90,9 +99,14 @@ impl Sampler {
             let schedule = self.services.entry(which.service).or_default();
             let mono = world.stamp.mono;
             let is_due = |last: Option<Duration>, every: Duration| last.is_none_or(|l| mono.saturating_sub(l) >= every);
-            if is_due(schedule.samples, self.every) {
+            if !which.shown {
+                // Whoever turns to it again is shown everything anew.
+                (schedule.full, schedule.history) = (false, None);
+            }
+            if is_due(schedule.samples, self.every) || (which.shown && !schedule.full) {
                 schedule.samples = Some(mono);
-                for column in &service.columns {
+                schedule.full = which.shown;
+                for column in service.columns.iter().filter(|c| which.shown || c.is_traffic) {
                     questions.extend(asking.everywhere(column, Span::At(world.now)));
                 }
             }
@@ -275,9 +289,12 @@ impl Asking<'_> {
         let nothing = crate::domain::metric::Windows::default();
         for state in regions.iter().filter_map(|at| self.state.region(*at)) {
             let windows = state.windows.get(column).unwrap_or(&nothing);
+            if windows.count(first, last).0 == windows_between(first, last) {
+                continue;
+            }
             let mut end = first;
             while end <= last {
-                match windows.0.get(&end) {
+                match windows.get(end) {
                     None => stretch(&mut missing.unasked, end),
                     Some(Err(_)) => stretch(&mut missing.no_data, end),
                     Some(Ok(_)) => {}
@@ -327,6 +344,20 @@ pub fn answered(world: World<'_>, at: ServiceIx, state: &ServiceState) -> bool {
     sampled && judged_rings(&asking).into_iter().all(|ring| asking.windows_answered(ring))
 }
 
+/// Nobody looks at a service any more: of one that is sampled, what verdicts and shares of traffic
+/// rest on stays; of any other, nothing.
+pub fn forget(service: &Service, state: &mut ServiceState, is_sampled: bool) {
+    let traffic = service.traffic_column().map(|c| &c.name).filter(|_| is_sampled);
+    for region in &mut state.regions {
+        region.history = BTreeMap::new();
+        region.week = Vec::new();
+        region.current.retain(|column, _| Some(column) == traffic);
+        if !is_sampled {
+            region.windows = BTreeMap::new();
+        }
+    }
+}
+
 /// Newest samples; an answer that was overtaken by a newer one is dropped.
 pub fn take_samples(
     service: &Service,
@@ -360,9 +391,9 @@ pub fn take_windows(
         let start = state.regions.get(region.at()).and_then(|r| r.settled).map(|s| s.at);
         let Some(region) = state.regions.get_mut(region.at()) else { continue };
         let Some(start) = start else { continue };
-        let windows = &mut region.windows.entry(column.clone()).or_default().0;
+        let windows = &mut region.windows.entry(column.clone()).or_default();
         for (end, reading) in readings.into_iter().filter(|(end, _)| *end >= start) {
-            let keep = matches!((windows.get(&end), &reading), (Some(Ok(_)), Err(_)));
+            let keep = matches!((windows.get(end), &reading), (Some(Ok(_)), Err(_)));
             if !keep {
                 windows.insert(end, reading);
             }

@@ -95,6 +95,47 @@ fn samples_every_15_seconds_history_every_minute_and_only_for_the_shown() {
 }
 
 #[test]
+fn of_a_service_that_nobody_looks_at_only_traffic_is_sampled_until_somebody_does() {
+    let mut stage = release();
+    let mut sampler = Sampler::default();
+    let unseen = [Sampled { service: ServiceIx(0), shown: false }];
+    let columns = |questions: Vec<MetricQuestion>| {
+        let now = questions.into_iter().filter(|q| matches!(q.span, Span::At(_)));
+        now.map(|q| q.column.as_str().to_owned()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(columns(due(&mut sampler, &mut stage, &unseen)), BTreeSet::from(["qps".to_owned()]));
+    stage.pass(1);
+    let all = columns(due(&mut sampler, &mut stage, &SHOWN));
+    assert!(all.len() == stage.fleet.services[0].columns.len() && all.contains("errors"), "{all:?}");
+    stage.pass(1);
+    assert_eq!(columns(due(&mut sampler, &mut stage, &SHOWN)), BTreeSet::new(), "not again within the interval");
+}
+
+#[test]
+fn metrics_are_forgotten_with_the_service_and_what_a_gate_rests_on_last() {
+    let mut stage = judged();
+    let mut sampler = Sampler::default();
+    let questions = due(&mut sampler, &mut stage, &SHOWN);
+    answer(&mut stage, &questions, &|_| false);
+    let now = stage.now;
+    let service = stage.fleet.services[0].clone();
+    for column in ["qps", "errors"] {
+        take_samples(&service, &mut stage.state, &column.into(), now, vec![(RegionIx(1), Ok(1.0))]);
+        let step = SignedDuration::from_secs(60);
+        take_history(&service, &mut stage.state, &column.into(), step, vec![(RegionIx(1), vec![(now, 1.0)])]);
+    }
+    let kept = |stage: &Stage| {
+        let region = &stage.state.regions[1];
+        [region.current.len(), region.windows.len(), region.history.len()]
+    };
+    assert_eq!(kept(&stage), [2, 1, 2]);
+    forget(&service, &mut stage.state, true);
+    assert_eq!(kept(&stage), [1, 1, 0], "traffic and windows are evidence while a release is under way");
+    forget(&service, &mut stage.state, false);
+    assert_eq!(kept(&stage), [0, 0, 0]);
+}
+
+#[test]
 fn windows_are_asked_since_the_bake_began_and_then_only_the_newest() {
     let mut stage = judged();
     let mut sampler = Sampler::default();
@@ -111,7 +152,10 @@ fn windows_are_asked_since_the_bake_began_and_then_only_the_newest() {
     let questions = due(&mut sampler, &mut stage, &SHOWN);
     assert_eq!(windows(&questions), [(0, clock("14:35"), clock("14:35")), (1, clock("14:35"), clock("14:35"))]);
     answer(&mut stage, &questions, &|_| false);
-    assert_eq!(stage.view().rings[1].exit.rows[0].1[2].verdict, crate::domain::verdict::Verdict::Go);
+    let question = stage.view().question.unwrap();
+    let errors = question.gates.iter().position(|g| &**g == "errors").unwrap();
+    let row = question.rows.iter().find(|r| r.ring == RingIx(1) && r.region.is_some()).unwrap();
+    assert_eq!(row.cells[errors].as_ref().unwrap().verdict, crate::domain::verdict::Verdict::Go);
 }
 
 #[test]
@@ -142,13 +186,13 @@ fn what_is_known_is_never_replaced_by_not_knowing() {
     for reading in [Ok(0.5), Err(NoData::Timeout)] {
         take_windows(&service, &mut stage.state, &"errors".into(), vec![(RegionIx(1), vec![(end, reading)])]);
     }
-    assert_eq!(stage.region("ap-south-1").windows["errors"].0[&end], Ok(0.5));
+    assert_eq!(stage.region("ap-south-1").windows["errors"].get(end), Some(Ok(0.5)));
     // From before the bake, of no such column or region: not kept.
     let early = vec![(RegionIx(1), vec![(clock("13:00"), Ok(0.1))]), (RegionIx(99), Vec::new())];
     take_windows(&service, &mut stage.state, &"errors".into(), early);
     take_windows(&service, &mut stage.state, &"nothing".into(), vec![(RegionIx(1), vec![(end, Ok(0.1))])]);
     assert_eq!(stage.region("ap-south-1").windows.len(), 1);
-    assert_eq!(stage.region("ap-south-1").windows["errors"].0.len(), 1);
+    assert_eq!(stage.region("ap-south-1").windows["errors"].known_from(Timestamp::MIN).count(), 1);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct ClusterState {
     pub skew: Option<SignedDuration>,
     /// What it says of itself and of us.
     pub facts: ClusterFacts,
+    /// It was live when silence was looked for last.
+    pub(super) was_live: bool,
 }
 
 impl ClusterState {
@@ -51,6 +53,8 @@ pub struct ServiceState {
     pub(super) stale_view: bool,
     /// When the view was made, since the start of the program.
     pub(super) renewed: Option<std::time::Duration>,
+    /// When to look for what its records lack, since the start of the program; none: nothing changed.
+    pub(super) keep_at: Option<std::time::Duration>,
 }
 
 /// One region of one service.

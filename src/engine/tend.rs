@@ -33,16 +33,39 @@ impl Engine {
         }
     }
 
-    /// Services that are sampled and whose records are kept: shown, or under release.
-    pub(super) fn sampled_services(&self) -> Vec<ServiceIx> {
-        let under_release = |at: &ServiceIx| {
-            self.services.get(at.at()).is_some_and(|s| {
-                let view = &s.view;
-                view.question.is_some() || view.release.from != view.release.to
-            })
+    /// A service is sampled while it is shown or under release. What only is not seen yet, or not
+    /// any more, makes no release.
+    fn is_sampled(&self, at: ServiceIx) -> bool {
+        let under_release = |s: &super::state::ServiceState| {
+            let unseen = s.view.rings.iter().any(|r| r.runs == RingRuns::Unknown);
+            s.view.release.from != s.view.release.to || (s.view.question.is_some() && !unseen)
         };
-        let all = (0..self.services.len()).map(ServiceIx::from);
-        all.filter(|at| self.shown == Some(*at) || under_release(at)).collect()
+        self.shown == Some(at) || self.services.get(at.at()).is_some_and(under_release)
+    }
+
+    /// Records are kept of services that are shown, under release, or held.
+    pub(super) fn is_kept(&self, at: ServiceIx) -> bool {
+        let active = |s: &super::state::ServiceState| {
+            let view = &s.view;
+            view.question.is_some() || view.release.from != view.release.to || !view.holds.is_empty()
+        };
+        self.shown == Some(at) || self.services.get(at.at()).is_some_and(active)
+    }
+
+    /// From now on, metrics of services that are not shown any more are kept: for what is printed once.
+    pub fn remember_metrics(&mut self) {
+        self.remembers = true;
+    }
+
+    /// What is held of a service that was turned away from: only what a verdict rests on.
+    pub(super) fn forget_metrics(&mut self, at: ServiceIx) {
+        let sampled = self.is_sampled(at);
+        if let Some((spec, state)) = self.fleet.service(at).zip(self.services.get_mut(at.at()))
+            && !self.remembers
+        {
+            sampling::forget(spec, state, sampled);
+            state.stale_view = true;
+        }
     }
 
     /// Every column of a shown service was answered, one way or the other.
@@ -72,13 +95,15 @@ impl Engine {
         }
     }
 
-    /// Time passes: once a second what is shown, and of the others one in turn.
+    /// Time passes: once a second what is shown, and of the others one in turn. A cluster that
+    /// has become late by silence alone changes every view that shows something of it.
     pub(super) fn age_views(&mut self) {
         let second = self.now.mono.as_secs();
         if self.aged == Some(second) {
             return;
         }
         self.aged = Some(second);
+        self.notice_silence();
         if let Some(at) = self.shown {
             self.renew(at);
         }
@@ -93,23 +118,36 @@ impl Engine {
         let now = self.server_now();
         let fleet = self.fleet.clone();
         let Some((service, state)) = fleet.service(at).zip(self.services.get_mut(at.at())) else { return };
-        state.stale_view = false;
+        if std::mem::take(&mut state.stale_view) {
+            // What its records lack may be something else now.
+            state.keep_at = Some(self.now.mono);
+        }
         state.renewed = Some(self.now.mono);
         bake::settle(service, state, now);
         let Some(state) = self.services.get(at.at()) else { return };
         let view = derive(self.world(), at, state);
         if let Some(state) = self.services.get_mut(at.at()) {
+            let changed = state.view != view;
             state.view = view;
+            if changed {
+                self.revision.fleet += 1;
+                if self.shown == Some(at) {
+                    self.revision.shown += 1;
+                }
+            }
         }
     }
 
     /// Asks what is due.
     pub(super) fn sample(&mut self, effects: &mut Vec<Effect>) {
-        let sampled: Vec<Sampled> = self
-            .sampled_services()
-            .into_iter()
+        let all = (0..self.services.len()).map(ServiceIx::from);
+        let sampled: Vec<Sampled> = all
+            .filter(|at| self.is_sampled(*at))
             .map(|service| Sampled { service, shown: self.shown == Some(service) })
             .collect();
+        for service in self.sampler.given_up(&sampled) {
+            self.forget_metrics(service);
+        }
         let mut sampler = std::mem::take(&mut self.sampler);
         let questions = sampler.due(self.world(), &self.services, &sampled);
         self.sampler = sampler;
@@ -154,6 +192,7 @@ impl Engine {
         if let Some((spec, state)) = self.fleet.service(service).zip(self.services.get_mut(service.at())) {
             sampling::take_samples(spec, state, column, at, readings);
             state.stale_view = true;
+            self.changed(service);
         }
     }
 
@@ -166,6 +205,7 @@ impl Engine {
         if let Some((spec, state)) = self.fleet.service(service).zip(self.services.get_mut(service.at())) {
             sampling::take_windows(spec, state, column, readings);
             state.stale_view = true;
+            self.changed(service);
         }
     }
 
@@ -176,8 +216,13 @@ impl Engine {
         step: SignedDuration,
         points: Vec<(RegionIx, Vec<(Timestamp, f64)>)>,
     ) {
+        // Sparklines that come too late are drawn by nobody; a week of traffic is evidence of a drain.
+        if step < SignedDuration::from_hours(1) && self.shown != Some(service) && !self.remembers {
+            return;
+        }
         if let Some((spec, state)) = self.fleet.service(service).zip(self.services.get_mut(service.at())) {
             sampling::take_history(spec, state, column, step, points);
+            self.changed(service);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::gate::BakeStart;
 use crate::domain::id::{RegionIx, RingIx, Text};
 use crate::domain::record::HoldInForce;
 use crate::domain::stamp::Timestamp;
-use crate::domain::verdict::{RingVerdict, Verdict};
+use crate::domain::verdict::Verdict;
 use crate::domain::version::{TemplateDigest, Version};
 
 pub use crate::domain::timeline::{Segment, SegmentKind};
@@ -84,9 +84,7 @@ pub struct RingView {
     pub bake_start: Option<BakeStart>,
     /// Longest minimum among its exit gates.
     pub bake: Duration,
-    /// Exit gates, on what it runs now.
-    pub exit: RingVerdict,
-    /// Worst of the exit gates.
+    /// Worst of the exit gates, on what it runs now.
     pub verdict: Verdict,
     /// Earliest moment the next ring could be promoted, all going well.
     pub ready_at: Option<Timestamp>,

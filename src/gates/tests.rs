@@ -140,7 +140,7 @@ impl Case {
     }
     fn errors(mut self, readings: impl IntoIterator<Item = (i64, Reading)>) -> Self {
         let windows = readings.into_iter().map(|(minute, reading)| (at(minute), reading)).collect();
-        self.windows.insert(ColumnName::new("errors"), Windows(windows));
+        self.windows.insert(ColumnName::new("errors"), windows);
         self
     }
     fn good() -> Self {
@@ -438,7 +438,7 @@ fn reading() -> impl Strategy<Value = Reading> {
 /// Takes evidence away, or makes it fail.
 fn damage(case: &mut Case, how: u8, window: usize) {
     let errors = ColumnName::new("errors");
-    let key = case.windows.get(&errors).and_then(|w| w.0.keys().nth(window % 12).copied());
+    let key = case.windows.get(&errors).and_then(|w| w.known_from(Timestamp::MIN).nth(window % 12).map(|(end, _)| end));
     match how {
         0 => case.workload = None,
         1 => case.freshness = Freshness::Never,
@@ -448,16 +448,16 @@ fn damage(case: &mut Case, how: u8, window: usize) {
         5 => {
             // A violation that is no longer known may not turn into good evidence either.
             if let (Some(key), Some(windows)) = (key, case.windows.get_mut(&errors))
-                && windows.0.get(&key).is_some_and(|r| r.as_ref().is_ok_and(|v| *v <= 0.01))
+                && windows.get(key).is_some_and(|r| r.as_ref().is_ok_and(|v| *v <= 0.01))
             {
-                windows.0.insert(key, Err(NoData::Timeout));
+                windows.insert(key, Err(NoData::Timeout));
             }
         }
         6 => {
             if let (Some(key), Some(windows)) = (key, case.windows.get_mut(&errors))
-                && windows.0.get(&key).is_some_and(|r| r.as_ref().is_ok_and(|v| *v <= 0.01))
+                && windows.get(key).is_some_and(|r| r.as_ref().is_ok_and(|v| *v <= 0.01))
             {
-                windows.0.remove(&key);
+                windows.remove(key);
             }
         }
         _ => case.workload.as_mut().into_iter().for_each(|w| w.image = None),
@@ -503,7 +503,7 @@ proptest! {
         case.bake_start = Some(BakeStart { at: time(start), source: BakeSource::FirstSeen });
         case.now = time(now);
         let windows = values.iter().map(|(t, v)| (time(*t), Ok(*v))).collect();
-        case.windows.insert(ColumnName::new("errors"), Windows(windows));
+        case.windows.insert(ColumnName::new("errors"), windows);
         for gate in [bake("365d"), errors_below_one_percent(), Box::new(Ready), Box::new(FreshnessGate)] {
             let judged = case.judge(&*gate);
             prop_assert!(!judged.sentence.is_empty() && !judged.cell.is_empty());

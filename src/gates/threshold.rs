@@ -4,8 +4,8 @@ use super::{later, only_if_seen, other_template};
 use crate::domain::fleet::{Column, Param, Params, Service, Unit};
 use crate::domain::gate::{BakeStart, Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
 use crate::domain::id::ColumnName;
-use crate::domain::metric::{NoData, Reading};
-use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, window_ceil, window_floor};
+use crate::domain::metric::NoData;
+use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, window_ceil, window_floor, windows_between};
 use crate::domain::verdict::{Judgement, Verdict};
 
 /// A metric bound, judged on windows aligned to UTC since the bake began; the worst counts.
@@ -242,33 +242,37 @@ impl Bound {
         let none = crate::domain::metric::Windows::default();
         let windows = evidence.windows.get(&self.column).unwrap_or(&none);
         // Answered windows of this bake, also those that are not yet due.
-        for (end, reading) in windows.0.range(first..) {
-            if *end <= evidence.now {
-                self.count(&mut tally, *end, reading);
-            }
+        for (end, value) in windows.known_from(first).filter(|(end, _)| *end <= evidence.now) {
+            self.count(&mut tally, end, value);
+        }
+        for (end, why) in windows.unknown_from(first).filter(|(end, _)| *end <= evidence.now) {
+            unknown(&mut tally, end, why);
         }
         // Windows that are due and were not answered at all.
         let due = window_floor(evidence.now.saturating_sub(LAG).unwrap_or(evidence.now));
-        let mut end = first;
-        while end <= due {
-            if !windows.0.contains_key(&end) {
-                self.count(&mut tally, end, &Err(NoData::NotAsked));
-            }
-            match end.checked_add(WINDOW) {
-                Ok(next) => end = next,
-                Err(_) => break,
+        let (known, asked) = windows.count(first, due);
+        if known + asked < windows_between(first, due) {
+            let mut end = first;
+            while end <= due {
+                if !windows.contains(end) {
+                    unknown(&mut tally, end, &NoData::NotAsked);
+                }
+                match end.checked_add(WINDOW) {
+                    Ok(next) => end = next,
+                    Err(_) => break,
+                }
             }
         }
         tally
     }
 
-    fn count(&self, tally: &mut Tally, end: Timestamp, reading: &Reading) {
-        let value = match reading {
-            Ok(value) if value.is_nan() => return unknown(tally, end, NoData::NotANumber),
-            Ok(value) if value.is_infinite() => return unknown(tally, end, NoData::Infinite),
-            Ok(value) => *value,
-            Err(reason) => return unknown(tally, end, reason.clone()),
-        };
+    fn count(&self, tally: &mut Tally, end: Timestamp, value: f64) {
+        if value.is_nan() {
+            return unknown(tally, end, &NoData::NotANumber);
+        }
+        if value.is_infinite() {
+            return unknown(tally, end, &NoData::Infinite);
+        }
         let worse =
             |than: Option<(Timestamp, f64)>| than.is_none_or(|(_, other)| self.excess(value) > self.excess(other));
         if worse(tally.worst) {
@@ -305,10 +309,10 @@ impl Bound {
 /// A ring that runs for longer is judged on its newest windows: nobody keeps samples for ever.
 pub const JUDGED_SPAN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-fn unknown(tally: &mut Tally, end: Timestamp, reason: NoData) {
+fn unknown(tally: &mut Tally, end: Timestamp, reason: &NoData) {
     tally.unknowns += 1;
     if tally.unknown.as_ref().is_none_or(|(known, _)| end < *known) {
-        tally.unknown = Some((end, reason));
+        tally.unknown = Some((end, reason.clone()));
     }
 }
 

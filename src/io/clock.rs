@@ -62,11 +62,22 @@ impl Clock {
 
     /// The wall time at which a real wait of `length` that begins now ends.
     pub fn wall_after(&self, length: Duration) -> Timestamp {
-        let speed = match &*self.0 {
+        after(self.wall(), length.as_secs_f64() * self.speed())
+    }
+
+    /// Real time until the wall clock shows the next second.
+    pub fn to_next_second(&self) -> Duration {
+        let past = f64::from(self.wall().subsec_nanosecond()) / 1e9;
+        let left = if past < 0.0 { -past } else { 1.0 - past };
+        Duration::try_from_secs_f64(left / self.speed()).unwrap_or(Duration::from_secs(1))
+    }
+
+    /// Wall seconds per real second.
+    fn speed(&self) -> f64 {
+        match &*self.0 {
             Source::Simulated { speed, .. } => *speed,
             Source::Host { .. } | Source::Tokio { .. } => 1.0,
-        };
-        after(self.wall(), length.as_secs_f64() * speed)
+        }
     }
 }
 
@@ -100,6 +111,18 @@ mod tests {
         assert!((ran - now.mono.as_secs_f64() * 600.0).abs() < 1e-3, "{ran} {now:?}");
         let ahead = clock.wall_after(Duration::from_secs(1)).duration_since(clock.wall()).as_secs_f64();
         assert!((599.0..=601.0).contains(&ahead), "{ahead}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_second_is_never_further_than_one() {
+        let clock = Clock::tokio("2026-11-21T10:00:00.25Z".parse().unwrap());
+        assert_eq!(clock.to_next_second(), Duration::from_millis(750));
+        tokio::time::advance(Duration::from_millis(750)).await;
+        assert_eq!(clock.to_next_second(), Duration::from_secs(1));
+        let early = Clock::tokio("1969-12-31T23:59:59.25Z".parse().unwrap());
+        assert_eq!(early.to_next_second(), Duration::from_millis(750));
+        let fast = Clock::simulated("2026-11-21T10:00:00Z".parse().unwrap(), 600.0);
+        assert!(fast.to_next_second() <= Duration::from_millis(2));
     }
 
     #[test]

@@ -336,13 +336,11 @@ fn delta(scene: &Scene<'_>, region: &RegionScene<'_>, metric: &Metric, baseline:
 fn worst_hour(region: &RegionScene<'_>, metric: &Metric) -> Cell {
     let Some(windows) = region.state.windows.get(metric.name.as_str()) else { return Cell::new(Role::Dim, "–") };
     let mut hours: std::collections::BTreeMap<i64, (f64, u32)> = std::collections::BTreeMap::new();
-    for (end, reading) in &windows.0 {
-        if let Ok(value) = reading {
-            // A window belongs to the hour that it began in.
-            let hour = hours.entry((end.as_second() - 1).div_euclid(3_600)).or_insert((0.0, 0));
-            hour.0 += value;
-            hour.1 += 1;
-        }
+    for (end, value) in windows.known_from(Timestamp::MIN) {
+        // A window belongs to the hour that it began in.
+        let hour = hours.entry((end.as_second() - 1).div_euclid(3_600)).or_insert((0.0, 0));
+        hour.0 += value;
+        hour.1 += 1;
     }
     let means = hours.into_iter().map(|(hour, (sum, n))| (hour, sum / f64::from(n.max(1))));
     let worse = |a: f64, b: f64| if metric.better == Better::Higher { b.total_cmp(&a) } else { a.total_cmp(&b) };

@@ -38,8 +38,10 @@ pub enum Event {
 
 /// Least time between two frames.
 const FRAME: Duration = Duration::from_micros(16_600);
-/// Time passes at least this often for the app.
+/// Time passes this often for the app while somebody waits for something; else with each second.
 const TICK: Duration = Duration::from_millis(250);
+/// A tick comes a little after the second has turned, never before.
+const AFTER: Duration = Duration::from_millis(1);
 
 /// What a run of the console ended by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +75,18 @@ pub struct Console {
     pub screens: std::path::PathBuf,
 }
 
-struct Frames {
-    last: Duration,
+/// When what happened last, since the start of the program.
+struct Pace {
+    /// A frame was made.
+    drawn: Duration,
+    /// Another one is wanted.
     wanted: bool,
+    /// Observations were taken in.
+    taken: Duration,
+    /// Time passed for the app.
+    ticked: Duration,
+    /// Time passes for the app again.
+    next: Duration,
 }
 
 impl Console {
@@ -105,17 +116,27 @@ impl Console {
         if let Some(ended) = self.perform(effects, screen)? {
             return Ok(ended);
         }
-        let mut frames = Frames { last: Duration::ZERO, wanted: true };
-        let mut ticked = Duration::ZERO;
-        self.draw(screen, &mut frames)?;
+        let mut pace = Pace {
+            drawn: Duration::ZERO,
+            wanted: true,
+            taken: Duration::ZERO,
+            ticked: Duration::ZERO,
+            next: Duration::ZERO,
+        };
+        self.draw(screen, &mut pace)?;
         loop {
-            for incoming in self.inbox.take(self.wait(screen, &frames, ticked)) {
+            let (pause, most) = self.wait(screen, &pace);
+            let mut seen = Vec::new();
+            for incoming in self.inbox.take(pause, most) {
                 let ended = match incoming {
                     Incoming::Key(Event::App(message)) => self.feed(message, screen)?,
                     Incoming::Key(Event::Signal(signal)) => Some(Ended::Signal(signal)),
                     Incoming::Key(Event::Gone) => Some(Ended::Gone),
                     Incoming::Key(Event::Written) => None,
-                    Incoming::Engine(message) => self.feed(AppMsg::Engine(message), screen)?,
+                    Incoming::Engine(message) => {
+                        seen.push(message);
+                        None
+                    }
                 };
                 if let Some(ended) = ended {
                     return Ok(ended);
@@ -125,29 +146,44 @@ impl Console {
                 return Ok(Ended::Gone);
             }
             let now = self.clock.now().mono;
-            if now.saturating_sub(ticked) >= TICK {
-                ticked = now;
-                if let Some(ended) = self.feed(AppMsg::Engine(Msg::Tick), screen)? {
+            if !seen.is_empty() {
+                pace.taken = now;
+            }
+            if now >= self.tick_at(&pace) {
+                pace.ticked = now;
+                pace.next = now + self.clock.to_next_second().max(TICK) + AFTER;
+                seen.push(Msg::Tick);
+            }
+            if !seen.is_empty() {
+                let effects = self.app.update_all(self.clock.now(), seen);
+                if let Some(ended) = self.perform(effects, screen)? {
                     return Ok(ended);
                 }
             }
-            self.draw(screen, &mut frames)?;
+            self.draw(screen, &mut pace)?;
         }
     }
 
-    /// Until the next tick, or the next frame if one is wanted and may be made.
-    fn wait(&self, screen: &Screen, frames: &Frames, ticked: Duration) -> Duration {
-        let now = self.clock.now().mono;
-        let tick = (ticked + TICK).saturating_sub(now);
-        if frames.wanted && !screen.busy() { tick.min((frames.last + FRAME).saturating_sub(now)) } else { tick }
+    fn tick_at(&self, pace: &Pace) -> Duration {
+        if self.app.is_busy() { pace.next.min(pace.ticked + TICK) } else { pace.next }
     }
 
-    fn draw(&mut self, screen: &mut Screen, frames: &mut Frames) -> Result<()> {
-        frames.wanted |= self.app.take_dirty();
+    /// How long observations may gather, and how long until the next tick, or the next frame if
+    /// one is wanted and may be made.
+    fn wait(&self, screen: &Screen, pace: &Pace) -> (Duration, Duration) {
         let now = self.clock.now().mono;
-        if frames.wanted && !screen.busy() && now.saturating_sub(frames.last) >= FRAME {
-            frames.wanted = false;
-            frames.last = now;
+        let until = |at: Duration| at.saturating_sub(now);
+        let tick = until(self.tick_at(pace));
+        let most = if pace.wanted && !screen.busy() { tick.min(until(pace.drawn + FRAME)) } else { tick };
+        (until(pace.taken + FRAME), most)
+    }
+
+    fn draw(&mut self, screen: &mut Screen, pace: &mut Pace) -> Result<()> {
+        pace.wanted |= self.app.take_dirty();
+        let now = self.clock.now().mono;
+        if pace.wanted && !screen.busy() && now.saturating_sub(pace.drawn) >= FRAME {
+            pace.wanted = false;
+            pace.drawn = now;
             if let Some(shown) = self.app.engine.shown {
                 self.app.engine.freshen(shown);
             }

@@ -30,6 +30,8 @@ struct Queues<K> {
     newest: HashMap<(ClusterIx, Namespace, Text), u64>,
     /// How many observations were taken out so far.
     taken: u64,
+    /// Who takes waits for observations too, and not only for what cannot wait.
+    awaited: bool,
 }
 
 /// An inbox; cloning gives another sender and receiver of the same.
@@ -49,6 +51,7 @@ impl<K> Default for Inbox<K> {
             seen: VecDeque::new(),
             newest: HashMap::new(),
             taken: 0,
+            awaited: true,
         };
         Self(Arc::new((Mutex::new(queues), Condvar::new())))
     }
@@ -60,7 +63,9 @@ impl<K> Inbox<K> {
         // A poisoned lock means a panic elsewhere, which ends the program; the queues are whole.
         let mut queues = queues.lock().unwrap_or_else(PoisonError::into_inner);
         let out = change(&mut queues);
-        ready.notify_one();
+        if queues.is_awaited() {
+            ready.notify_one();
+        }
         out
     }
 
@@ -80,19 +85,31 @@ impl<K> Inbox<K> {
     }
 
     /// Takes what is there, keys first; waits at most `most` when nothing is.
-    pub fn take(&self, most: Duration) -> Vec<Incoming<K>> {
+    ///
+    /// Observations alone are let gather for `pause` first: a flood wakes nobody a thousand
+    /// times a second. Keys and answers do not wait for that.
+    pub fn take(&self, pause: Duration, most: Duration) -> Vec<Incoming<K>> {
         let (queues, ready) = &*self.0;
         let mut guard = queues.lock().unwrap_or_else(PoisonError::into_inner);
-        if guard.is_empty() && !most.is_zero() {
-            guard = ready.wait_timeout_while(guard, most, |q| q.is_empty()).unwrap_or_else(PoisonError::into_inner).0;
+        for (awaited, wait) in [(false, pause.min(most)), (true, most.saturating_sub(pause))] {
+            guard.awaited = awaited;
+            if !wait.is_zero() {
+                let waited = ready.wait_timeout_while(guard, wait, |q| !q.is_awaited());
+                guard = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+            if guard.is_awaited() {
+                break;
+            }
         }
+        guard.awaited = false;
         guard.drain()
     }
 }
 
 impl<K> Queues<K> {
-    fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.replies.is_empty() && self.seen.is_empty()
+    /// Something is there that is waited for.
+    fn is_awaited(&self) -> bool {
+        !self.keys.is_empty() || !self.replies.is_empty() || (self.awaited && !self.seen.is_empty())
     }
 
     fn push_seen(&mut self, seen: Observation) {
@@ -132,4 +149,52 @@ fn replaceable(old: Option<&Observation>, new: Option<&Workload>) -> bool {
             && old.paused == new.paused
             && old.progress.reason == new.progress.reason
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::stamp::SignedDuration;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    fn heard(cluster: u32) -> Observation {
+        let server_time = crate::domain::stamp::Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_secs(1)).ok();
+        Observation::Heard { cluster: ClusterIx(cluster), server_time }
+    }
+
+    fn kinds(taken: &[Incoming<&str>]) -> Vec<&'static str> {
+        let kind = |i: &Incoming<&str>| if matches!(i, Incoming::Key(_)) { "key" } else { "seen" };
+        taken.iter().map(kind).collect()
+    }
+
+    #[test]
+    fn an_observation_after_a_quiet_spell_is_taken_at_once() {
+        let inbox: Inbox<&str> = Inbox::default();
+        inbox.seen(heard(0));
+        assert_eq!(kinds(&inbox.take(Duration::ZERO, LONG)), ["seen"]);
+        assert_eq!(kinds(&inbox.take(Duration::ZERO, Duration::ZERO)), [""; 0]);
+    }
+
+    #[test]
+    fn observations_gather_until_something_comes_that_cannot_wait() {
+        let inbox: Inbox<&str> = Inbox::default();
+        inbox.seen(heard(0));
+        let to = inbox.clone();
+        let other = std::thread::spawn(move || {
+            to.seen(heard(1));
+            to.key("q");
+        });
+        let taken = inbox.take(LONG, LONG);
+        assert_eq!(kinds(&taken).first(), Some(&"key"));
+        assert_eq!(taken.len(), 3);
+        assert!(other.join().is_ok());
+    }
+
+    #[test]
+    fn what_gathered_is_taken_when_the_pause_is_over() {
+        let inbox: Inbox<&str> = Inbox::default();
+        inbox.seen(heard(0));
+        assert_eq!(kinds(&inbox.take(Duration::from_millis(1), LONG)), ["seen"]);
+    }
 }

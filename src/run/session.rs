@@ -32,7 +32,8 @@ const TICK: Duration = Duration::from_millis(200);
 
 impl Session {
     /// A session around an engine.
-    pub fn new(engine: Engine, inbox: Inbox<Signal>, performer: Performer<Signal>, clock: Clock) -> Self {
+    pub fn new(mut engine: Engine, inbox: Inbox<Signal>, performer: Performer<Signal>, clock: Clock) -> Self {
+        engine.remember_metrics();
         Self { engine, inbox, performer, clock, ticked: Duration::ZERO, signal: None }
     }
 
@@ -55,7 +56,7 @@ impl Session {
             if now >= deadline || self.signal.is_some() {
                 return None;
             }
-            for incoming in self.inbox.take(TICK.min(deadline - now)) {
+            for incoming in self.inbox.take(Duration::ZERO, TICK.min(deadline - now)) {
                 match incoming {
                     Incoming::Key(signal) => self.signal = Some(signal),
                     Incoming::Engine(message) => self.feed(message),

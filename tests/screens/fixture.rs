@@ -14,11 +14,10 @@ use gonogo::domain::gate::{BakeSource, BakeStart};
 use gonogo::domain::id::{ClusterUid, ColumnName, RegionIx, RingIx, ServiceIx};
 use gonogo::domain::intent::{Intent, Target, Verb};
 use gonogo::domain::link::{Link, LostReason};
-use gonogo::domain::metric::Windows;
 use gonogo::domain::plan::{Blast, DiffLine, Expectation, Plan, PlanId, Step, Write, WriteRole};
 use gonogo::domain::record::{Body, Fact, FactId, HoldInForce, Move, RegionRecord, Scope};
 use gonogo::domain::stamp::{Stamp, Stamped, Timestamp};
-use gonogo::domain::verdict::{Judgement, RingVerdict, Verdict};
+use gonogo::domain::verdict::{Judgement, Verdict};
 use gonogo::domain::version::{Image, TemplateDigest, Version};
 use gonogo::domain::workload::{Phase, Progress, Replicas, Revision, Workload};
 use gonogo::engine::effect::Msg;
@@ -219,7 +218,7 @@ pub fn region_state(at_index: usize, place: &Place, version: &str) -> RegionStat
             let end = Timestamp::from_second(at("20 02:00:00").as_second() + i * 300 + 300).unwrap();
             windows.insert(end, Ok(place.5 * if i >= 12 { 1.1 } else { 1.0 }));
         }
-        state.windows.insert("errors".into(), Windows(windows));
+        state.windows.insert("errors".into(), windows.into_iter().collect());
     }
     state.revisions = vec![
         Revision {
@@ -274,7 +273,6 @@ fn ring_view(
         phase,
         bake_start: settled.map(|s| BakeStart { at: at(s), source: BakeSource::Condition }),
         bake: Duration::from_secs(86_400),
-        exit: RingVerdict::default(),
         verdict,
         ready_at: ready.map(at),
     }

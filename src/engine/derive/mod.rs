@@ -42,12 +42,13 @@ pub fn derive(world: World<'_>, at: ServiceIx, state: &ServiceState) -> ServiceV
     let regions: Vec<RegionView> =
         scene.service.region_indexes().filter_map(|r| region_view(&scene, &traffic, r, new)).collect();
     let mut rings: Vec<RingView> = exits
-        .into_iter()
+        .iter()
         .enumerate()
         .map(|(r, exit)| ring_view(&scene, r.into(), exit, &regions, target.as_ref().map(|t| &t.version)))
         .collect();
     let mut segments = history(&scene, &rings);
-    let projection = projection(&scene, &rings, question.as_ref(), target.as_ref().map(|t| &t.version), &segments);
+    let stage = Stage { rings: &rings, exits: &exits, question: question.as_ref(), history: &segments };
+    let projection = projection(&scene, &stage, target.as_ref().map(|t| &t.version));
     for (ring, ready) in rings.iter_mut().zip(&projection.ready_at) {
         ring.ready_at = *ready;
     }
@@ -198,7 +199,7 @@ fn heard(scene: &Scene<'_>, region: &Region) -> Heard {
 fn ring_view(
     scene: &Scene<'_>,
     at: RingIx,
-    exit: RingVerdict,
+    exit: &RingVerdict,
     regions: &[RegionView],
     target: Option<&Version>,
 ) -> RingView {
@@ -231,7 +232,7 @@ fn ring_view(
         _ if verdict <= Verdict::Findings => RingPhase::Baked,
         _ => RingPhase::Baking,
     };
-    RingView { runs, phase, bake_start: start, bake, exit, verdict, ready_at: None }
+    RingView { runs, phase, bake_start: start, bake, verdict, ready_at: None }
 }
 
 fn history(scene: &Scene<'_>, rings: &[RingView]) -> Vec<Segment> {
@@ -260,20 +261,24 @@ fn history(scene: &Scene<'_>, rings: &[RingView]) -> Vec<Segment> {
     timeline::segments(&stories, scene.world.now)
 }
 
-fn projection(
-    scene: &Scene<'_>,
-    rings: &[RingView],
-    question: Option<&Question>,
-    target: Option<&Version>,
-    history: &[Segment],
-) -> Projection {
+/// What a projection goes on from.
+struct Stage<'a> {
+    rings: &'a [RingView],
+    /// Exit gates by ring, on what it runs now.
+    exits: &'a [RingVerdict],
+    question: Option<&'a Question>,
+    history: &'a [Segment],
+}
+
+fn projection(scene: &Scene<'_>, stage: &Stage<'_>, target: Option<&Version>) -> Projection {
+    let Stage { rings, exits, question, history } = *stage;
     let Some(version) = target else { return Projection::default() };
     if question.is_none() && rings.iter().all(|r| r.phase == RingPhase::Steady) {
         return Projection::default();
     }
-    let outlook = |(at, (ring, view)): (usize, (&Ring, &RingView))| {
+    let outlook = |(at, ((ring, view), exit)): (usize, ((&Ring, &RingView), &RingVerdict))| {
         let has = |r: &RegionIx| (*r, scene.workload(*r).is_some_and(|w| w.version == *version));
-        let waits = view.exit.cells().filter(|(_, _, j)| j.verdict == Verdict::Wait).filter_map(|(_, _, j)| j.until);
+        let waits = exit.cells().filter(|(_, _, j)| j.verdict == Verdict::Wait).filter_map(|(_, _, j)| j.until);
         let on_target = matches!(&view.runs, RingRuns::One(v) if v == version);
         let says_no = on_target && matches!(view.verdict, Verdict::NoGo | Verdict::NoData) && view.bake_start.is_some();
         let asked_no = question.is_some_and(|q| q.ring.at() == at && only_its_own(q) >= Verdict::NoData);
@@ -289,7 +294,7 @@ fn projection(
                 || matches!(view.phase, RingPhase::Unknown | RingPhase::Failed | RingPhase::Held | RingPhase::Blocked),
         }
     };
-    let rings = scene.service.rings.iter().zip(rings).enumerate().map(outlook).collect();
+    let rings = scene.service.rings.iter().zip(rings).zip(exits).enumerate().map(outlook).collect();
     timeline::project(&Outlook { version, rings, rollout: usual_rollout(history), now: scene.world.now })
 }
 
