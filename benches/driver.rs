@@ -1,7 +1,8 @@
 //! Measures the built binary from outside: a pseudo-terminal, a terminal emulator, `gonogo sim`.
 //!
 //! `cargo bench --bench driver` prints start-up, CPU, memory and event-to-screen latency.
-//! `cargo bench --bench driver -- quick` leaves out the large fleets.
+//! `cargo bench --bench driver -- quick` leaves out the large fleets; a part can be named:
+//! `start`, `idle`, `latency`, `memory`. It ends by itself: what does not happen in time stops it.
 //! Figures are of this machine and moment: compare them within one run.
 #![allow(
     clippy::unwrap_used,
@@ -22,6 +23,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use pty::{Pty, Start};
@@ -83,6 +85,28 @@ impl Sim {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         asked
     }
+
+    /// A watch of one Deployment, as bare as can be: when each number of replicas left the server.
+    fn watch(&self, context: &str, service: &str) -> Receiver<(u64, Instant)> {
+        let (server, token) = self.access(context);
+        let path = format!("/apis/apps/v1/namespaces/{service}/deployments?watch=true&timeoutSeconds=600");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nAuthorization: Bearer {token}\r\n\r\n");
+        let mut stream = TcpStream::connect(&server).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let (to, from) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stream).lines() {
+                let Ok(line) = line else { return };
+                let at = Instant::now();
+                let event = serde_json::from_str::<serde_json::Value>(&line).ok();
+                let replicas = event.and_then(|e| e.pointer("/object/spec/replicas")?.as_u64());
+                if replicas.is_some_and(|r| to.send((r, at)).is_err()) {
+                    return;
+                }
+            }
+        });
+        from
+    }
 }
 
 impl Drop for Sim {
@@ -119,91 +143,135 @@ fn console(sim: &Sim) -> (Pty, Instant) {
     (Pty::start(&start), started)
 }
 
-/// Start-up: first frame, first data, all data.
-fn start_up(clusters: u32) {
-    let sim = Sim::start(clusters, 1, 0);
+/// The last region of the document's fleet is complete; with two regions, the second.
+fn there(clusters: u32) -> &'static str {
+    if clusters < 4 { "4/4" } else { "12/12" }
+}
+
+/// Start-up: first frame, first data. A fleet of so many regions has one cluster more: its gateway's.
+fn start_up(regions: u32) {
+    let sim = Sim::start(regions, 1, 0);
     let (mut frames, mut data) = (Vec::new(), Vec::new());
-    for _ in 0..10 {
+    for _ in 0..20 {
         let (pty, started) = console(&sim);
-        pty.wait_for("a frame", |s| s.contains("gonogo"));
+        pty.wait_for("a frame", |s| s.contains("webapp"));
         frames.push(started.elapsed());
-        pty.wait_for("data", |s| s.contains("12/12"));
+        pty.wait_for("data", |s| s.contains(there(regions)));
         data.push(started.elapsed());
     }
     println!(
-        "start-up, {clusters} clusters: first frame p50 {:.1} ms, first data p50 {:.1} ms (10 starts)",
+        "start-up, {} clusters: first frame p50 {:.1} ms, first data p50 {:.1} ms (20 starts)",
+        regions + 1,
         percentile(&mut frames, 0.5).as_secs_f64() * 1e3,
         percentile(&mut data, 0.5).as_secs_f64() * 1e3
     );
 }
 
-/// Latency from the request that changes a workload to the row on the screen, and CPU meanwhile.
-fn latency(clusters: u32, services: u32, events: u32, markers: u32) {
-    let sim = Sim::start(clusters, services, events);
+/// How long one latency measurement may take.
+const BUDGET: Duration = Duration::from_secs(90);
+
+/// Latency from the event that leaves the server to the row on the screen, and CPU meanwhile.
+fn latency(regions: u32, services: u32, events: u32, markers: u32) {
+    let sim = Sim::start(regions, services, events);
     let (pty, _) = console(&sim);
-    pty.wait_for("data", |s| s.contains("12/12"));
+    pty.wait_for("data", |s| s.contains(there(regions)));
+    std::thread::sleep(Duration::from_secs(3));
+    let sent = sim.watch("sim-us-east-1", "webapp");
     let pid = pty.pid();
     let (cpu_before, before) = (cpu(pid), Instant::now());
-    let mut took = Vec::new();
+    let (mut took, mut asked_took) = (Vec::new(), Vec::new());
     for marker in 0..markers {
-        // us-east-1's own number of replicas, one more, one less: seen as READY x/N.
+        if before.elapsed() > BUDGET {
+            break;
+        }
+        // us-east-1's number of replicas, one more, one less: seen as the N of ready/N.
         let replicas = 20 + marker % 2;
         let asked = sim.scale("sim-us-east-1", "webapp", replicas);
         pty.wait_for("the marker", |s| {
             s.lines().any(|l| l.contains("us-east-1") && l.contains(&format!("/{replicas} ")))
         });
-        took.push(asked.elapsed());
+        let seen = Instant::now();
+        let left = sent.try_iter().find(|(r, at)| *r == u64::from(replicas) && *at > asked).map(|(_, at)| at);
+        took.push(seen.saturating_duration_since(left.unwrap_or(asked)));
+        asked_took.push(seen.duration_since(asked));
         // Markers are spread over the frame's phase.
         std::thread::sleep(Duration::from_millis(37 + u64::from(marker % 11)));
     }
     let spent = (cpu(pid) - cpu_before).as_secs_f64() / before.elapsed().as_secs_f64() * 100.0;
     println!(
-        "event to screen at {events} events/s ({clusters} clusters × {services}): p50 {:.1} ms, p99 {:.1} ms, CPU {spent:.1} % of a core ({markers} markers)",
+        "event to screen at {events} events/s ({} clusters × {services}): p50 {:.1} ms, p99 {:.1} ms \
+         (from the request {:.1} and {:.1}), CPU {spent:.1} % of a core ({} markers)",
+        regions + 1,
         percentile(&mut took, 0.5).as_secs_f64() * 1e3,
         percentile(&mut took, 0.99).as_secs_f64() * 1e3,
+        percentile(&mut asked_took, 0.5).as_secs_f64() * 1e3,
+        percentile(&mut asked_took, 0.99).as_secs_f64() * 1e3,
+        took.len(),
     );
 }
 
-fn idle() {
-    let sim = Sim::start(4, 1, 0);
+/// CPU and bytes to the terminal while nothing changes but the clock.
+fn at_rest(pty: &Pty, span: Duration) -> (f64, f64) {
+    let (before, bytes) = (cpu(pty.pid()), pty.raw().len());
+    std::thread::sleep(span);
+    let seconds = span.as_secs_f64();
+    ((cpu(pty.pid()) - before).as_secs_f64() / seconds * 100.0, (pty.raw().len() - bytes) as f64 / seconds)
+}
+
+fn idle(regions: u32) {
+    let sim = Sim::start(regions, 1, 0);
     let (pty, _) = console(&sim);
-    pty.wait_for("data", |s| s.contains("12/12"));
-    std::thread::sleep(Duration::from_secs(3));
-    let pid = pty.pid();
-    let (before, bytes) = (cpu(pid), pty.raw().len());
-    std::thread::sleep(Duration::from_secs(20));
-    let share = (cpu(pid) - before).as_secs_f64() / 20.0 * 100.0;
+    pty.wait_for("data", |s| s.contains(there(regions)));
+    std::thread::sleep(Duration::from_secs(12));
+    let (share, bytes) = at_rest(&pty, Duration::from_secs(45));
     println!(
-        "idle, 4 clusters: CPU {share:.2} % of a core, {:.0} bytes/s to the terminal, RSS {:.1} MB",
-        (pty.raw().len() - bytes) as f64 / 20.0,
-        rss(pid)
+        "idle, {} clusters: CPU {share:.2} % of a core, {bytes:.0} bytes/s to the terminal, RSS {:.1} MB",
+        regions + 1,
+        rss(pty.pid())
     );
 }
 
-fn memory(clusters: u32, services: u32) {
-    let sim = Sim::start(clusters, services, 0);
+fn memory(regions: u32, services: u32) {
+    let sim = Sim::start(regions, services, 0);
     let (pty, started) = console(&sim);
-    pty.wait_for("data", |s| s.contains("12/12"));
+    pty.wait_for("data", |s| s.contains(there(regions)));
     let first = started.elapsed();
-    std::thread::sleep(Duration::from_secs(8));
+    std::thread::sleep(Duration::from_secs(30));
+    let (share, _) = at_rest(&pty, Duration::from_secs(30));
     println!(
-        "memory, {clusters} clusters × {services} services = {} workloads: RSS {:.1} MB (first data after {:.0} ms)",
-        clusters * services,
+        "memory, {} clusters × {services} services = {} workloads: RSS {:.1} MB, at rest {share:.1} % of a core \
+         (first data after {:.0} ms)",
+        regions + 1,
+        regions * services,
         rss(pty.pid()),
         first.as_secs_f64() * 1e3
     );
 }
 
 fn main() {
-    let quick = std::env::args().any(|a| a == "quick");
-    start_up(4);
-    idle();
-    latency(4, 1, 0, 100);
-    latency(4, 10, 100, 100);
-    latency(4, 50, 1000, 100);
-    memory(4, 50);
-    if !quick {
-        memory(50, 50);
-        memory(200, 50);
+    let args: Vec<String> = std::env::args().collect();
+    let quick = args.iter().any(|a| a == "quick");
+    let parts = ["start", "idle", "latency", "memory"];
+    let all = !parts.iter().any(|p| args.iter().any(|a| a == p));
+    let wanted = |part: &str| all || args.iter().any(|a| a == part);
+    if wanted("start") {
+        start_up(2);
+        start_up(4);
+    }
+    if wanted("idle") {
+        idle(2);
+        idle(4);
+    }
+    if wanted("latency") {
+        latency(4, 1, 0, 300);
+        latency(4, 10, 100, 300);
+        latency(4, 50, 1000, 300);
+    }
+    if wanted("memory") {
+        memory(2, 50);
+        if !quick {
+            memory(50, 50);
+            memory(200, 50);
+        }
     }
 }
