@@ -20,6 +20,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -85,6 +86,22 @@ impl Ground {
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "gonogo {args:?}: {:?}\n{out}\n{err}", output.status);
         out.into_owned()
+    }
+
+    /// Waits until a ring has baked; how long that takes is the cluster's affair.
+    fn wait_until_baked(&self, ring: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let output = self.gonogo(&["status", "shop", "-o", "json"]);
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let status: Value = serde_json::from_str(&text).expect("status is JSON");
+            let rings = status["services"][0]["rings"].as_array().expect("it lists the rings");
+            let verdict = rings.iter().find(|r| r["ring"] == ring).map(|r| &r["verdict"]);
+            if verdict.is_some_and(|v| v == "go") {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{ring} never got ready: {text}");
+        }
     }
 
     fn write_config(&self) {
@@ -174,6 +191,7 @@ fn play(ground: &Ground) {
     // Promote ring 2. Where nothing moves Deployments, ring 1 can never be ready: that is overridden.
     let mut promote = vec!["promote", "shop", "ring-2", "--reason", "exercise", "--confirm", "ring-2"];
     if ground.controllers {
+        ground.wait_until_baked("ring-1");
         promote.extend(["--wait", "120s"]);
     } else {
         promote.extend(["--without-wait", "--wait", "0s"]);
