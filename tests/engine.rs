@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+#[path = "engine/beginnings.rs"]
+mod beginnings;
 #[path = "engine/challenges.rs"]
 mod challenges;
 #[path = "engine/drains.rs"]

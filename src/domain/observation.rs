@@ -200,6 +200,8 @@ pub struct ClusterFacts {
     pub troubles: Vec<Text>,
     /// Rights that were asked about.
     pub rights: Vec<Right>,
+    /// How many more we will need but got no answer about; none: nothing was asked yet.
+    pub rights_unanswered: Option<usize>,
     /// Round trip of the last small request.
     pub latency: Option<Duration>,
 }

@@ -10,8 +10,9 @@ use super::judge;
 use super::sampling::{self, Sampled};
 use super::scene::{Scene, World};
 use super::view::{Question, RingRuns};
-use crate::domain::id::{ColumnName, RegionIx, RingIx, ServiceIx};
+use crate::domain::id::{ClusterIx, ColumnName, RegionIx, RingIx, ServiceIx};
 use crate::domain::intent::{Intent, Verb};
+use crate::domain::link::Link;
 use crate::domain::metric::Reading;
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::version::{Image, Version};
@@ -71,6 +72,28 @@ impl Engine {
     /// Every column of a shown service was answered, one way or the other.
     pub fn fully_sampled(&self, service: ServiceIx) -> bool {
         self.services.get(service.at()).is_none_or(|state| sampling::answered(self.world(), service, state))
+    }
+
+    /// Whether a first look at a service shows what there is to see: of every cluster it is in, and
+    /// that steers its traffic, each list is complete, refused, or lost with the cluster; and its
+    /// columns were answered if it is the shown one.
+    pub fn has_first_data(&mut self, service: ServiceIx) -> bool {
+        // Views of services that are not shown lag behind by up to a second.
+        self.freshen(service);
+        let Some((spec, state)) = self.fleet.service(service).zip(self.services.get(service.at())) else { return true };
+        // A cluster counts as heard from its first answer, but only all its lists tell what is there.
+        let connecting = |at: ClusterIx| self.clusters.get(at.at()).is_some_and(|c| c.link == Link::Connecting);
+        let listed = spec.regions.iter().zip(&state.regions).all(|(spec, region)| {
+            let lost = self.clusters.get(spec.cluster.at()).is_none_or(|c| matches!(c.link, Link::Lost { .. }));
+            let steered = spec.route.as_ref().is_none_or(|route| !connecting(route.cluster));
+            !connecting(spec.cluster) && steered && (lost || region.workload.is_some() || region.absent)
+        });
+        listed && !state.view.regions.is_empty() && (self.shown != Some(service) || self.fully_sampled(service))
+    }
+
+    /// Whether every cluster has said who it is and what we may do there, or is lost.
+    pub fn is_acquainted(&self) -> bool {
+        self.clusters.iter().all(|c| matches!(c.link, Link::Lost { .. }) || c.facts.rights_unanswered.is_some())
     }
 
     /// Makes the views anew of services in which something changed: at once after a quiet

@@ -10,6 +10,7 @@ use crate::domain::stamp::short;
 use crate::domain::text::visible;
 use crate::engine::Engine;
 use crate::engine::state::ClusterState;
+use crate::io::connect::MOST_RIGHTS;
 
 /// One line of the report.
 struct Line {
@@ -93,6 +94,17 @@ fn cluster(engine: &Engine, at: ClusterIx, state: &ClusterState, lines: &mut Vec
         let exit = if skew.abs().as_secs() > SKEW { Exit::Refused } else { Exit::Done };
         let word = if skew.is_negative() { "behind" } else { "ahead of" };
         say(exit, format!("its clock is {} {word} this host's", short(skew.abs())));
+    }
+    for trouble in &state.facts.troubles {
+        say(Exit::Refused, format!("cannot be watched: {trouble}"));
+    }
+    match state.facts.rights_unanswered {
+        None => say(Exit::Unreachable, "what we may do there was not answered in time".to_owned()),
+        Some(0) => {}
+        Some(n) if state.facts.rights.len() < MOST_RIGHTS => {
+            say(Exit::Refused, format!("{n} of the rights that will be needed were not answered"));
+        }
+        Some(n) => say(Exit::Done, format!("of the rights that will be needed {n} were not asked about")),
     }
     for right in &state.facts.rights {
         if !right.allowed {

@@ -312,6 +312,7 @@ fn check_connected(cli: &Cli, output: TextOutput) -> Result<ExitCode> {
             session.perform(effects);
             session.first_data(Some(service), Duration::from_secs(8));
         }
+        session.acquaint(Duration::from_secs(8));
         let (text, exit) = match output {
             TextOutput::Text => check::text(&session.engine),
             TextOutput::Json => {

@@ -8,7 +8,6 @@ use crate::domain::id::ServiceIx;
 use crate::domain::stamp::Stamped;
 use crate::engine::Engine;
 use crate::engine::effect::{Effect, Msg};
-use crate::engine::view::Heard;
 use crate::io::Clock;
 
 /// A signal that ends a run.
@@ -74,26 +73,20 @@ impl Session {
         self.perform(effects);
     }
 
-    /// Waits for first data of a service, or of all: every cluster heard or lost, and every
-    /// reading of the shown service's columns and windows answered one way or the other.
+    /// Waits for first data of a service, or of all: see [`Engine::has_first_data`].
     pub fn first_data(&mut self, only: Option<ServiceIx>, most: Duration) {
         self.feed(Msg::Tick);
-        self.pump(most, |engine| is_there(engine, only).then_some(()));
+        self.pump(most, |engine| {
+            let all: Vec<ServiceIx> = match only {
+                Some(one) => vec![one],
+                None => (0..engine.services.len()).map(ServiceIx::from).collect(),
+            };
+            all.into_iter().all(|at| engine.has_first_data(at)).then_some(())
+        });
     }
-}
 
-fn is_there(engine: &mut Engine, only: Option<ServiceIx>) -> bool {
-    // Views of services that are not shown lag behind by up to a second.
-    (0..engine.services.len()).for_each(|i| engine.freshen(i.into()));
-    engine.services.iter().enumerate().filter(|(i, _)| only.is_none_or(|o| o.at() == *i)).all(|(i, state)| {
-        let connecting = state.view.regions.iter().any(|r| r.heard == Heard::Connecting);
-        let unseen = state
-            .view
-            .regions
-            .iter()
-            .zip(&state.regions)
-            .any(|(view, region)| view.heard == Heard::Live && region.workload.is_none() && !region.absent);
-        let asked = Some(ServiceIx::from(i)) != engine.shown || engine.fully_sampled(ServiceIx::from(i));
-        !state.view.regions.is_empty() && !connecting && !unseen && asked
-    })
+    /// Waits until every cluster has said who it is and what we may do there, or is lost.
+    pub fn acquaint(&mut self, most: Duration) {
+        self.pump(most, |engine| engine.is_acquainted().then_some(()));
+    }
 }

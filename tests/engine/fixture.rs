@@ -283,6 +283,15 @@ impl World {
         world
     }
 
+    /// The same clusters, to an engine that has heard nothing of them yet.
+    pub fn unheard() -> Self {
+        let mut world = Self::new();
+        let setting =
+            Setting { operator: "ana@console".into(), seed: 9, may_keep: false, refresh: Duration::from_secs(15) };
+        world.engine = Engine::new(world.fleet.clone(), setting, world.now);
+        world
+    }
+
     fn reopened(self, may_keep: bool) -> Self {
         let mut world = Self::with((*self.fleet).clone());
         world.objects = self.objects;

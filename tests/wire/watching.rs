@@ -37,6 +37,7 @@ async fn a_cluster_is_listed_watched_and_known() {
     assert!(!facts.uid_is_derived && !facts.uid_changed);
     assert_eq!((facts.version.as_deref(), facts.user.unwrap().as_str()), (Some("v1.34.2"), "ann"));
     assert_eq!((facts.watches, facts.troubles.len()), (3, 0));
+    assert_eq!(facts.rights_unanswered, Some(0));
     let records = server.asked().into_iter().find(|a| a.is_list_of("configmaps")).unwrap();
     assert!(records.query.contains("labelSelector=app.kubernetes.io%2Fmanaged-by%3Dgonogo"), "{}", records.query);
     // The next watch goes on from the last event, also from those that were not wanted.
@@ -251,6 +252,21 @@ async fn missing_rights_are_said_with_verb_and_resource() {
     let (_, reason) = stage.notes.lost(0).unwrap();
     let LostReason::Forbidden(text) = reason else { panic!("{reason:?}") };
     assert_eq!(&*text, "list deployments.apps in namespace shop of cluster c0: 403 Forbidden: user ann cannot list");
+}
+
+/// What was not answered is not allowed: it is counted, so that nobody takes silence for a right.
+#[tokio::test(start_paused = true)]
+async fn rights_that_are_not_answered_are_counted() {
+    let silent = |asked: &Asked| match asked {
+        a if a.path.ends_with("selfsubjectaccessreviews") && a.nth > 0 => {
+            Does::Json(503, failed(503, "ServiceUnavailable", "later"))
+        }
+        a => well(a),
+    };
+    let stage = Stage::watch(fleet(1, false), &[Server::new(silent)]);
+    stage.notes.until("asked", |n| n.facts(0).rights_unanswered.is_some()).await;
+    let facts = stage.notes.facts(0);
+    assert_eq!((facts.rights.len(), facts.rights_unanswered), (1, Some(3)));
 }
 
 #[tokio::test(start_paused = true)]

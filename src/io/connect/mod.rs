@@ -15,6 +15,7 @@ pub use client::{REQUEST_LIMIT, Reader, Writer};
 pub use dial::{Dial, Dialed, InProcess, Stack};
 pub use exec::{Credential, Plugins};
 pub use guard::{Reach, Watched};
+pub(crate) use identity::MOST_RIGHTS;
 pub use identity::{Forgetful, Identity, Remembered, identity, may, rights, version, whoami};
 pub use kubeconfig::{KubeDial, Way, contexts, merged, usual_files};
 pub use memory::Memory;

@@ -64,8 +64,12 @@ async fn ask_about_us(open: &OpenReader, plan: &ClusterPlan, health: &Health, wi
         });
     }
     if with_rights {
-        let rights = rights(&open.reader, &needs(plan)).await;
-        health.learnt(|facts| facts.rights = rights);
+        let needs = needs(plan);
+        let rights = rights(&open.reader, &needs).await;
+        health.learnt(|facts| {
+            facts.rights_unanswered = Some(needs.len().saturating_sub(rights.len()));
+            facts.rights = rights;
+        });
     }
 }
 
