@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::fleet::{Params, Region, Ring, Service};
-use super::id::{ColumnName, RegionIx, Text};
+use super::id::{ColumnName, RegionIx, RingIx, Text};
 use super::link::Freshness;
 use super::metric::{Reading, Windows};
 use super::record::Record;
@@ -36,6 +36,10 @@ pub trait GateType: Sync {
     fn parameters(&self) -> &'static [Parameter];
     /// Checks parameters and makes the judge, or says what is wrong with which parameter.
     fn build(&self, params: &Params, service: &Service) -> Result<Box<dyn Gate>, ParamError>;
+    /// Whether it can judge this ring: what it must know of the ring's regions is configured.
+    fn fits(&self, _params: &Params, _service: &Service, _ring: RingIx) -> Result<(), ParamError> {
+        Ok(())
+    }
 }
 
 /// A parameter of a gate type.

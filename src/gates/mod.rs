@@ -4,25 +4,33 @@ use std::time::Duration;
 
 use crate::domain::fleet::{GateSpec, Service};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, ParamError, Parameter};
+use crate::domain::id::RingIx;
 use crate::domain::link::Freshness;
 use crate::domain::stamp::{SignedDuration, Timestamp, short};
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::domain::version::TemplateDigest;
 
 mod bake;
+mod freeze;
 mod freshness;
 mod ready;
 #[cfg(test)]
+mod stand;
+#[cfg(test)]
 mod tests;
 mod threshold;
+mod window;
+mod zones;
 
 pub use bake::Bake;
+pub use freeze::Freeze;
 pub use freshness::FreshnessGate;
 pub use ready::Ready;
 pub use threshold::{JUDGED_SPAN, Threshold, parse_bound};
+pub use window::Window;
 
 /// Every gate type.
-pub const GATES: &[&dyn GateType] = &[&Ready, &Bake, &Threshold, &FreshnessGate];
+pub const GATES: &[&dyn GateType] = &[&Ready, &Bake, &Threshold, &FreshnessGate, &Window, &Freeze];
 
 /// A gate type by its name in the configuration.
 pub fn gate_type(name: &str) -> Option<&'static dyn GateType> {
@@ -35,6 +43,11 @@ pub fn build(spec: &GateSpec, service: &Service) -> Result<Box<dyn Gate>, ParamE
         return Err(ParamError::new("gate", format!("there is no gate `{}`", spec.gate)));
     };
     gate.build(&spec.params, service)
+}
+
+/// Whether a gate can judge the ring it stands at, besides that its parameters are right.
+pub fn fits(spec: &GateSpec, service: &Service, ring: RingIx) -> Result<(), ParamError> {
+    gate_type(&spec.gate).map_or(Ok(()), |gate| gate.fits(&spec.params, service, ring))
 }
 
 impl dyn GateType + '_ {

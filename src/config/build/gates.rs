@@ -11,6 +11,7 @@ use super::Build;
 use super::names::{self, Kind};
 use super::topology::Level;
 use crate::domain::fleet::{GateSpec, Param, Params, Service};
+use crate::domain::id::RingIx;
 use crate::gates;
 
 /// A gate as written.
@@ -183,7 +184,7 @@ fn standard_exit(with_metrics: bool, at: Span) -> Vec<GateDraft> {
 }
 
 /// Builds each gate once to see whether its parameters fit the service.
-pub(super) fn finish(build: &Build<'_>, drafts: Vec<GateDraft>, service: &Service) -> Vec<GateSpec> {
+pub(super) fn finish(build: &Build<'_>, drafts: Vec<GateDraft>, service: &Service, ring: RingIx) -> Vec<GateSpec> {
     let mut out: Vec<GateSpec> = Vec::new();
     for draft in drafts {
         let label = draft.label.clone().unwrap_or_else(|| match draft.params.get("column") {
@@ -192,7 +193,7 @@ pub(super) fn finish(build: &Build<'_>, drafts: Vec<GateDraft>, service: &Servic
         });
         let params = Params(draft.params.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect());
         let spec = GateSpec { gate: draft.gate.value.as_str().into(), label: label.into(), params };
-        if let Err(error) = gates::build(&spec, service) {
+        if let Err(error) = gates::build(&spec, service).and_then(|_| gates::fits(&spec, service, ring)) {
             let at = draft.params.get(&error.name).map_or(draft.at, |(_, at)| *at);
             let message = format!("gate `{}` of service `{}`: {}", spec.gate, service.name, error.message);
             let fix = gates::gate_type(&spec.gate)

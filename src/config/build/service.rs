@@ -342,8 +342,8 @@ impl<'r> One<'r, '_> {
             let levels = [&ring, &draft.level, &own, topology, &defaults];
             let Resolved { exit, entry, exit_by_default } =
                 gates::resolve(self.build, &levels, with_metrics, self.name.at);
-            let exit = gates::finish(self.build, exit, service);
-            let entry = gates::finish(self.build, entry, service);
+            let exit = gates::finish(self.build, exit, service, at.into());
+            let entry = gates::finish(self.build, entry, service, at.into());
             if exit.is_empty() {
                 lint::no_exit_gate(self.build, draft, &self.name.value, at == last);
             }
