@@ -77,7 +77,13 @@ fn fleet() -> Fleet {
         policy_hash: "0".into(),
     };
     let clusters = vec![Cluster { name: "eu-1".into(), prometheus: None }];
-    Fleet { name: "test".into(), clusters, prometheuses: vec![], services: vec![service] }
+    Fleet {
+        name: "test".into(),
+        clusters,
+        prometheuses: vec![],
+        services: vec![service],
+        identities: Default::default(),
+    }
 }
 
 fn approved(number: u128, verb: Verb) -> Approved {

@@ -136,6 +136,12 @@ pub static ROOT: Section = Section {
         key("column", Shape::Named(&COLUMN), "the standard columns", "Columns of the metric table, for every service."),
         key("defaults", Shape::Table(&DEFAULTS), NONE, "What holds for every service that does not say otherwise."),
         key("service", Shape::Named(&SERVICE), REQUIRED, "The services, by name."),
+        key(
+            "identities",
+            Shape::TextsByName,
+            NONE,
+            "Who is who where clusters call people differently: `ana = [\"ana@example.com\", \"arn:aws:iam::1:user/ana\"]`. Approvals go by it.",
+        ),
         key("ui", Shape::Table(&UI), NONE, "The screen."),
         key(
             "simulated_clock",

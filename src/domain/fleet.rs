@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
+use super::approval::Identities;
 use super::id::{
     ClusterIx, ClusterName, ColumnName, FleetName, Namespace, PrometheusIx, RegionIx, RegionName, RingIx, RingName,
     ServiceIx, ServiceName, Text,
@@ -22,6 +23,8 @@ pub struct Fleet {
     pub prometheuses: Vec<Text>,
     /// Every service, in the order of the file.
     pub services: Vec<Service>,
+    /// Who is who where clusters call people differently.
+    pub identities: Identities,
 }
 
 /// One API server.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::approval::Identities;
 use super::fleet::{Params, Region, Ring, Service};
-use super::id::{ColumnName, RegionIx, RingIx, Text};
+use super::id::{ColumnName, Operator, RegionIx, RingIx, Text};
 use super::link::Freshness;
 use super::metric::{Reading, Windows};
 use super::record::Record;
@@ -121,6 +122,10 @@ pub struct Evidence<'a> {
     pub entering: Option<Entering<'a>>,
     /// The shared record of the service, as read.
     pub record: &'a Record,
+    /// Who is who where clusters call people differently.
+    pub identities: &'a Identities,
+    /// This console is about to promote: what its own user approved does not count.
+    pub promoting: bool,
     /// Server time now.
     pub now: Timestamp,
 }
@@ -142,6 +147,8 @@ pub struct Peer<'a> {
     pub current: &'a BTreeMap<ColumnName, (Timestamp, Reading)>,
     /// A hold covers it.
     pub held: bool,
+    /// Who this console is in its cluster, if the cluster said.
+    pub user: Option<&'a Operator>,
     /// Weight of its backend; none where it is not steered, or the route was not seen.
     pub weight: Option<u32>,
 }

@@ -5,6 +5,7 @@
 //! and give *verdicts*. An *intent* becomes a *plan* of *steps*, or a *refusal*; a
 //! *challenge* that is answered makes it *approved*.
 
+pub mod approval;
 pub mod calendar;
 pub mod challenge;
 pub mod change;

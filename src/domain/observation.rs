@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::approval::Approval;
 use super::change::ObjectRef;
 use super::id::{ClusterIx, ClusterUid, ColumnName, Namespace, Operator, RegionIx, ServiceIx, Text};
 use super::link::{Link, LostReason};
@@ -155,6 +156,15 @@ pub enum Seen {
         /// The facts.
         state: Option<Box<RegionRecord>>,
     },
+    /// An approval; none: deleted.
+    Approval {
+        /// Namespace.
+        namespace: Namespace,
+        /// Name.
+        name: Text,
+        /// What it says, or why it cannot be read.
+        state: Option<Box<Result<Approval, Text>>>,
+    },
     /// A route; none: deleted.
     Route {
         /// Namespace.
@@ -173,7 +183,7 @@ pub enum Seen {
 pub enum WatchKind {
     /// Workloads of one kind.
     Workloads(Text),
-    /// Record ConfigMaps.
+    /// Record ConfigMaps, and approvals.
     Records,
     /// Routes of one provider.
     Routes(Text),

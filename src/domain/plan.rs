@@ -184,6 +184,7 @@ impl Plan {
                 match &mut fact.body {
                     Body::Hold { reason: r, .. }
                     | Body::Release { reason: r, .. }
+                    | Body::Revoked { reason: r, .. }
                     | Body::Drained { reason: r, .. }
                     | Body::Restored { reason: r, .. } => *r = reason.clone(),
                     Body::Promoted(m) | Body::RolledBack(m) => m.reason = reason.clone(),

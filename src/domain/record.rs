@@ -9,6 +9,7 @@ use std::fmt;
 
 use ulid::Ulid;
 
+use super::approval::Approval;
 use super::id::{Operator, RegionIx, Text, Uid};
 use super::record_text::{Fields, Lines};
 use super::stamp::{SignedDuration, Timestamp};
@@ -71,6 +72,13 @@ pub enum Body {
     Clearance {
         /// The quarantine.
         quarantine: FactId,
+        /// Why.
+        reason: Text,
+    },
+    /// Fleet fact: ends an approval.
+    Revoked {
+        /// The approval.
+        approval: FactId,
         /// Why.
         reason: Text,
     },
@@ -199,6 +207,7 @@ impl Fact {
             Body::Release { .. } => "release",
             Body::Quarantine { .. } => "quarantine",
             Body::Clearance { .. } => "clearance",
+            Body::Revoked { .. } => "revocation",
             Body::Draining { .. } => "draining",
             Body::Promoted(_) => "promoted",
             Body::RolledBack(_) => "rolled-back",
@@ -225,6 +234,7 @@ impl Fact {
             Body::Clearance { quarantine, reason } => {
                 lines.put("quarantine", &quarantine.to_string()).put("reason", reason)
             }
+            Body::Revoked { approval, reason } => lines.put("approval", &approval.to_string()).put("reason", reason),
             Body::Draining { region } => lines.put("region", region),
             Body::Promoted(m) | Body::RolledBack(m) => m.write(&mut lines),
             Body::Drained { before, backend, reason } => {
@@ -256,6 +266,7 @@ impl Fact {
             "release" => Body::Release { hold: fact("hold")?, reason: reason() },
             "quarantine" => Body::Quarantine { digest: text("digest")?, reason: reason() },
             "clearance" => Body::Clearance { quarantine: fact("quarantine")?, reason: reason() },
+            "revocation" => Body::Revoked { approval: fact("approval")?, reason: reason() },
             "draining" => Body::Draining { region: text("region")? },
             "promoted" => Body::Promoted(Move::read(&fields)?),
             "rolled-back" => Body::RolledBack(Move::read(&fields)?),
@@ -283,6 +294,7 @@ impl Fact {
                 | Body::Release { .. }
                 | Body::Quarantine { .. }
                 | Body::Clearance { .. }
+                | Body::Revoked { .. }
                 | Body::Draining { .. }
         )
     }
@@ -430,7 +442,7 @@ impl RegionRecord {
         self.facts.values().filter(move |fact| {
             now.duration_since(fact.at) <= FACT_LIFE
                 || Some(fact.id) == newest
-                || fact.is_fleet_fact() && !matches!(fact.body, Body::Draining { .. })
+                || fact.is_fleet_fact() && !matches!(fact.body, Body::Draining { .. } | Body::Revoked { .. })
         })
     }
 
@@ -477,6 +489,9 @@ impl RegionRecord {
 pub struct Record {
     /// By region.
     pub regions: Vec<Option<RegionRecord>>,
+    /// Approvals that lie in each region, by the name of their ConfigMap; those that cannot be
+    /// read with the reason.
+    pub approvals: Vec<BTreeMap<Text, Result<Approval, Text>>>,
 }
 
 /// A hold that no release has ended.
@@ -508,7 +523,7 @@ impl HoldInForce {
 impl Record {
     /// An empty record for that many regions.
     pub fn for_regions(count: usize) -> Self {
-        Self { regions: vec![None; count] }
+        Self { regions: vec![None; count], approvals: vec![BTreeMap::new(); count] }
     }
 
     /// The record of a region, if read.
@@ -523,6 +538,21 @@ impl Record {
     /// Whether any region has the release of a hold.
     pub fn released(&self, hold: FactId) -> bool {
         self.facts().any(|f| matches!(&f.body, Body::Release { hold: h, .. } if *h == hold))
+    }
+
+    /// Approvals that lie in a region.
+    pub fn approvals_in(&self, at: RegionIx) -> impl Iterator<Item = (&Text, &Result<Approval, Text>)> {
+        self.approvals.get(at.at()).into_iter().flatten()
+    }
+
+    /// The fact that ended an approval, in whichever region it is.
+    pub fn revocation(&self, approval: FactId) -> Option<&Fact> {
+        self.facts().find(|f| matches!(&f.body, Body::Revoked { approval: a, .. } if *a == approval))
+    }
+
+    /// A revocation that cannot be read may mean any approval.
+    pub fn unreadable_revocation(&self) -> Option<&Text> {
+        self.regions.iter().flatten().flat_map(|r| &r.unreadable).find(|k| k.ends_with(".revocation"))
     }
 
     /// Holds in force, oldest first: a hold anywhere is a hold everywhere.

@@ -195,6 +195,7 @@ impl Stage {
             clusters: clusters.collect(),
             prometheuses: vec!["prometheus".into()],
             services: vec![service],
+            identities: Default::default(),
         };
         let heard = ClusterState {
             link: Link::Live,

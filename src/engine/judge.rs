@@ -165,6 +165,8 @@ fn judge(
         peers: &scene.peers,
         entering,
         record: &scene.state.record,
+        identities: &scene.world.fleet.identities,
+        promoting: scene.promoting,
         now: scene.world.now,
     };
     let judgement = gate.gate.judge(&evidence);

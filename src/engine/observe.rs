@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::state::{Happened, RegionState};
-use crate::domain::fleet::Fleet;
+use crate::domain::approval::Approval;
+use crate::domain::fleet::{Fleet, Service};
 use crate::domain::id::{ClusterIx, Namespace, Place, RegionIx, ServiceIx, Text};
 use crate::domain::link::Link;
 use crate::domain::observation::{Observation, Seen, WatchKind};
-use crate::domain::record::{FactId, RegionRecord};
+use crate::domain::record::{FACT_LIFE, FactId, RegionRecord};
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::workload::{Phase, Route, Workload};
 use crate::kinds::ReadHow;
@@ -179,6 +180,9 @@ impl Engine {
                     self.record(place, state.as_deref().cloned());
                 }
             }
+            Seen::Approval { namespace, name, state } => {
+                self.approval(cluster, &namespace, &name, state.map(|s| *s));
+            }
             Seen::Route { namespace, name, state, .. } => {
                 for place in self.index.routes.find(cluster, namespace.as_str(), &name) {
                     self.route(place, state.as_deref().cloned());
@@ -217,6 +221,39 @@ impl Engine {
             (Some(new), None) => *slot = Some(new),
             (None, Some(_)) => {}
             (None, None) => *slot = Some(RegionRecord::default()),
+        }
+    }
+
+    /// An approval as a cluster shows it, or its absence. It lies in a region of the ring it is about.
+    fn approval(
+        &mut self,
+        cluster: ClusterIx,
+        namespace: &Namespace,
+        name: &Text,
+        state: Option<Result<Approval, Text>>,
+    ) {
+        let now = self.server_now();
+        let fleet = self.fleet.clone();
+        let places: Vec<Place> = self.index.clusters.get(&cluster).into_iter().flatten().copied().collect();
+        for place in places {
+            let Some(service) = fleet.service(place.0) else { continue };
+            let Some(region) = service.region(place.1).filter(|r| r.cluster == cluster) else { continue };
+            if region.workload.namespace != *namespace {
+                continue;
+            }
+            // What cannot be read is shown with every service of its namespace.
+            let wanted = state.clone().filter(|s| s.as_ref().map_or(true, |a| is_about(a, &fleet, service, now)));
+            let Some(state) = self.services.get_mut(place.0.at()) else { continue };
+            let Some(known) = state.record.approvals.get_mut(place.1.at()) else { continue };
+            let changed = match wanted {
+                Some(wanted) if known.get(name) == Some(&wanted) => false,
+                Some(wanted) => {
+                    known.insert(name.clone(), wanted);
+                    true
+                }
+                None => known.remove(name).is_some(),
+            };
+            state.stale_view |= changed;
         }
     }
 
@@ -276,12 +313,17 @@ impl Engine {
                         self.with(place, |region| region.remember(at, Happened::Gap));
                     }
                 }
-                WatchKind::Records
-                    if spec.cluster == cluster
-                        && covers(&w.namespace)
-                        && !is_there(&w.namespace, &fleet.record_name(service)) =>
-                {
-                    self.record(place, None);
+                WatchKind::Records if spec.cluster == cluster && covers(&w.namespace) => {
+                    if !is_there(&w.namespace, &fleet.record_name(service)) {
+                        self.record(place, None);
+                    }
+                    if let Some(state) = self.services.get_mut(place.0.at())
+                        && let Some(known) = state.record.approvals.get_mut(place.1.at())
+                    {
+                        let before = known.len();
+                        known.retain(|name, _| is_there(&w.namespace, name));
+                        state.stale_view |= known.len() != before;
+                    }
                 }
                 WatchKind::Routes(provider) => {
                     let Some(route) = spec.route.as_ref().filter(|r| r.cluster == cluster) else { continue };
@@ -328,6 +370,14 @@ impl Engine {
     pub fn server_now(&self) -> Timestamp {
         self.now.wall.saturating_add(self.skew).unwrap_or(self.now.wall)
     }
+}
+
+/// An approval of this service that is not long over.
+fn is_about(approval: &Approval, fleet: &Fleet, service: &Service, now: Timestamp) -> bool {
+    let about = &approval.about;
+    *about.fleet == *fleet.name.as_str()
+        && *about.service == *service.name.as_str()
+        && now.duration_since(approval.created) <= FACT_LIFE
 }
 
 /// A workload as it is now; transitions are remembered in order.

@@ -49,6 +49,8 @@ pub struct Scene<'a> {
     pub starts: Vec<Option<BakeStart>>,
     /// Every region as gates see it that compare.
     pub peers: Vec<Peer<'a>>,
+    /// This console is about to promote.
+    pub promoting: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -64,7 +66,7 @@ impl<'a> Scene<'a> {
         let holds = state.record.holds();
         let peers = service.regions.iter().zip(&state.regions);
         let peers = peers.map(|(region, seen)| peer(&world, service, &holds, region, seen)).collect();
-        Some(Self { world, at, service, state, holds, runs, starts, peers })
+        Some(Self { world, at, service, state, holds, runs, starts, peers, promoting: false })
     }
 
     /// What is believed of a region.
@@ -147,6 +149,7 @@ fn peer<'a>(
         settled: seen.settled,
         windows: &seen.windows,
         current: &seen.current,
+        user: world.clusters.get(region.cluster.at()).and_then(|c| c.facts.user.as_ref()),
         held: holds.iter().any(|h| covers(service, h, region)),
         weight: seen.weight(region),
     }

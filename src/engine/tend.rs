@@ -181,7 +181,7 @@ impl Engine {
     pub(super) fn question_for(&self, intent: &Intent) -> Option<Question> {
         let Verb::Promote { to, .. } = &intent.verb else { return None };
         let state = self.services.get(intent.service.at())?;
-        let scene = Scene::new(self.world(), intent.service, state)?;
+        let scene = Scene { promoting: true, ..Scene::new(self.world(), intent.service, state)? };
         let targets = super::draft::targets(scene.service, &intent.target);
         let ring: RingIx = scene.service.region(*targets.first()?)?.ring;
         let version = match ring.at().checked_sub(1) {

@@ -10,6 +10,7 @@ use crate::domain::stamp::{SignedDuration, Timestamp, short};
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::domain::version::TemplateDigest;
 
+mod approval;
 mod bake;
 mod freeze;
 mod freshness;
@@ -22,6 +23,7 @@ mod threshold;
 mod window;
 mod zones;
 
+pub use approval::{Approval, Rule as ApprovalRule, approval_rules, release_author};
 pub use bake::Bake;
 pub use freeze::Freeze;
 pub use freshness::FreshnessGate;
@@ -30,7 +32,7 @@ pub use threshold::{JUDGED_SPAN, Threshold, parse_bound};
 pub use window::Window;
 
 /// Every gate type.
-pub const GATES: &[&dyn GateType] = &[&Ready, &Bake, &Threshold, &FreshnessGate, &Window, &Freeze];
+pub const GATES: &[&dyn GateType] = &[&Ready, &Bake, &Threshold, &FreshnessGate, &Window, &Freeze, &Approval];
 
 /// A gate type by its name in the configuration.
 pub fn gate_type(name: &str) -> Option<&'static dyn GateType> {

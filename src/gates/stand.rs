@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use ulid::Ulid;
 
 use super::gate_type;
+use crate::domain::approval::Identities;
 use crate::domain::fleet::{Carry, GateSpec, Param, Params, Region, Ring, Service, VersionFrom, WorkloadRef};
 use crate::domain::gate::{Entering, Evidence, Gate, ParamError, Peer};
-use crate::domain::id::{RegionIx, RingIx};
+use crate::domain::id::{Operator, RegionIx, RingIx};
 use crate::domain::link::Freshness;
 use crate::domain::record::{Body, Fact, FactId, Record, RegionRecord};
 use crate::domain::stamp::Timestamp;
@@ -68,6 +69,10 @@ pub(super) struct Stand {
     pub weights: Vec<Option<u32>>,
     pub held: Vec<bool>,
     pub record: Record,
+    pub identities: Identities,
+    /// Who this console is, in every cluster.
+    pub user: Option<Operator>,
+    pub promoting: bool,
     /// The region that is judged.
     pub region: &'static str,
     /// The version it would get.
@@ -133,6 +138,9 @@ pub(super) fn stand() -> Stand {
         weights: vec![None; 4],
         held: vec![false; 4],
         record,
+        identities: Identities::default(),
+        user: Some("carol".into()),
+        promoting: false,
         region: "eu",
         entering: Some("v2"),
         now: at("2026-11-20T14:32:07Z"),
@@ -184,6 +192,7 @@ impl Stand {
                 settled: None,
                 windows: &nothing,
                 current: &none,
+                user: self.user.as_ref(),
                 held: self.held[n],
                 weight: self.weights[n],
             })
@@ -206,6 +215,8 @@ impl Stand {
             peers: &peers,
             entering: version.as_ref().map(|version| Entering { version, source }),
             record: &self.record,
+            identities: &self.identities,
+            promoting: self.promoting,
             now: self.now,
         })
     }

@@ -135,6 +135,8 @@ impl Case {
             peers: &[],
             entering: None,
             record: &crate::domain::record::Record::default(),
+            identities: &crate::domain::approval::Identities::default(),
+            promoting: false,
             now: self.now,
         })
     }
@@ -354,6 +356,8 @@ fn freshness_is_about_the_link_and_the_object() {
         peers: &[],
         entering: None,
         record: &crate::domain::record::Record::default(),
+        identities: &crate::domain::approval::Identities::default(),
+        promoting: false,
         now: at(0),
     });
     assert_eq!(judged.verdict, Verdict::NoData);

@@ -142,6 +142,7 @@ fn fact_line(region: &str, fact: &Fact) -> Option<Line> {
         Body::Release { reason: r, .. } => (Sign::Go, format!("hold released{}", reason(r))),
         Body::Quarantine { digest, reason: r } => (Sign::NoGo, format!("quarantine {digest}{}", reason(r))),
         Body::Clearance { reason: r, .. } => (Sign::Go, format!("quarantine cleared{}", reason(r))),
+        Body::Revoked { reason: r, .. } => (Sign::NoGo, format!("approval revoked{}", reason(r))),
         Body::Draining { .. } => return None,
         Body::Promoted(m) => {
             (Sign::Promoted, format!("promoted {region} {} → {}{}", m.from_version, m.to_version, reason(&m.reason)))

@@ -164,6 +164,7 @@ pub fn fleet() -> Fleet {
         clusters: names.map(|n| Cluster { name: n.into(), prometheus: None }).into(),
         prometheuses: Vec::new(),
         services: vec![service],
+        identities: Default::default(),
     }
 }
 

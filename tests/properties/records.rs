@@ -143,8 +143,8 @@ proptest! {
     /// A region more can add a hold or end one; it can never make one disappear without its release.
     #[test]
     fn a_hold_stays_in_force_until_its_release_is_seen(readings in readings(4)) {
-        let (few, all) = (Record { regions: readings[..2].iter().cloned().map(Some).collect() },
-                          Record { regions: readings.iter().cloned().map(Some).collect() });
+        let (few, all) = (Record { regions: readings[..2].iter().cloned().map(Some).collect(), ..Record::default() },
+                          Record { regions: readings.iter().cloned().map(Some).collect(), ..Record::default() });
         let in_force = all.holds();
         for hold in few.holds() {
             let id = hold.id.unwrap();

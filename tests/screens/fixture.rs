@@ -136,7 +136,13 @@ pub fn fleet(services: Vec<Service>) -> Arc<Fleet> {
         name: names.get(i).map_or_else(|| format!("c{i}"), |r| format!("prod-{}", r.name)).as_str().into(),
         prometheus: None,
     });
-    Arc::new(Fleet { name: "demo".into(), clusters: clusters.collect(), prometheuses: Vec::new(), services })
+    Arc::new(Fleet {
+        name: "demo".into(),
+        clusters: clusters.collect(),
+        prometheuses: Vec::new(),
+        services,
+        identities: Default::default(),
+    })
 }
 
 /// Four regions in four rings.

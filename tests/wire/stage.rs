@@ -289,7 +289,13 @@ pub fn fleet(clusters: usize, with_route: bool) -> Arc<Fleet> {
     };
     let cluster = |i| Cluster { name: format!("c{i}").into(), prometheus: None };
     let clusters = (0..clusters).map(cluster).collect();
-    Arc::new(Fleet { name: "test".into(), clusters, prometheuses: vec![], services: vec![service] })
+    Arc::new(Fleet {
+        name: "test".into(),
+        clusters,
+        prometheuses: vec![],
+        services: vec![service],
+        identities: Default::default(),
+    })
 }
 
 /// What was observed, and at which virtual time.

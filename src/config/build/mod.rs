@@ -1,7 +1,7 @@
 //! From the parsed file to a checked configuration, section by section.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use super::keys;
 use super::model::{Config, Given, KeyOverride, SimulatedClock, Ui};
 use super::reader::{Problems, Table};
 use super::source::{Source, Span};
+use crate::domain::approval::Identities;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{FleetName, Text};
 
@@ -116,6 +117,7 @@ fn config(build: &Build<'_>, root: Table<'_>, origin: &Path) -> Config {
         clusters: clusters.fleet(&prometheuses),
         prometheuses: prometheuses.servers.iter().map(|p| p.name.clone()).collect(),
         services: services.services,
+        identities: identities(build, root),
     };
     lint::unused(build, &clusters, &prometheuses, &regions, &topologies, &fleet);
     Config {
@@ -126,6 +128,23 @@ fn config(build: &Build<'_>, root: Table<'_>, origin: &Path) -> Config {
         simulated_clock: clock(build, root),
         origin: origin.to_owned(),
     }
+}
+
+/// Each name belongs to one person.
+fn identities(build: &Build<'_>, root: Table<'_>) -> Identities {
+    let mut names: BTreeMap<Text, Text> = BTreeMap::new();
+    for (person, value) in root.by_name("identities") {
+        for name in super::reader::texts_of(build.problems, &person.value, value) {
+            let person: Text = person.value.as_str().into();
+            if let Some(other) = names.insert(name.value.as_str().into(), person.clone())
+                && other != person
+            {
+                let message = format!("`{}` is the name of `{other}` and of `{person}`", name.value);
+                build.problems.error("duplicate", name.at, message, "a name belongs to one person: take one out");
+            }
+        }
+    }
+    Identities::new(names)
 }
 
 fn ui(build: &Build<'_>, root: Table<'_>) -> Ui {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::plan::WatchPlan;
+use crate::domain::approval::Approval;
 use crate::domain::id::{Namespace, Text};
 use crate::domain::observation::{Seen, WatchKind};
 use crate::domain::record::RegionRecord;
@@ -76,7 +77,15 @@ pub(super) fn head(plan: &WatchPlan, object: &[u8]) -> Result<Head, Failure> {
     let named: Named<'_> = serde_json::from_slice(object).map_err(|e| garbage("an object", &e))?;
     let found = plan.wanted.get(&named.metadata.namespace, &named.metadata.name);
     let found = found.map(|(namespace, name, _)| (namespace.clone(), name.clone()));
+    let found = found.or_else(|| approval(plan, &named.metadata));
     Ok(Head { resource_version: named.metadata.resource_version.into_owned(), wanted: found })
+}
+
+/// Approvals have names of their own: one lies in a namespace that has a record.
+fn approval(plan: &WatchPlan, meta: &Meta<'_>) -> Option<(Namespace, Text)> {
+    let may_be = plan.kind == WatchKind::Records && Approval::is_named_so(&meta.name);
+    let namespace = plan.wanted.namespaces().find(|ns| may_be && ns.as_str() == meta.namespace)?;
+    Some((namespace.clone(), (&*meta.name).into()))
 }
 
 /// Reads a wanted object.
@@ -92,6 +101,10 @@ pub(super) fn object(plan: &WatchPlan, namespace: Namespace, name: Text, bytes: 
                 Some(Ok(None)) | None => return Err(Failure::Garbage(format!("{what} is not what was asked for"))),
             };
             Seen::Workload { namespace, name, kind: kind.clone(), state: Some(Box::new(named.workload)) }
+        }
+        WatchKind::Records if Approval::is_named_so(&name) => {
+            let state = Some(Box::new(Approval::read(&name, bytes)));
+            Seen::Approval { namespace, name, state }
         }
         WatchKind::Records => {
             let map: ConfigMap<'_> = serde_json::from_slice(bytes).map_err(|e| garbage(&what, &e))?;
@@ -115,6 +128,7 @@ pub(super) fn object(plan: &WatchPlan, namespace: Namespace, name: Text, bytes: 
 pub(super) fn gone(plan: &WatchPlan, namespace: Namespace, name: Text) -> Seen {
     match &plan.kind {
         WatchKind::Workloads(kind) => Seen::Workload { namespace, name, kind: kind.clone(), state: None },
+        WatchKind::Records if Approval::is_named_so(&name) => Seen::Approval { namespace, name, state: None },
         WatchKind::Records => Seen::Record { namespace, name, state: None },
         WatchKind::Routes(provider) => Seen::Route { namespace, name, provider: provider.clone(), state: None },
     }
