@@ -140,6 +140,14 @@ fn every_kind_of_error_has_an_example() {
         "unused",
         "no-owner",
         "two-traffic-columns",
+        "preset-rings",
+        "preset-bake",
+        "policy-too-long",
+        "two-person",
+        "blind-autopilot",
+        "distance-parallelism",
+        "fallback-drain",
+        "bad-fallback",
     ] {
         assert!(said.contains(code), "no fixture shows `{code}`");
     }

@@ -74,6 +74,7 @@ fn fleet() -> Fleet {
         runbook: None,
         release_url: None,
         freeze: false,
+        policy: Default::default(),
         policy_hash: "0".into(),
     };
     let clusters = vec![Cluster { name: "eu-1".into(), prometheus: None }];

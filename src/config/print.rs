@@ -8,6 +8,7 @@ use super::build::STANDARD;
 use super::keys::{Key, ROOT, SECTIONS, Section, Shape};
 use crate::domain::fleet::{Better, Unit};
 use crate::domain::gate::GateType;
+use crate::domain::policy::PRESETS;
 use crate::gates::GATES;
 use crate::metrics::PLACEHOLDERS;
 
@@ -141,6 +142,7 @@ pub fn reference() -> String {
             writeln!(out, "| `{}` | {} | {} | {} |", gate.name(), role(*gate), cell(gate.about()), cell(&parameters));
     }
     out.push_str("\nEvery gate also takes `label`: what the board calls it.\n");
+    presets(&mut out);
     out.push_str("\n## Standard columns\n\n| column | unit | better | query |\n|---|---|---|---|\n");
     for column in STANDARD {
         let unit = Unit::NAMES.iter().find(|(_, u)| *u == column.unit).map_or("", |(name, _)| *name);
@@ -158,6 +160,28 @@ pub fn reference() -> String {
         let _ = writeln!(out, "| `{{{{{name}}}}}` | {about} |");
     }
     out
+}
+
+/// The table of presets; with so many rings as an example of the bakes.
+fn presets(out: &mut String) {
+    out.push_str("\n## Presets\n\n`policy = { preset = \"…\" }` is where a policy starts; every key of it can be said otherwise.\n\n");
+    out.push_str("| preset | for | rings | bakes | at most | moves on | NO-GO |\n|---|---|---|---|---|---|---|\n");
+    for preset in PRESETS {
+        let of = preset.rings.unwrap_or(4);
+        let bake = |ring| format!("{}h", preset.bake(ring, of).as_secs() / 3_600);
+        let bakes: Vec<String> = (0..of).map(bake).collect();
+        let rings = preset.rings.map_or_else(|| "any (bakes shown for 4)".to_owned(), |n| n.to_string());
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {rings} | {} | {} days | `{}` | `{}` |",
+            preset.name,
+            cell(preset.about),
+            bakes.join(", "),
+            preset.longest.as_secs() / 86_400,
+            preset.advance.word(),
+            preset.on_nogo.word()
+        );
+    }
 }
 
 fn role(gate: &dyn GateType) -> &'static str {

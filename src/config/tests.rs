@@ -320,3 +320,59 @@ fn the_standard_columns_are_promql() {
         promql_parser::parser::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));
     }
 }
+
+#[test]
+fn a_policy_is_resolved_key_by_key_from_the_most_specific_level() {
+    use crate::domain::policy::{Advance, Fallback, OnNogo, Reach};
+    let (config, _) = config(&format!(
+        "{MINIMAL}
+[service.web.policy]
+preset = \"two-regions\"
+scope = \"ring\"
+breaker = 2
+[service.web.policy.gate.errors]
+on_nogo = \"rollback\"
+[service.web.ring.ring-1.policy]
+advance = \"auto\"
+fallback = [\"n-1\", \"drain\"]
+[service.web.ring.ring-1.policy.gate.errors]
+scope = \"upstream\"
+[defaults.policy]
+on_nogo = \"advise\"
+breaker = 9
+attempts = 5
+"
+    ));
+    let policy = &config.fleet.services[0].policy;
+    let reaction = |ring: u32, gate: &str| policy.reaction(crate::domain::id::RingIx(ring), gate);
+    let [first, second] = [&policy.rings[0], &policy.rings[1]];
+    assert_eq!((policy.breaker, first.attempts), (2, 5), "the service before the defaults");
+    assert_eq!(first.reaction.on_nogo, OnNogo::Advise, "the defaults before the preset");
+    assert_eq!(first.reaction.scope, Reach::Ring);
+    assert_eq!((first.advance, second.advance), (Advance::Ask, Advance::Auto));
+    assert_eq!(second.fallback, [Fallback::Previous, Fallback::Drain]);
+    assert_eq!((reaction(0, "errors").on_nogo, reaction(0, "errors").scope), (OnNogo::RollBack, Reach::Ring));
+    assert_eq!((reaction(1, "errors").on_nogo, reaction(1, "errors").scope), (OnNogo::RollBack, Reach::Upstream));
+    assert_eq!(reaction(1, "bake").on_nogo, OnNogo::Advise);
+    let bake = |ring: usize| config.fleet.services[0].rings[ring].exit_gates[2].params.text("for").unwrap().to_owned();
+    assert_eq!([bake(0), bake(1)], ["24h", "6h"], "the preset's, since nobody says otherwise");
+    assert_eq!(policy.unmoved, Some(Duration::from_secs(2 * 86_400)));
+}
+
+#[test]
+fn the_policy_hash_knows_what_follows_a_no_go() {
+    let hash = |more: &str| config(&format!("{MINIMAL}{more}")).0.fleet.services[0].policy_hash.to_string();
+    let plain = hash("");
+    for more in [
+        "policy = { on_nogo = \"rollback\" }",
+        "policy = { advance = \"auto\" }",
+        "policy = { ring_distance = \"1h\" }",
+        "policy = { actions = 3 }",
+        "deciders = [\"sre\"]",
+        "policy = { gate = { errors = { scope = \"ring\" } } }",
+    ] {
+        assert_ne!(hash(more), plain, "{more}");
+    }
+    assert_eq!(hash("policy = { on_nogo = \"hold\", attempts = 2 }"), plain, "said or meant, it is one rule");
+    assert_eq!(hash("policy = { unmoved = \"9d\", forgotten_pause = \"2h\" }"), plain, "alarms are no rule");
+}

@@ -11,6 +11,7 @@ use super::id::{
     ClusterIx, ClusterName, ColumnName, FleetName, Namespace, PrometheusIx, RegionIx, RegionName, RingIx, RingName,
     ServiceIx, ServiceName, Text,
 };
+use super::policy::Policy;
 
 /// Everything one configuration describes.
 #[derive(Clone, Debug)]
@@ -63,6 +64,8 @@ pub struct Service {
     pub release_url: Option<Text>,
     /// A hold also pauses regions whose rollout is finished.
     pub freeze: bool,
+    /// What follows a NO-GO, and how far a release goes by itself.
+    pub policy: Policy,
     /// SHA-256 over resolved topology and policy, 16 hex digits: policy is shared truth.
     pub policy_hash: Text,
 }

@@ -18,6 +18,7 @@ pub mod link;
 pub mod metric;
 pub mod observation;
 pub mod plan;
+pub mod policy;
 pub mod question;
 pub mod record;
 mod record_text;

@@ -154,6 +154,7 @@ pub(crate) fn service(name: &str, rings: &[&[&str]]) -> Service {
         runbook: None,
         release_url: None,
         freeze: false,
+        policy: Default::default(),
         policy_hash: "0123456789abcdef".into(),
     }
 }

@@ -73,6 +73,7 @@ fn service() -> Service {
         runbook: None,
         release_url: None,
         freeze: false,
+        policy: Default::default(),
         policy_hash: "".into(),
     }
 }

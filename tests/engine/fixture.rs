@@ -156,6 +156,7 @@ pub fn fleet() -> Fleet {
         runbook: None,
         release_url: None,
         freeze: false,
+        policy: Default::default(),
         policy_hash: "0011223344556677".into(),
     };
     let names = ["stage-a", "stage-b", "ap", "eu", "us", "edge"];

@@ -122,6 +122,7 @@ pub fn service(name: &str, regions: &[(String, usize)], rings: &[(&str, &str)]) 
         runbook: Some("https://runbooks.example/webapp".into()),
         release_url: None,
         freeze: false,
+        policy: Default::default(),
         policy_hash: "0123456789abcdef".into(),
     }
 }

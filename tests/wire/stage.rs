@@ -285,6 +285,7 @@ pub fn fleet(clusters: usize, with_route: bool) -> Arc<Fleet> {
         runbook: None,
         release_url: None,
         freeze: false,
+        policy: Default::default(),
         policy_hash: "0".into(),
     };
     let cluster = |i| Cluster { name: format!("c{i}").into(), prometheus: None };

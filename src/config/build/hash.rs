@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::super::source::At;
 use crate::domain::fleet::{Carry, CarryValue, GateSpec, Param, QueryText, Service, Unit, VersionFrom};
 use crate::domain::id::Text;
+use crate::domain::policy::{Reaction, RingPolicy};
 use crate::domain::version::sha256_hex;
 
 /// First 16 hex digits of the SHA-256 of a service's resolved topology and policy.
@@ -38,7 +39,12 @@ fn canonical(service: &Service, clusters: &[At<String>]) -> String {
             }
         };
     }
-    for ring in &service.rings {
+    let policy = &service.policy;
+    for decider in &service.deciders {
+        let _ = writeln!(out, "decider {}", quoted(decider));
+    }
+    let _ = writeln!(out, "policy actions {} breaker {}", policy.actions, policy.breaker);
+    for (at, ring) in service.rings.iter().enumerate() {
         let stagger = ring.stagger.map_or(0, |s| s.as_millis());
         let _ = writeln!(out, "ring {} parallelism {} stagger {stagger}", quoted(ring.name.as_str()), ring.parallelism);
         for region in ring.regions.iter().filter_map(|at| service.region(*at)) {
@@ -61,14 +67,38 @@ fn canonical(service: &Service, clusters: &[At<String>]) -> String {
             if let Some(capacity) = &region.capacity {
                 let _ = writeln!(out, "capacity {}", capacity.qps);
             }
+            for decider in &region.deciders {
+                let _ = writeln!(out, "decider {}", quoted(decider));
+            }
             for absorber in &region.absorbers {
                 let _ = writeln!(out, "absorber {}", quoted(absorber.as_str()));
             }
         }
+        ring_policy(&mut out, &policy.ring(at.into()));
         ring.exit_gates.iter().for_each(|g| gate(&mut out, "exit", g, service));
         ring.entry_gates.iter().for_each(|g| gate(&mut out, "entry", g, service));
     }
     out
+}
+
+/// What follows a NO-GO in a ring, and who moves on. What is only an alarm is no part of it.
+fn ring_policy(out: &mut String, policy: &RingPolicy) {
+    let reaction = |r: &Reaction| format!("{} in {}", r.on_nogo.word(), r.scope.word());
+    let fallback: Vec<&str> = policy.fallback.iter().map(|f| f.word()).collect();
+    let _ = writeln!(
+        out,
+        "policy {} fallback {} limit {} attempts {} advance {} distance {} {}",
+        reaction(&policy.reaction),
+        fallback.join(","),
+        policy.rollback_limit.as_millis(),
+        policy.attempts,
+        policy.advance.word(),
+        policy.region_distance.as_millis(),
+        policy.ring_distance.as_millis()
+    );
+    for (gate, own) in &policy.gates {
+        let _ = writeln!(out, "policy gate {} {}", quoted(gate), reaction(own));
+    }
 }
 
 /// A gate with its parameters, and the query of the column it judges.

@@ -23,6 +23,7 @@ mod gates;
 mod hash;
 mod lint;
 mod names;
+mod policy;
 mod prometheus;
 mod region;
 mod service;

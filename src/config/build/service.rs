@@ -11,9 +11,10 @@ use super::prometheus::Prometheuses;
 use super::region::{RegionFacts, Regions, text, texts, zone};
 use super::topology::{Level, RingDraft, TopologyDraft, rings};
 use super::workload::{Here, RouteDraft, route, workload};
-use super::{Build, carry, columns, hash, lint};
+use super::{Build, carry, columns, hash, lint, policy};
 use crate::domain::fleet::{Capacity, Carry, Region, Ring, RouteRef, Service, VersionFrom, WorkloadRef};
 use crate::domain::id::{ClusterIx, Namespace, RegionIx, RegionName, RingIx, RingName, ServiceName};
+use crate::domain::policy::Policy;
 
 /// What services are built from.
 pub(super) struct Shared<'s> {
@@ -91,6 +92,7 @@ impl<'r> One<'r, '_> {
             runbook: general("runbook"),
             release_url: self.release_url(),
             freeze: self.general("freeze").and_then(|t| t.flag("freeze")).unwrap_or(false),
+            policy: Policy::default(),
             policy_hash: "".into(),
         };
         self.gates(&mut service, &drafts, &topology_level);
@@ -336,10 +338,16 @@ impl<'r> One<'r, '_> {
         let defaults = self.defaults.map(|t| Level::read(self.build, t)).unwrap_or_default();
         let with_metrics = !self.shared.prometheuses.names.is_empty() && service.column("errors").is_some();
         let last = drafts.len().saturating_sub(1);
-        for (at, draft) in drafts.iter().enumerate() {
+        let general = [&own, topology, &defaults];
+        let preset = policy::preset(&general);
+        let level_of = |draft: &RingDraft| {
             let ring = overrides.iter().find(|(name, _)| name.value == draft.name.value);
-            let ring = ring.map(|(_, table)| Level::read(self.build, *table)).unwrap_or_default();
-            let levels = [&ring, &draft.level, &own, topology, &defaults];
+            ring.map(|(_, table)| Level::read(self.build, *table)).unwrap_or_default()
+        };
+        let rings: Vec<Level> = drafts.iter().map(level_of).collect();
+        for (at, (draft, ring)) in drafts.iter().zip(&rings).enumerate() {
+            let ready = policy::preset_level(preset, at, drafts.len());
+            let levels = [ring, &draft.level, &own, topology, &defaults, &ready];
             let Resolved { exit, entry, exit_by_default } =
                 gates::resolve(self.build, &levels, with_metrics, self.name.at);
             let exit = gates::finish(self.build, exit, service, at.into());
@@ -353,6 +361,9 @@ impl<'r> One<'r, '_> {
                 ring.entry_gates = entry;
             }
         }
+        let rings: Vec<(&RingDraft, [&Level; 2])> =
+            drafts.iter().zip(&rings).map(|(draft, ring)| (draft, [ring, &draft.level])).collect();
+        service.policy = policy::resolve(self.build, service, &rings, &general);
     }
 }
 

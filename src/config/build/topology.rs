@@ -11,6 +11,7 @@ use super::super::source::{At, Span};
 use super::Build;
 use super::gates::{GateDraft, draft};
 use super::names;
+use super::policy::PolicyDraft;
 use crate::domain::id::Text;
 
 /// Gates and bake as written at one level.
@@ -19,11 +20,17 @@ pub(super) struct Level {
     pub exit: Option<Vec<GateDraft>>,
     pub entry: Option<Vec<GateDraft>>,
     pub bake: Option<At<Duration>>,
+    pub policy: PolicyDraft,
 }
 
 impl Level {
     pub fn read(build: &Build<'_>, table: Table<'_>) -> Self {
-        Self { exit: draft(build, table, "exit"), entry: draft(build, table, "entry"), bake: table.duration("bake") }
+        Self {
+            exit: draft(build, table, "exit"),
+            entry: draft(build, table, "entry"),
+            bake: table.duration("bake"),
+            policy: table.table("policy").map(|t| PolicyDraft::read(build, t)).unwrap_or_default(),
+        }
     }
 }
 
