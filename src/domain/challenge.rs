@@ -194,9 +194,7 @@ impl Challenge {
 impl Approved {
     /// The one constructor: every maker ends here.
     fn seal(mut plan: Plan, how: How, reason: Option<Text>, by: Operator) -> Self {
-        if let Some(reason) = &reason {
-            plan.give_reason(reason);
-        }
+        plan.record_approval(reason.as_ref());
         Self { plan, how, reason, by }
     }
     /// The standing approval of `!`: a hold of the service shown, nothing else.

@@ -69,6 +69,9 @@ impl Blast {
     }
 }
 
+/// Most overridden sentences that a fact names: a record has little room.
+const MOST_OVERRIDES: usize = 8;
+
 /// What is done in one region. Every step is a safe place to stop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
@@ -177,22 +180,37 @@ impl Step {
 }
 
 impl Plan {
-    /// Puts the reason into the record facts; nothing else of a plan depends on it.
-    pub(super) fn give_reason(&mut self, reason: &Text) {
+    /// Puts into the record facts what the approval adds: the reason, and what was overridden.
+    /// Nothing else of a plan depends on it.
+    pub(super) fn record_approval(&mut self, reason: Option<&Text>) {
+        let overridden: Vec<Text> = self.overridden().map(|f| f.text.clone()).take(MOST_OVERRIDES).collect();
+        let break_glass = self.worst() == Some(Severity::BreakGlass);
         for step in &mut self.steps {
             for fact in step.facts.iter_mut().flat_map(|(_, facts)| facts) {
-                match &mut fact.body {
-                    Body::Hold { reason: r, .. }
-                    | Body::Release { reason: r, .. }
-                    | Body::Revoked { reason: r, .. }
-                    | Body::Drained { reason: r, .. }
-                    | Body::Restored { reason: r, .. } => *r = reason.clone(),
-                    Body::Promoted(m) | Body::RolledBack(m) => m.reason = reason.clone(),
+                match (&mut fact.body, reason) {
+                    (Body::Promoted(m) | Body::RolledBack(m), _) => {
+                        m.overrides.clone_from(&overridden);
+                        m.break_glass = break_glass;
+                        m.reason = reason.cloned().unwrap_or_else(|| m.reason.clone());
+                    }
+                    (
+                        Body::Hold { reason: r, .. }
+                        | Body::Release { reason: r, .. }
+                        | Body::Revoked { reason: r, .. }
+                        | Body::Drained { reason: r, .. }
+                        | Body::Restored { reason: r, .. },
+                        Some(reason),
+                    ) => *r = reason.clone(),
                     _ => {}
                 }
             }
             step.refresh_record();
         }
+    }
+
+    /// Findings that an approval overrides.
+    pub fn overridden(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|f| f.severity >= Severity::Override)
     }
 
     /// The direction of risk.

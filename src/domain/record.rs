@@ -147,6 +147,10 @@ pub struct Move {
     pub policy: Text,
     /// Head of the author's journal.
     pub journal: Text,
+    /// What was overridden, one sentence each; empty when every gate said go.
+    pub overrides: Vec<Text>,
+    /// It was done by breaking glass.
+    pub break_glass: bool,
     /// Why.
     pub reason: Text,
 }
@@ -353,8 +357,14 @@ impl Move {
             .put("from-template", &self.from_template.hex())
             .put("to-template", &self.to_template.hex())
             .put("policy", &self.policy)
-            .put("journal", &self.journal)
-            .put("reason", &self.reason)
+            .put("journal", &self.journal);
+        for (n, overridden) in self.overrides.iter().enumerate() {
+            lines.put(&format!("override.{n}"), overridden);
+        }
+        if self.break_glass {
+            lines.put("break-glass", "yes");
+        }
+        lines.put("reason", &self.reason)
     }
     fn read(fields: &Fields<'_>) -> Option<Self> {
         let text = |name: &str| -> Option<Text> { fields.get(name).map(Into::into) };
@@ -368,6 +378,8 @@ impl Move {
             from: fields.all("from:").map(|(p, v)| (p.into(), v.into())).collect(),
             policy: text("policy").unwrap_or_else(|| "".into()),
             journal: text("journal").unwrap_or_else(|| "".into()),
+            overrides: fields.all("override.").map(|(_, sentence)| sentence.into()).collect(),
+            break_glass: fields.get("break-glass").is_some(),
             reason: text("reason").unwrap_or_else(|| "".into()),
         })
     }

@@ -304,6 +304,8 @@ pub(crate) fn moved(ring: &str, from: &str, to: &str) -> Move {
         from: Vec::new(),
         policy: "0123456789abcdef".into(),
         journal: "".into(),
+        overrides: Vec::new(),
+        break_glass: false,
         reason: "".into(),
     }
 }

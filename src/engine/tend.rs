@@ -34,6 +34,11 @@ impl Engine {
         }
     }
 
+    /// May this ring have the version that is on its way? None where none is known.
+    pub fn may(&self, service: ServiceIx, ring: RingIx) -> Option<Question> {
+        super::derive::may(self.world(), service, self.services.get(service.at())?, ring)
+    }
+
     /// A service is sampled while it is shown or under release. What only is not seen yet, or not
     /// any more, makes no release.
     fn is_sampled(&self, at: ServiceIx) -> bool {

@@ -6,7 +6,7 @@ use crate::domain::gate::BakeStart;
 use crate::domain::id::{RegionIx, RingIx, Text};
 use crate::domain::record::HoldInForce;
 use crate::domain::stamp::Timestamp;
-use crate::domain::verdict::Verdict;
+use crate::domain::verdict::{Judgement, Verdict};
 use crate::domain::version::{TemplateDigest, Version};
 
 pub use crate::domain::timeline::{Segment, SegmentKind};
@@ -214,6 +214,45 @@ pub struct Question {
     pub rows: Vec<QuestionRow>,
 }
 
+/// When an answer may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is go now.
+    Now,
+    /// Only waits stand in the way; the last of them ends then, all going well.
+    At(Timestamp),
+    /// Something must happen first: evidence must come, or a person must act.
+    Unknown,
+}
+
+impl Question {
+    /// Every cell that is not go, worst first; among waits, the one that ends last.
+    pub fn causes(&self) -> Vec<(&QuestionRow, &Text, &Judgement)> {
+        let mut causes: Vec<_> = self.cells().filter(|(_, _, j)| j.verdict > Verdict::Go).collect();
+        causes.sort_by(|a, b| b.2.verdict.cmp(&a.2.verdict).then(b.2.until.cmp(&a.2.until)));
+        causes
+    }
+
+    /// Every cell with its row and the heading of its gate.
+    pub fn cells(&self) -> impl Iterator<Item = (&QuestionRow, &Text, &Judgement)> {
+        self.rows
+            .iter()
+            .flat_map(|row| self.gates.iter().zip(&row.cells).filter_map(move |(g, c)| Some((row, g, c.as_ref()?))))
+    }
+
+    /// When the answer may change by itself.
+    pub fn turn(&self) -> Turn {
+        match self.verdict {
+            Verdict::Go | Verdict::Findings => Turn::Now,
+            Verdict::Wait => {
+                let waits = self.cells().filter(|(_, _, j)| j.verdict == Verdict::Wait).map(|(_, _, j)| j.until);
+                waits.collect::<Option<Vec<_>>>().and_then(|u| u.into_iter().max()).map_or(Turn::Unknown, Turn::At)
+            }
+            Verdict::NoData | Verdict::NoGo => Turn::Unknown,
+        }
+    }
+}
+
 /// A row of the board.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuestionRow {
@@ -222,7 +261,7 @@ pub struct QuestionRow {
     /// The region; none for the ring as a whole.
     pub region: Option<RegionIx>,
     /// One cell per heading; none where the gate does not apply.
-    pub cells: Vec<Option<crate::domain::verdict::Judgement>>,
+    pub cells: Vec<Option<Judgement>>,
 }
 
 /// Who raised last.

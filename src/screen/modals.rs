@@ -112,11 +112,7 @@ fn explain(app: &App) -> Vec<Line> {
         );
     }
     let Some(question) = &view.question else { return lines };
-    let mut cells: Vec<_> = question
-        .rows
-        .iter()
-        .flat_map(|row| question.gates.iter().zip(&row.cells).filter_map(move |(g, c)| Some((row, g, c.as_ref()?))))
-        .collect();
+    let mut cells: Vec<_> = question.cells().collect();
     cells.sort_by_key(|(_, _, j)| std::cmp::Reverse(j.verdict));
     for (row, gate, judgement) in cells {
         let sign = Sign::of(judgement.verdict);

@@ -392,6 +392,8 @@ fn promoted(id: &str, when: &str, ring: &str, by: &str) -> Fact {
             from: Vec::new(),
             policy: "".into(),
             journal: "".into(),
+            overrides: Vec::new(),
+            break_glass: false,
             reason: "".into(),
         }),
     }

@@ -31,6 +31,8 @@ fn moved(from: u8, to: u8) -> Move {
         from: Vec::new(),
         policy: "".into(),
         journal: "".into(),
+        overrides: Vec::new(),
+        break_glass: false,
         reason: "".into(),
     }
 }

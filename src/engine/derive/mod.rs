@@ -68,6 +68,14 @@ pub fn derive(world: World<'_>, at: ServiceIx, state: &ServiceState) -> ServiceV
     }
 }
 
+/// The board's question, asked about any ring: may it have the version that is on its way?
+/// None where nothing is known of a version yet.
+pub fn may(world: World<'_>, at: ServiceIx, state: &ServiceState, ring: RingIx) -> Option<Question> {
+    let scene = Scene::new(world, at, state)?;
+    let target = release::target(&scene)?;
+    Some(judge::may(&scene, ring, &target.version))
+}
+
 /// Measured traffic: a region's share of all that is live.
 struct Traffic {
     /// Queries per second, by region; none: not measured, or no live traffic goes there.

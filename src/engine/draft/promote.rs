@@ -269,6 +269,8 @@ fn region_step(
             .collect(),
         policy: desk.service.policy_hash.clone(),
         journal: desk.journal.clone(),
+        overrides: Vec::new(),
+        break_glass: false,
         reason: "".into(),
     };
     let fact = desk.fact(&region, Body::Promoted(moved));

@@ -145,6 +145,8 @@ fn region_step(
         from: back.fields,
         policy: desk.service.policy_hash.clone(),
         journal: desk.journal.clone(),
+        overrides: Vec::new(),
+        break_glass: false,
         reason: "".into(),
     };
     facts.push(desk.fact(&region, Body::RolledBack(moved)));
