@@ -87,6 +87,40 @@ pub enum Command {
         #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "8s")]
         wait: Duration,
     },
+    /// May a ring have the version that is on its way? Exit 0 for go, 3 otherwise.
+    Gate(LookArgs),
+    /// Why a ring may not have the version yet, in plain sentences, and when that may change.
+    Explain(LookArgs),
+    /// Wait until a ring is go, or has settled on the version that is on its way.
+    ///
+    /// Exit 0 when it is, 4 when the time is over.
+    Wait {
+        /// The service.
+        service: String,
+        /// The ring.
+        ring: String,
+        /// What is waited for.
+        #[arg(long = "for", value_name = "WHAT")]
+        until: Awaited,
+        /// How long.
+        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30m")]
+        timeout: Duration,
+    },
+    /// What the next shift must know: at most 24 lines.
+    Handover {
+        /// The service.
+        service: String,
+        /// Form of the output.
+        #[arg(short, long, default_value = "text")]
+        output: TextOutput,
+        /// How long to wait for first data.
+        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "8s")]
+        wait: Duration,
+    },
+    /// What happened to a service: who did what and why, overrides, exposure, delivery figures.
+    ///
+    /// From the shared record and this host's journal. The record keeps 30 days.
+    Report(ReportArgs),
     /// Give a ring the version that the ring before it runs and has baked.
     Promote(VerbArgs),
     /// Stop promotions, and pause rollouts in flight.
@@ -182,6 +216,58 @@ pub struct VerbArgs {
     /// Form of the output.
     #[arg(short, long, default_value = "text")]
     pub output: TextOutput,
+}
+
+/// Arguments of a question about one ring.
+#[derive(Clone, Debug, Args)]
+pub struct LookArgs {
+    /// The service.
+    pub service: String,
+    /// The ring that would change.
+    pub ring: String,
+    /// Form of the output.
+    #[arg(short, long, default_value = "text")]
+    pub output: TextOutput,
+    /// How long to wait for first data.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "8s")]
+    pub wait: Duration,
+}
+
+/// Arguments of a report.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// The service.
+    pub service: String,
+    /// Only the release of this version.
+    #[arg(long, value_name = "VERSION")]
+    pub release: Option<String>,
+    /// How far back.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30d")]
+    pub since: Duration,
+    /// Form of the output.
+    #[arg(short, long, default_value = "md")]
+    pub output: ReportOutput,
+    /// How long to wait for first data.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "8s")]
+    pub wait: Duration,
+}
+
+/// What `wait` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Awaited {
+    /// Every gate says go.
+    Go,
+    /// Every region of the ring runs the version, complete.
+    Settled,
+}
+
+/// Forms of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportOutput {
+    /// Markdown.
+    Md,
+    /// Stable JSON with a version field.
+    Json,
 }
 
 /// Reading the audit log.

@@ -21,6 +21,7 @@ pub mod plan;
 pub mod policy;
 pub mod question;
 pub mod record;
+mod record_said;
 mod record_text;
 pub mod stamp;
 pub mod text;

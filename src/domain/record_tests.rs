@@ -24,6 +24,8 @@ fn a_move() -> Move {
         ],
         policy: "abcd".into(),
         journal: "ef".into(),
+        overrides: vec!["12h of bake left in ring-1".into(), "a = b".into()],
+        break_glass: true,
         reason: "tuesday".into(),
     }
 }

@@ -23,6 +23,7 @@ pub mod judge;
 mod keep;
 mod observe;
 pub mod operation;
+pub mod report;
 mod review;
 pub mod sampling;
 pub mod scene;

@@ -399,7 +399,7 @@ impl Engine {
     }
 
     /// The traffic column of the last week, hourly, for the peak of these hours.
-    fn ask_week(&mut self, service: ServiceIx, effects: &mut Vec<Effect>) {
+    pub fn ask_week(&self, service: ServiceIx, effects: &mut Vec<Effect>) {
         let last = self.server_now();
         let first = last.saturating_sub(SignedDuration::from_hours(7 * 24 + 1)).unwrap_or(last);
         let step = SignedDuration::from_hours(1);

@@ -136,27 +136,17 @@ pub fn step_line(state: &StepState) -> Line {
 }
 
 fn fact_line(region: &str, fact: &Fact) -> Option<Line> {
-    let reason = |r: &str| if r.is_empty() { String::new() } else { format!(" “{r}”") };
-    let (sign, text) = match &fact.body {
-        Body::Hold { scope, reason: r } => (Sign::Held, format!("hold {scope}{}", reason(r))),
-        Body::Release { reason: r, .. } => (Sign::Go, format!("hold released{}", reason(r))),
-        Body::Quarantine { digest, reason: r } => (Sign::NoGo, format!("quarantine {digest}{}", reason(r))),
-        Body::Clearance { reason: r, .. } => (Sign::Go, format!("quarantine cleared{}", reason(r))),
-        Body::Revoked { reason: r, .. } => (Sign::NoGo, format!("approval revoked{}", reason(r))),
-        Body::Draining { .. } => return None,
-        Body::Promoted(m) => {
-            (Sign::Promoted, format!("promoted {region} {} → {}{}", m.from_version, m.to_version, reason(&m.reason)))
-        }
-        Body::RolledBack(m) => (
-            Sign::RolledBack,
-            format!("rolled back {region} {} → {}{}", m.from_version, m.to_version, reason(&m.reason)),
-        ),
-        Body::Drained { reason: r, .. } => (Sign::Drained, format!("drained {region}{}", reason(r))),
-        Body::Restored { reason: r, .. } => (Sign::Go, format!("restored {region}{}", reason(r))),
-        Body::Paused { .. } => (Sign::Held, format!("paused {region}")),
-        Body::Unpaused { .. } => (Sign::Go, format!("un-paused {region}")),
-        Body::Note { text } => (Sign::Quiet, format!("{region}: {text}")),
+    let said = fact.body.said(region)?;
+    let sign = match &fact.body {
+        Body::Hold { .. } | Body::Paused { .. } => Sign::Held,
+        Body::Quarantine { .. } | Body::Revoked { .. } => Sign::NoGo,
+        Body::Promoted(_) => Sign::Promoted,
+        Body::RolledBack(_) => Sign::RolledBack,
+        Body::Drained { .. } => Sign::Drained,
+        Body::Release { .. } | Body::Clearance { .. } | Body::Restored { .. } | Body::Unpaused { .. } => Sign::Go,
+        Body::Draining { .. } | Body::Note { .. } => Sign::Quiet,
     };
+    let text = if said.why.is_empty() { said.what.to_string() } else { format!("{} “{}”", said.what, said.why) };
     Some(
         Line::of(Role::Dim, format!("{:>12}  ", utc_minute(fact.at)))
             .add(sign.role(), format!("{} ", sign.glyph()))

@@ -8,6 +8,7 @@ mod folder;
 pub mod inbox;
 mod journal;
 mod login;
+mod look;
 mod open;
 pub mod output;
 mod performer;
@@ -26,10 +27,9 @@ use std::time::Duration;
 use color_eyre::eyre::{Result, WrapErr};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{Cli, Command, SimArgs, StatusOutput, TextOutput, VerbArgs};
+use crate::cli::{Cli, Command, SimArgs, TextOutput, VerbArgs};
 use crate::config::{self, Severity};
 use crate::domain::id::ServiceIx;
-use crate::domain::verdict::Verdict;
 use crate::io::log;
 use crate::sim::world::SimFleet;
 use console::Ended;
@@ -67,8 +67,13 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
             let signal = world::runtime()?.block_on(sim::serve(&sim, dir, say_line))?;
             Ok(by_signal(signal))
         }
-        Some(Command::Status { service, output, wait }) => status(&cli, service.as_deref(), output, wait),
-        Some(Command::Board { service, size, ansi, wait }) => one_board(&cli, &service, size, ansi, wait),
+        Some(Command::Status { service, output, wait }) => look::status(&cli, service.as_deref(), output, wait),
+        Some(Command::Board { service, size, ansi, wait }) => look::board(&cli, &service, size, ansi, wait),
+        Some(Command::Gate(args)) => look::gate(&cli, &args),
+        Some(Command::Explain(args)) => look::explain(&cli, &args),
+        Some(Command::Wait { service, ring, until, timeout }) => look::wait(&cli, &service, &ring, until, timeout),
+        Some(Command::Handover { service, output, wait }) => look::handover(&cli, &service, output, wait),
+        Some(Command::Report(args)) => look::report(&cli, &args),
         Some(Command::Promote(args)) => verb(&cli, "promote", &args),
         Some(Command::Hold(args)) => verb(&cli, "hold", &args),
         Some(Command::Resume(args)) => verb(&cli, "resume", &args),
@@ -176,73 +181,6 @@ fn session(world: &mut World, purpose: Use) -> Result<Session> {
     std::thread::spawn(move || signals.forever().for_each(|s| to.key(Signal(s))));
     let performer = world.connect(&inbox, purpose == Use::Look);
     Ok(Session::new(world.engine(purpose == Use::Write), inbox, performer, world.clock.clone()))
-}
-
-fn status(cli: &Cli, service: Option<&str>, output: StatusOutput, wait: Duration) -> Result<ExitCode> {
-    opened(cli, |mut world| {
-        let only = match service.map(|name| open::service(&world, Some(name))).transpose() {
-            Ok(only) => only,
-            Err(error) => return Ok(fail(&error.to_string(), Exit::Usage)),
-        };
-        let mut session = session(&mut world, Use::Look)?;
-        let all: Vec<ServiceIx> = match only {
-            Some(only) => vec![only],
-            None => (0..world.fleet.services.len()).map(ServiceIx::from).collect(),
-        };
-        for service in all {
-            let effects = session.engine.show(service);
-            session.perform(effects);
-            session.first_data(Some(service), wait);
-        }
-        if let Some(Signal(signal)) = session.signal {
-            return Ok(by_signal(signal));
-        }
-        let engine = &session.engine;
-        let text = match output {
-            StatusOutput::Table => output::status::text(engine, only, false),
-            StatusOutput::Wide => output::status::text(engine, only, true),
-            StatusOutput::Json => format!("{:#}\n", output::status::json(engine, only)),
-        };
-        say_text(&mut std::io::stdout(), &text);
-        Ok(match output::status::worst(engine, only) {
-            Verdict::Go => Exit::Done,
-            _ if engine.clusters.iter().all(|c| !c.freshness(engine.now).is_live()) => Exit::Unreachable,
-            _ => Exit::Refused,
-        }
-        .into())
-    })
-}
-
-fn one_board(cli: &Cli, service: &str, size: (u16, u16), ansi: bool, wait: Duration) -> Result<ExitCode> {
-    opened(cli, |mut world| {
-        let service = match open::service(&world, Some(service)) {
-            Ok(service) => service,
-            Err(error) => return Ok(fail(&error.to_string(), Exit::Usage)),
-        };
-        let mut notices = Vec::new();
-        let themes = open::themes(cli, &world, &mut notices);
-        let mut session = session(&mut world, Use::Look)?;
-        let effects = session.engine.show(service);
-        session.perform(effects);
-        session.first_data(Some(service), wait);
-        if let Some(Signal(signal)) = session.signal {
-            return Ok(by_signal(signal));
-        }
-        let setup = crate::app::Setup {
-            mode: crate::app::Mode::Watch { rotate: None },
-            service,
-            size,
-            ..crate::app::Setup::default()
-        };
-        let now = world.clock.now();
-        let mut app = crate::app::App::new(session.engine, setup, now);
-        let tick = crate::app::AppMsg::Resize { columns: size.0, rows: size.1 };
-        let _ = app.update(crate::domain::stamp::Stamped { stamp: now, value: tick });
-        let theme = themes.first().ok_or_else(|| color_eyre::eyre::eyre!("there is no theme"))?;
-        let text = board::text(&app, theme, size, ansi).wrap_err("the frame cannot be drawn")?;
-        say_text(&mut std::io::stdout(), &text);
-        Ok(Exit::Done.into())
-    })
 }
 
 fn verb(cli: &Cli, word: &str, args: &VerbArgs) -> Result<ExitCode> {

@@ -345,6 +345,8 @@ pub fn moved(policy: &str) -> Move {
         from: vec![("/spec/template/spec/containers[name=web]/image".into(), format!("{V1:?}").into())],
         policy: policy.into(),
         journal: "".into(),
+        overrides: Vec::new(),
+        break_glass: false,
         reason: "".into(),
     }
 }

@@ -49,6 +49,8 @@ fn moved() -> impl Strategy<Value = Move> {
                 from: fields.into_iter().map(|(p, v)| (p.into(), v.into())).collect(),
                 policy: "p".into(),
                 journal: "j".into(),
+                overrides: Vec::new(),
+                break_glass: false,
                 reason: reason.into(),
             }
         },

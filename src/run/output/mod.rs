@@ -1,6 +1,9 @@
 //! What one-shot verbs print: text for people, JSON with a version field for scripts.
 
+pub mod handover;
 pub mod plan;
+pub mod question;
+pub mod report;
 pub mod status;
 
 /// Version of every JSON document that is printed; raised when a field changes its meaning.

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::table;
+use super::{question, table};
 use crate::domain::fleet::Service;
 use crate::domain::id::{RegionIx, ServiceIx};
 use crate::domain::stamp::short;
 use crate::domain::text::visible;
-use crate::domain::verdict::{Judgement, Verdict};
+use crate::domain::verdict::Verdict;
 use crate::engine::Engine;
-use crate::engine::view::{Heard, Question, RegionWord, ReleasePhase, RingRuns, ServiceView};
+use crate::engine::view::{Heard, RegionWord, ReleasePhase, RingRuns, ServiceView};
 use crate::look::glyph::ring_word;
 
 /// The words of a release's phase, for people and JSON.
@@ -97,7 +97,7 @@ pub fn text(engine: &Engine, only: Option<ServiceIx>, wide: bool) -> String {
             out.push_str(&header(service, &state.view));
             out.push_str(&regions(engine, ServiceIx::from(at), service, wide));
             if let Some(question) = &state.view.question {
-                out.push_str(&question_text(service, question));
+                out.push_str(&question::line_of(service, question));
             }
             for hold in &state.view.holds {
                 let reason = if hold.reason.is_empty() { "no reason given" } else { &hold.reason };
@@ -173,16 +173,6 @@ fn regions(engine: &Engine, at: ServiceIx, service: &Service, wide: bool) -> Str
     }
     let right: Vec<usize> = (4..6 + columns.len()).collect();
     table(&rows, &right)
-}
-
-fn question_text(service: &Service, question: &Question) -> String {
-    let ring = service.ring(question.ring).map(|r| r.name.to_string()).unwrap_or_default();
-    format!(
-        "may {ring} have {}? {} — {}\n",
-        visible(&question.version.0),
-        question.verdict,
-        visible(&question.sentence)
-    )
 }
 
 /// The JSON document.
@@ -290,7 +280,7 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
         "alarms": view.alarms.iter().map(|a| a.to_string()).collect::<Vec<_>>(),
         "rings": rings,
         "regions": regions,
-        "question": view.question.as_ref().map(|q| question_json(service, q)),
+        "question": view.question.as_ref().map(|q| question::json(service, q)),
     })
 }
 
@@ -304,38 +294,4 @@ fn heard_json(heard: &Heard) -> Value {
             "next_try": next_try.to_string(),
         }),
     }
-}
-
-fn question_json(service: &Service, question: &Question) -> Value {
-    let cell = |j: &Judgement| {
-        json!({
-            "verdict": j.verdict.key(), "cell": &*j.cell, "sentence": &*j.sentence,
-            "until": j.until.map(|t| t.to_string()),
-            "evidence": j.evidence.iter().map(|e| e.to_string()).collect::<Vec<_>>(),
-        })
-    };
-    let rows: Vec<Value> = question
-        .rows
-        .iter()
-        .map(|row| {
-            let gates: serde_json::Map<String, Value> = question
-                .gates
-                .iter()
-                .zip(&row.cells)
-                .filter_map(|(g, c)| Some((g.to_string(), cell(c.as_ref()?))))
-                .collect();
-            json!({
-                "ring": service.ring(row.ring).map(|r| r.name.to_string()),
-                "region": row.region.and_then(|r| service.region(r)).map(|r| r.name.to_string()),
-                "gates": gates,
-            })
-        })
-        .collect();
-    json!({
-        "ring": service.ring(question.ring).map(|r| r.name.to_string()),
-        "version": question.version.to_string(),
-        "verdict": question.verdict.key(),
-        "sentence": &*question.sentence,
-        "rows": rows,
-    })
 }
