@@ -15,6 +15,7 @@ use crate::domain::intent::{Intent, Verb};
 use crate::domain::link::Link;
 use crate::domain::metric::Reading;
 use crate::domain::stamp::{SignedDuration, Timestamp};
+use crate::domain::verdict::RingVerdict;
 use crate::domain::version::{Image, Version};
 
 /// Between two views of the shown service while changes keep coming: a frame takes longer.
@@ -37,6 +38,12 @@ impl Engine {
     /// May this ring have the version that is on its way? None where none is known.
     pub fn may(&self, service: ServiceIx, ring: RingIx) -> Option<Question> {
         super::derive::may(self.world(), service, self.services.get(service.at())?, ring)
+    }
+
+    /// A ring's exit gates as they stand, each with what it rests on.
+    pub fn exit_gates(&self, service: ServiceIx, ring: RingIx) -> RingVerdict {
+        let state = self.services.get(service.at());
+        state.map(|state| super::derive::exit_gates(self.world(), service, state, ring)).unwrap_or_default()
     }
 
     /// A service is sampled while it is shown or under release. What only is not seen yet, or not

@@ -51,6 +51,8 @@ fn started(stand: &mut Stand, by: &str) {
         from: Vec::new(),
         policy: "".into(),
         journal: "".into(),
+        overrides: Vec::new(),
+        break_glass: false,
         reason: "".into(),
     };
     stand.fact("staging", by, "2026-11-18T10:00:00Z", Body::Promoted(moved));

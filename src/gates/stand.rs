@@ -127,6 +127,7 @@ pub(super) fn stand() -> Stand {
         runbook: None,
         release_url: None,
         freeze: false,
+        policy: Default::default(),
         policy_hash: "".into(),
     };
     let mut record = Record::for_regions(4);

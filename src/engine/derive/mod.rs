@@ -76,6 +76,11 @@ pub fn may(world: World<'_>, at: ServiceIx, state: &ServiceState, ring: RingIx) 
     Some(judge::may(&scene, ring, &target.version))
 }
 
+/// A ring's exit gates as they stand, each with what it rests on.
+pub fn exit_gates(world: World<'_>, at: ServiceIx, state: &ServiceState, ring: RingIx) -> RingVerdict {
+    Scene::new(world, at, state).map(|scene| judge::exit(&scene, ring)).unwrap_or_default()
+}
+
 /// Measured traffic: a region's share of all that is live.
 struct Traffic {
     /// Queries per second, by region; none: not measured, or no live traffic goes there.

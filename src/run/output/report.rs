@@ -139,10 +139,10 @@ impl Page<'_> {
     fn gates(&self, out: &mut String) {
         let Some((service, state)) = self.service().zip(self.engine.services.get(self.at.at())) else { return };
         out.push_str("\n## Gates now\n");
-        for (ring, view) in service.rings.iter().zip(&state.view.rings) {
+        for (at, (ring, view)) in service.rings.iter().zip(&state.view.rings).enumerate() {
             let runs = runs_text(&view.runs);
             let _ = writeln!(out, "\n### {}: {}, {}\n", cell(ring.name.as_str()), cell(&runs), view.verdict.word());
-            for (region, gate, judged) in view.exit.cells() {
+            for (region, gate, judged) in self.engine.exit_gates(self.at, at.into()).cells() {
                 let (region, word) = (self.region(region), judged.verdict.word());
                 let _ = writeln!(out, "- {word} {} {}: {}", cell(&region), cell(gate), cell(&judged.sentence));
                 for line in &judged.evidence {
@@ -199,8 +199,10 @@ impl Page<'_> {
             .rings
             .iter()
             .zip(state.iter().flat_map(|s| &s.view.rings))
-            .map(|(ring, view)| {
-                let cells = view.exit.cells().map(|(region, gate, judged)| {
+            .enumerate()
+            .map(|(at, (ring, view))| {
+                let exit = self.engine.exit_gates(self.at, at.into());
+                let cells = exit.cells().map(|(region, gate, judged)| {
                     json!({"region": self.region(region), "gate": &**gate, "judged": judgement_json(judged)})
                 });
                 json!({
