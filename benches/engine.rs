@@ -63,7 +63,7 @@ fn observe(fleet: &Fleet, service: usize, region: usize, bytes: &[u8]) -> Observ
         kind: "Deployment".into(),
         state: Some(Box::new(named.workload)),
     };
-    Observation::Object { cluster: spec.cluster, seen }
+    Observation::Object { cluster: spec.cluster, seen, version: None }
 }
 
 fn rss() -> f64 {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+#[path = "engine/approvals.rs"]
+mod approvals;
 #[path = "engine/beginnings.rs"]
 mod beginnings;
 #[path = "engine/challenges.rs"]
@@ -15,6 +17,8 @@ mod execution;
 mod fixture;
 #[path = "engine/holds.rs"]
 mod holds;
+#[path = "engine/overtaken.rs"]
+mod overtaken;
 #[path = "engine/promotions.rs"]
 mod promotions;
 #[path = "engine/quiet.rs"]

@@ -1,7 +1,8 @@
 //! The kubectl line that shows the same, or does the same: for the clipboard.
 
-use super::{App, AppEffect, View};
+use super::{App, AppEffect, KubeContext, View};
 use crate::domain::change::{Change, PatchKind};
+use crate::domain::id::ClusterIx;
 use crate::domain::plan::{Plan, WriteRole};
 use crate::domain::text::safe;
 use crate::engine::operation::ProposalState;
@@ -15,9 +16,9 @@ impl App {
     pub(super) fn copy(&mut self) -> Vec<AppEffect> {
         let scene = self.scene();
         let Some(region) = scene.selected() else { return Vec::new() };
-        let cluster = self.engine.fleet.cluster_name(region.spec.cluster);
+        let (cluster, region_name) = (region.spec.cluster, region.spec.name.clone());
         let workload = &region.spec.workload;
-        let at = format!("kubectl --context {} -n {}", quote(cluster.as_str()), quote(workload.namespace.as_str()));
+        let at = self.kubectl(cluster, workload.namespace.as_str());
         let object = format!("{}/{}", workload.kind.to_lowercase(), workload.name);
         let object = quote(&object);
         let line = match (self.view(), self.panes.detail.tab) {
@@ -27,7 +28,12 @@ impl App {
             (View::Only(Pane::Events), _) => format!("{at} get events --sort-by=.lastTimestamp"),
             _ => format!("{at} rollout status {object}"),
         };
-        self.say(format!("copied: {line}"), false);
+        let inside = if self.setup.contexts.contains_key(&cluster) {
+            String::new()
+        } else {
+            format!(" (no kube context leads to {region_name}: run it inside that cluster)")
+        };
+        self.say(format!("copied: {line}{inside}"), false);
         vec![AppEffect::Copy(safe(&line, MOST).into())]
     }
 
@@ -38,18 +44,38 @@ impl App {
         };
         let plan = plan.clone();
         let lines: Vec<String> = self.plan_lines(&plan);
-        self.say(format!("copied {} kubectl line(s)", lines.len()), false);
+        let main = plan.steps.iter().filter_map(|s| s.main());
+        let inside = main.map(|w| w.change.object().cluster).find(|c| !self.setup.contexts.contains_key(c));
+        let inside = match inside {
+            Some(cluster) => {
+                let name = self.engine.fleet.cluster_name(cluster);
+                format!("; no kube context leads to {name}: run those inside that cluster")
+            }
+            None => String::new(),
+        };
+        self.say(format!("copied {} kubectl line(s){inside}", lines.len()), false);
         let text = lines.iter().map(|l| safe(l, MOST)).collect::<Vec<_>>().join("\n");
         if text.len() > MOST { Vec::new() } else { vec![AppEffect::Copy(text.into())] }
+    }
+
+    /// The beginning of a line: the kube context as kubectl knows it, never the cluster's name here.
+    fn kubectl(&self, cluster: ClusterIx, namespace: &str) -> String {
+        let mut line = "kubectl".to_owned();
+        if let Some(KubeContext { context, kubeconfig }) = self.setup.contexts.get(&cluster) {
+            if let Some(file) = kubeconfig {
+                line.push_str(&format!(" --kubeconfig {}", quote(file)));
+            }
+            line.push_str(&format!(" --context {}", quote(context)));
+        }
+        format!("{line} -n {}", quote(namespace))
     }
 
     fn plan_lines(&self, plan: &Plan) -> Vec<String> {
         let main = plan.steps.iter().flat_map(|s| &s.writes).filter(|w| w.role == WriteRole::Main);
         let line = |change: &Change| {
             let object = change.object();
-            let cluster = self.engine.fleet.cluster_name(object.cluster);
             let body = String::from_utf8_lossy(&change.body()).into_owned();
-            let at = format!("kubectl --context {} -n {}", quote(cluster.as_str()), quote(object.namespace.as_str()));
+            let at = self.kubectl(object.cluster, object.namespace.as_str());
             match change {
                 Change::Patch { kind, .. } => {
                     let kind = match kind {

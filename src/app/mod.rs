@@ -30,7 +30,7 @@ pub mod target;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::id::{ServiceIx, Text};
+use crate::domain::id::{ClusterIx, ServiceIx, Text};
 use crate::domain::stamp::{Stamp, Stamped};
 use crate::engine::Engine;
 use crate::engine::effect::{Effect, Msg};
@@ -57,6 +57,15 @@ pub enum Mode {
     Replay,
 }
 
+/// How kubectl reaches a cluster: what a line for the clipboard must name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubeContext {
+    /// The kube context, which need not be called as the cluster is.
+    pub context: Text,
+    /// The kubeconfig file, where the configuration names one.
+    pub kubeconfig: Option<Text>,
+}
+
 /// What the app needs to know of the process it is in.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -72,6 +81,8 @@ pub struct Setup {
     pub runbooks: BTreeMap<ServiceIx, Text>,
     /// Operations that an earlier process left open: shown first, and only offered.
     pub unfinished: Vec<Unfinished>,
+    /// How kubectl reaches a cluster, where there is a context for it: not from inside a pod.
+    pub contexts: BTreeMap<ClusterIx, KubeContext>,
     /// Why nothing can be journaled; none: the journal is durable.
     pub unjournaled: Option<Text>,
     /// Said at the start: a bad theme, a config that falls back.
@@ -87,6 +98,7 @@ impl Default for Setup {
             size: (80, 24),
             runbooks: BTreeMap::new(),
             unfinished: Vec::new(),
+            contexts: BTreeMap::new(),
             unjournaled: None,
             notices: Vec::new(),
         }

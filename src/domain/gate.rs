@@ -110,6 +110,8 @@ pub struct Evidence<'a> {
     pub wanted: Option<TemplateDigest>,
     /// How well the cluster is heard.
     pub freshness: Freshness<'a>,
+    /// Why the region's shared record is not known; none when it is.
+    pub record_unread: Option<Text>,
     /// When the ring's last region settled on what it runs now; none: not settled, or unknown.
     pub bake_start: Option<BakeStart>,
     /// Windows per column since the bake began.

@@ -1,5 +1,6 @@
 //! Observations: the only way the world enters.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,6 +13,26 @@ use super::metric::Reading;
 use super::record::RegionRecord;
 use super::stamp::{SignedDuration, Timestamp};
 use super::workload::{Pod, Revision, Route, Workload};
+
+/// A `metadata.resourceVersion` that can be compared with others of the same type in the same cluster.
+///
+/// Kubernetes documents them as decimal numbers that only grow (from 1.35; all servers over etcd
+/// do so). Anything else is not read as one, and nothing is concluded from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ResourceVersion(NonZeroU64);
+
+impl ResourceVersion {
+    /// Reads a decimal number without leading zeros.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+        plain.then(|| text.parse().ok().map(Self)).flatten()
+    }
+
+    /// That of a full object.
+    pub fn of(object: &Value) -> Option<Self> {
+        object.pointer("/metadata/resourceVersion").and_then(Value::as_str).and_then(Self::parse)
+    }
+}
 
 /// Something seen in the world.
 #[derive(Clone, Debug)]
@@ -43,6 +64,8 @@ pub enum Observation {
         cluster: ClusterIx,
         /// What it is.
         seen: Seen,
+        /// Which version of the object this shows; none where it has none that can be compared.
+        version: Option<ResourceVersion>,
     },
     /// A list is complete: what was not in it is gone. `gap`: changes may have been missed.
     Synced {
@@ -54,6 +77,8 @@ pub enum Observation {
         namespace: Option<Namespace>,
         /// Names that are there, as `namespace/name`.
         present: Vec<Text>,
+        /// The version of the collection that was listed.
+        version: Option<ResourceVersion>,
         /// The watch was interrupted before: transitions may have been missed.
         gap: bool,
     },

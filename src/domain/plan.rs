@@ -167,6 +167,11 @@ pub fn record_object(object: &ObjectRef, data: serde_json::Map<String, Value>) -
 }
 
 impl Step {
+    /// The request without which the step fails.
+    pub fn main(&self) -> Option<&Write> {
+        self.writes.iter().find(|w| w.role == WriteRole::Main)
+    }
+
     /// Writes the record facts anew, after a reason was given.
     fn refresh_record(&mut self) {
         let Some((object, facts)) = &self.facts else { return };
@@ -211,6 +216,28 @@ impl Plan {
     /// Findings that an approval overrides.
     pub fn overridden(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|f| f.severity >= Severity::Override)
+    }
+
+    /// Whether this is the plan that was shown, to the letter of what is sent, but for the reason:
+    /// the same requests, findings and outcome to be seen.
+    pub fn is_as_shown(&self, shown: &Plan) -> bool {
+        let same = |a: &Step, b: &Step| {
+            let main = |s: &Step| s.main().map(|w| w.change.clone());
+            let facts = |s: &Step| s.facts.as_ref().map(|(_, f)| f.iter().map(|f| f.id).collect::<Vec<_>>());
+            // The facts of a step that writes nothing else are its main request, and take the reason.
+            let only_facts =
+                a.facts.as_ref().is_some_and(|(o, _)| a.writes.first().is_some_and(|w| w.change.object() == o));
+            a.region == b.region
+                && a.diff == b.diff
+                && a.expect == b.expect
+                && a.writes.len() == b.writes.len()
+                && facts(a) == facts(b)
+                && (only_facts || main(a) == main(b))
+        };
+        self.id == shown.id
+            && self.findings == shown.findings
+            && self.steps.len() == shown.steps.len()
+            && self.steps.iter().zip(&shown.steps).all(|(a, b)| same(a, b))
     }
 
     /// The direction of risk.

@@ -416,9 +416,10 @@ impl RegionRecord {
                     }
                     _ => record.unreadable.push(key.into()),
                 }
-            } else if let Some(fact) = Fact::parse(key, value) {
+            } else if let Some(fact) = Fact::parse(key, value).filter(|f| !record.facts.contains_key(&f.id)) {
                 record.facts.insert(fact.id, fact);
             } else {
+                // Also a second fact of one identity: no fact may hide another.
                 record.unreadable.push(key.into());
             }
         }

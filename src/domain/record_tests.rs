@@ -103,6 +103,21 @@ fn old_facts_are_ignored_but_for_holds_and_the_newest_move() {
     assert_eq!(kept, [id(1), id(3)]);
 }
 
+#[test]
+fn two_facts_of_one_identity_do_not_hide_a_hold() {
+    let hold = fact(1, Body::Hold { scope: Scope::Service, reason: "pager".into() });
+    for other in [Body::Note { text: "n".into() }, Body::Draining { region: "eu".into() }] {
+        let other = fact(1, other);
+        let entries = [(other.key(), other.value()), (hold.key(), hold.value())];
+        let mut sorted: Vec<_> = entries.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        for _ in 0..2 {
+            let record = Record { regions: vec![Some(RegionRecord::read(sorted.clone()))], ..Record::default() };
+            assert_eq!(record.holds().len(), 1, "{sorted:?}");
+            sorted.reverse();
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn garbage_never_breaks_the_reading(data in proptest::collection::btree_map(".{0,40}", ".{0,80}", 0..20)) {

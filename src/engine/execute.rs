@@ -47,22 +47,39 @@ pub(super) struct StepMemory {
 
 impl Engine {
     /// Carries out an approved plan: journal first.
+    ///
+    /// A raising plan that is not fully checked, or whose grounds have changed meanwhile, is refused:
+    /// whoever approved it.
     pub fn carry_out(&mut self, approved: Approved) -> Vec<Effect> {
         let plan = Arc::new(approved.plan().clone());
         if self.operations.iter().any(|o| o.plan.id == plan.id) {
             return Vec::new();
         }
+        let refused = match plan.direction() {
+            Direction::Raising => self.may_not_raise(&plan),
+            Direction::Lowering => None,
+        };
         self.proposal = None;
         let steps = plan.steps.len();
+        let ended = refused.map(|why| (self.now, Outcome::Refused, why));
+        let state = match &ended {
+            Some((_, _, why)) => StepState::Ended(Outcome::Cancelled, why.clone()),
+            None => StepState::Pending,
+        };
+        let is_open = ended.is_none();
         self.operations.push(Operation {
             by: approved.by().clone(),
             reason: approved.reason().cloned(),
             started: self.now,
             unjournaled: None,
-            steps: vec![StepState::Pending; steps],
-            ended: None,
+            steps: vec![state; steps],
+            ended,
             plan: plan.clone(),
         });
+        if !is_open {
+            self.forget_finished();
+            return Vec::new();
+        }
         self.memory.insert(plan.id, vec![StepMemory::default(); steps]);
         self.journaling.insert(plan.id);
         self.forget_finished();
@@ -170,7 +187,7 @@ impl Engine {
                 self.end_step(at, step, Outcome::Refused, format!("not sent: {why}").into(), effects);
             }
             ActResult::Changed => {
-                let why = self.changed_text(at, spec);
+                let why = self.blame_step(id, step, effects);
                 self.end_step(at, step, Outcome::Refused, why, effects);
             }
             ActResult::Absent(what) => {
@@ -186,23 +203,16 @@ impl Engine {
         }
     }
 
-    /// Changed since it was looked at: by whom, as far as the record tells.
-    fn changed_text(&self, at: usize, spec: &Step) -> Text {
-        let plan = self.operations.get(at).map(|o| &o.plan);
-        let newest = plan
-            .and_then(|p| self.services.get(p.service.at()))
-            .and_then(|s| s.record.region(spec.region))
-            .and_then(|r| r.newest_move())
-            .filter(|(f, _)| plan.is_some_and(|p| f.id.0 > p.id.0));
-        match newest {
-            Some((fact, m)) => format!(
-                "changed since you looked: {} moved it from {} to {} meanwhile",
-                fact.by, m.from_version, m.to_version
-            )
-            .into(),
-            None => {
-                "changed since you looked: another object, template or weight than shown; nothing was written".into()
-            }
+    /// More is known about a step that was refused: its sentence is replaced where it still stands.
+    pub(super) fn reword_step(&mut self, id: PlanId, step: usize, before: &Text, after: &Text) {
+        let Some(operation) = self.operations.iter_mut().find(|o| o.plan.id == id) else { return };
+        if let Some(StepState::Ended(_, why)) = operation.steps.get_mut(step)
+            && why == before
+        {
+            *why = after.clone();
+        }
+        if let Some((_, _, why)) = operation.ended.as_mut().filter(|(_, _, why)| why == before) {
+            *why = after.clone();
         }
     }
 
@@ -323,6 +333,7 @@ impl Engine {
 
     /// Looks at everything that waits: retries that are due, expectations, time limits.
     pub(super) fn tend_operations(&mut self, effects: &mut Vec<Effect>) {
+        self.tend_changed();
         for at in 0..self.operations.len() {
             let Some(operation) = self.operations.get(at).filter(|o| o.open()) else { continue };
             for step in 0..operation.steps.len() {
@@ -411,9 +422,7 @@ impl Engine {
             if let Some(memory) = self.step_memory(id, step) {
                 memory.looked = Some(now);
             }
-            let ticket = self.ticket();
-            self.looks.insert(ticket, object.clone());
-            effects.push(Effect::Fetch { ticket, object });
+            self.look_at(object, effects);
         }
     }
 

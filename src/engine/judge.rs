@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::scene::{CLOCK_LIMIT, Scene, same_release};
+use super::state::RegionState;
 use super::view::{Question, QuestionRow, RingRuns};
-use crate::domain::fleet::{Fleet, GateSpec, Ring, Service};
+use crate::domain::fleet::{Fleet, GateSpec, Region, Ring, Service};
 use crate::domain::gate::{Entering, Evidence, Gate, GateType, Need};
 use crate::domain::id::{RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::link::Freshness;
@@ -159,6 +160,7 @@ fn judge(
         workload: state.workload.as_ref(),
         wanted: None,
         freshness: freshness.clone(),
+        record_unread: record_unread(scene, region, state),
         bake_start: scene.start(region.ring),
         windows: &state.windows,
         current: &state.current,
@@ -186,6 +188,16 @@ fn judge(
         }
         _ => judgement,
     })
+}
+
+/// Why a region's shared record is not known, if it is not.
+fn record_unread(scene: &Scene<'_>, region: &Region, state: &RegionState) -> Option<Text> {
+    if state.record_is_known(scene.world.stamp) {
+        return None;
+    }
+    let facts = scene.world.clusters.get(region.cluster.at()).map(|c| &c.facts);
+    let said = facts.into_iter().flat_map(|f| &f.troubles).find(|t| t.contains(" configmaps ")).cloned();
+    Some(said.unwrap_or_else(|| "not read yet".into()))
 }
 
 /// Why evidence from a cluster does not count, if it does not.
@@ -389,8 +401,8 @@ fn held(scene: &Scene<'_>, ring: RingIx) -> Judgement {
 fn record(scene: &Scene<'_>, ring: RingIx) -> Judgement {
     let regions = &scene.service.regions;
     let fresh = |at: usize| {
-        let listed = scene.state.regions.get(at).is_some_and(|r| r.record_listed);
-        listed && regions.get(at).is_some_and(|r| scene.freshness(r).is_live())
+        let known = scene.state.regions.get(at).is_some_and(|r| r.record_is_known(scene.world.stamp));
+        known && regions.get(at).is_some_and(|r| scene.freshness(r).is_live())
     };
     if let Some(at) = scene.state.regions.iter().position(|r| r.record_lost) {
         let name = scene.region_name(at.into());

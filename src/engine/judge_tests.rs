@@ -226,3 +226,25 @@ fn two_gates_of_one_name_have_a_column_each() {
     assert_eq!(question.verdict, Verdict::Wait);
     assert!(question.rows.iter().all(|r| r.cells.len() == question.gates.len()));
 }
+
+#[test]
+fn a_record_that_cannot_be_read_closes_freshness_with_the_clusters_words() {
+    let mut stage = baked();
+    stage.service().rings[1].exit_gates.push(gate("freshness", &[]));
+    stage.build();
+    assert_eq!(ask(&mut stage, 2, "v2.1.0").verdict, Verdict::Go);
+    stage.region("ap-south-1").record_listed = false;
+    let at = stage.ix("ap-south-1").at();
+    stage.clusters[at].facts.troubles =
+        vec!["list configmaps in namespace webapp of cluster cluster-1: 403 Forbidden: no".into()];
+    let question = ask(&mut stage, 2, "v2.1.0");
+    assert_eq!(question.verdict, Verdict::NoData);
+    let cells: Vec<_> = question.rows.iter().flat_map(|r| r.cells.iter().flatten()).collect();
+    let said = cells.iter().find(|j| &*j.cell == "no record").map(|j| &*j.sentence);
+    assert!(said.is_some_and(|s| s.contains("would not be seen: list configmaps in namespace webapp")), "{said:?}");
+    // A read beside the watch is enough for as long as a link may be silent.
+    stage.region("ap-south-1").record_read = Some(stage.stamp.mono);
+    assert_eq!(ask(&mut stage, 2, "v2.1.0").verdict, Verdict::Go);
+    stage.pass(46);
+    assert_eq!(ask(&mut stage, 2, "v2.1.0").verdict, Verdict::NoData);
+}

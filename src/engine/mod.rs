@@ -12,6 +12,7 @@ use crate::domain::record::Record;
 use crate::domain::stamp::{SignedDuration, Stamp, Stamped};
 
 pub mod bake;
+pub mod blame;
 pub mod derive;
 pub mod draft;
 pub mod effect;
@@ -21,6 +22,7 @@ pub(crate) mod fixture;
 pub mod ids;
 pub mod judge;
 mod keep;
+pub mod newest;
 mod observe;
 pub mod operation;
 pub mod report;
@@ -77,9 +79,13 @@ pub struct Engine {
     review: Option<Review>,
     memory: BTreeMap<PlanId, Vec<execute::StepMemory>>,
     journaling: BTreeSet<PlanId>,
-    looks: BTreeMap<Ticket, ObjectRef>,
+    /// Reads beside the watch, with the moment they were sent.
+    looks: BTreeMap<Ticket, (ObjectRef, std::time::Duration)>,
+    /// Objects of which an older view came after a newer one, and since when the watch has not caught up.
+    overtaken: BTreeMap<ObjectRef, std::time::Duration>,
     details: BTreeMap<Ticket, ObjectRef>,
     keeping: keep::Keeping,
+    blaming: blame::Blaming,
     may_keep: bool,
     listed: BTreeMap<Place, std::time::Duration>,
     revisions_asked: BTreeMap<Place, std::time::Duration>,
@@ -110,6 +116,17 @@ pub struct Setting {
 
 /// Between two lists of an opened region's pods and events.
 const LIST_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// They are half of an object, and nobody reads them on a screen.
+fn without_managed_fields(mut object: serde_json::Value) -> serde_json::Value {
+    if let Some(metadata) = object.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    object
+}
+
+/// A watch has caught up with a read by then.
+const CATCHES_UP: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Engine {
     /// An engine that has seen nothing.
@@ -146,8 +163,10 @@ impl Engine {
             memory: BTreeMap::new(),
             journaling: BTreeSet::new(),
             looks: BTreeMap::new(),
+            overtaken: BTreeMap::new(),
             details: BTreeMap::new(),
             keeping: keep::Keeping::default(),
+            blaming: blame::Blaming::default(),
             may_keep: setting.may_keep,
             listed: BTreeMap::new(),
             revisions_asked: BTreeMap::new(),
@@ -199,15 +218,20 @@ impl Engine {
         self.sample(effects);
         self.list_what_is_open(effects);
         self.keep_records(effects);
+        self.look_at_overtaken(effects);
+        self.blame(effects);
         self.tend_review(effects);
     }
 
     fn reply(&mut self, reply: Reply, effects: &mut Vec<Effect>) {
         match reply {
             Reply::Fetched { ticket, result } => {
-                if let Some(object) = self.looks.remove(&ticket) {
-                    self.looked(&object, result);
+                if let Some((object, sent)) = self.looks.remove(&ticket) {
+                    self.looked(&object, sent, result);
+                } else if self.is_blame(ticket, &result) {
+                    // Taken: who it was is kept, the object is not.
                 } else if let Some(object) = self.details.remove(&ticket) {
+                    let result = result.map(|value| value.map(without_managed_fields));
                     self.full.insert(object, (self.now, result));
                 } else {
                     self.read_for_review(ticket, review::Answer::Object(result), effects);
@@ -302,9 +326,34 @@ impl Engine {
     }
 
     /// A GET for verification: what it shows enters like any observation.
-    fn looked(&mut self, object: &ObjectRef, result: Result<Option<serde_json::Value>, LostReason>) {
+    fn looked(
+        &mut self,
+        object: &ObjectRef,
+        sent: std::time::Duration,
+        result: Result<Option<serde_json::Value>, LostReason>,
+    ) {
         if let Ok(value) = result {
-            self.observe_full(object, value.as_ref());
+            self.observe_full(object, value.as_ref(), sent);
+        }
+    }
+
+    /// Sends a GET whose answer enters like any observation.
+    fn look_at(&mut self, object: ObjectRef, effects: &mut Vec<Effect>) {
+        let ticket = self.ticket();
+        self.looks.insert(ticket, (object.clone(), self.now.mono));
+        effects.push(Effect::Fetch { ticket, object });
+    }
+
+    /// A watch that has not caught up with a newer view is not waited for: a server that was restored
+    /// counts from an earlier version again, and only a read can tell.
+    fn look_at_overtaken(&mut self, effects: &mut Vec<Effect>) {
+        let now = self.now.mono;
+        let due = |since: &std::time::Duration| now.saturating_sub(*since) >= CATCHES_UP;
+        let objects: Vec<ObjectRef> =
+            self.overtaken.iter().filter(|(_, since)| due(since)).map(|(object, _)| object.clone()).collect();
+        for object in objects {
+            self.overtaken.insert(object.clone(), now);
+            self.look_at(object, effects);
         }
     }
 

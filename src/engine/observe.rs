@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
+use super::draft::Read;
+use super::newest::Came;
 use super::state::{Happened, RegionState};
 use crate::domain::approval::Approval;
 use crate::domain::fleet::{Fleet, Service};
 use crate::domain::id::{ClusterIx, Namespace, Place, RegionIx, ServiceIx, Text};
 use crate::domain::link::Link;
-use crate::domain::observation::{Observation, Seen, WatchKind};
+use crate::domain::observation::{Observation, ResourceVersion, Seen, WatchKind};
 use crate::domain::record::{FACT_LIFE, FactId, RegionRecord};
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::workload::{Phase, Route, Workload};
@@ -69,6 +71,14 @@ impl Index {
     }
 }
 
+/// Which of a region's objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Workload,
+    Record,
+    Route,
+}
+
 /// Beyond this, an answer's `Date` is not the same moment as ours.
 const SKEW_NOISE: SignedDuration = SignedDuration::from_secs(2);
 
@@ -86,9 +96,9 @@ impl Engine {
                     self.touch_cluster(cluster);
                 }
             }
-            Observation::Object { cluster, seen } => self.object(cluster, seen),
-            Observation::Synced { cluster, watch, namespace, present, gap } => {
-                self.synced(cluster, &watch, namespace.as_ref(), &present, gap);
+            Observation::Object { cluster, seen, version } => self.object(cluster, seen, version, Came::Watched),
+            Observation::Synced { cluster, watch, namespace, present, version, gap } => {
+                self.synced(cluster, &watch, namespace.as_ref(), &present, version, gap);
             }
             Observation::Revisions { place, result } => self.with(place, |region| match result {
                 Ok(revisions) => {
@@ -162,11 +172,15 @@ impl Engine {
         turned.into_iter().for_each(|cluster| self.touch_cluster(cluster));
     }
 
-    fn object(&mut self, cluster: ClusterIx, seen: Seen) {
+    /// A view of an object; one that was overtaken by a newer view of it says nothing.
+    pub(super) fn object(&mut self, cluster: ClusterIx, seen: Seen, version: Option<ResourceVersion>, came: Came) {
         match seen {
             Seen::Workload { namespace, name, state, .. } => {
                 let (at, now) = (self.server_now(), self.now);
                 for place in self.index.workloads.find(cluster, namespace.as_str(), &name) {
+                    if !self.is_newest(place, Of::Workload, version, state.is_none(), came) {
+                        continue;
+                    }
                     // Most updates touch what we do not read: such an event says nothing new.
                     let known = self.services.get(place.0.at()).and_then(|s| s.region(place.1));
                     if known.is_some_and(|r| r.workload.as_ref() == state.as_deref() && r.absent == state.is_none()) {
@@ -177,7 +191,9 @@ impl Engine {
             }
             Seen::Record { namespace, name, state } => {
                 for place in self.index.records.find(cluster, namespace.as_str(), &name) {
-                    self.record(place, state.as_deref().cloned());
+                    if self.is_newest(place, Of::Record, version, state.is_none(), came) {
+                        self.record(place, state.as_deref().cloned(), came);
+                    }
                 }
             }
             Seen::Approval { namespace, name, state } => {
@@ -185,19 +201,54 @@ impl Engine {
             }
             Seen::Route { namespace, name, state, .. } => {
                 for place in self.index.routes.find(cluster, namespace.as_str(), &name) {
-                    self.route(place, state.as_deref().cloned());
+                    if self.is_newest(place, Of::Route, version, state.is_none(), came) {
+                        self.route(place, state.as_deref().cloned());
+                    }
                 }
             }
         }
     }
 
+    /// Whether a view of one of a region's objects counts. Where it does not, the watch must catch up.
+    fn is_newest(&mut self, place: Place, of: Of, version: Option<ResourceVersion>, gone: bool, came: Came) -> bool {
+        let now = self.now.mono;
+        let region = self.services.get_mut(place.0.at()).and_then(|s| s.regions.get_mut(place.1.at()));
+        let Some(region) = region else { return false };
+        let newest = match of {
+            Of::Workload => &mut region.newest.workload,
+            Of::Record => &mut region.newest.record,
+            Of::Route => &mut region.newest.route,
+        };
+        let counts = newest.take(version, gone, came, now);
+        if counts && self.overtaken.is_empty() {
+            return true;
+        }
+        let read = match of {
+            Of::Workload => Read::Workload(place.1),
+            Of::Record => Read::Record(place.1),
+            Of::Route => Read::Route(place.1),
+        };
+        if let Some(object) = self.object_of(place.0, &read) {
+            if counts {
+                self.overtaken.remove(&object);
+            } else {
+                self.overtaken.entry(object).or_insert(now);
+            }
+        }
+        counts
+    }
+
     /// The record of a region, or its absence: what was there and is gone is remembered.
-    pub(super) fn record(&mut self, place: Place, state: Option<RegionRecord>) {
+    fn record(&mut self, place: Place, state: Option<RegionRecord>, came: Came) {
         let now = self.server_now();
+        let mono = self.now.mono;
         let Some(service) = self.services.get_mut(place.0.at()) else { return };
         let Some(slot) = service.record.regions.get_mut(place.1.at()) else { return };
         let Some(region) = service.regions.get_mut(place.1.at()) else { return };
-        region.record_listed = true;
+        match came {
+            Came::Watched => region.record_listed = true,
+            Came::Read(_) => region.record_read = Some(mono),
+        }
         // Lost is what the last reading had and this one has not; what was lost before that, somebody
         // has seen already.
         let has: BTreeSet<FactId> = state.iter().flat_map(|r| r.facts.keys().copied()).collect();
@@ -288,6 +339,7 @@ impl Engine {
         watch: &WatchKind,
         namespace: Option<&Namespace>,
         present: &[Text],
+        version: Option<ResourceVersion>,
         gap: bool,
     ) {
         let present: BTreeSet<&str> = present.iter().map(|t| &**t).collect();
@@ -304,18 +356,22 @@ impl Engine {
             match watch {
                 WatchKind::Workloads(kind) if spec.cluster == cluster && w.kind == *kind && covers(&w.namespace) => {
                     if !is_there(&w.namespace, &w.name) {
-                        self.with(place, |region| {
-                            if region.workload.is_some() || !region.absent {
-                                workload(region, None, at, now);
-                            }
-                        });
+                        if self.is_newest(place, Of::Workload, version, true, Came::Watched) {
+                            self.with(place, |region| {
+                                if region.workload.is_some() || !region.absent {
+                                    workload(region, None, at, now);
+                                }
+                            });
+                        }
                     } else if gap {
                         self.with(place, |region| region.remember(at, Happened::Gap));
                     }
                 }
                 WatchKind::Records if spec.cluster == cluster && covers(&w.namespace) => {
-                    if !is_there(&w.namespace, &fleet.record_name(service)) {
-                        self.record(place, None);
+                    if !is_there(&w.namespace, &fleet.record_name(service))
+                        && self.is_newest(place, Of::Record, version, true, Came::Watched)
+                    {
+                        self.record(place, None, Came::Watched);
                     }
                     if let Some(state) = self.services.get_mut(place.0.at())
                         && let Some(known) = state.record.approvals.get_mut(place.1.at())
@@ -330,6 +386,7 @@ impl Engine {
                     if route.provider == *provider
                         && covers(&route.namespace)
                         && !is_there(&route.namespace, &route.name)
+                        && self.is_newest(place, Of::Route, version, true, Came::Watched)
                     {
                         self.route(place, None);
                     }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Engine;
 use super::draft::{self, Desk, Objects, Read};
 use super::effect::{ActResult, Effect, MetricQuestion, Ticket};
+use super::newest::Came;
 use super::operation::{Proposal, ProposalState};
 use crate::domain::challenge::challenge;
 use crate::domain::change::{ApiType, ObjectRef};
@@ -19,7 +20,7 @@ use crate::domain::finding::{Finding, Severity};
 use crate::domain::id::{RegionIx, ServiceIx, Text};
 use crate::domain::intent::{Direction, Intent, Target, Verb};
 use crate::domain::link::LostReason;
-use crate::domain::observation::Seen;
+use crate::domain::observation::{ResourceVersion, Seen};
 use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, WriteRole};
 use crate::domain::record::RegionRecord;
 use crate::domain::stamp::SignedDuration;
@@ -120,7 +121,7 @@ impl Engine {
         self.count_missing();
     }
 
-    fn object_of(&self, service: ServiceIx, read: &Read) -> Option<ObjectRef> {
+    pub(super) fn object_of(&self, service: ServiceIx, read: &Read) -> Option<ObjectRef> {
         let spec = self.fleet.service(service)?;
         let (Read::Workload(at) | Read::Owned(at, _) | Read::Route(at) | Read::Record(at)) = read;
         let region = spec.region(*at)?;
@@ -153,12 +154,12 @@ impl Engine {
 
     pub(super) fn read_for_review(&mut self, ticket: Ticket, answer: Answer, effects: &mut Vec<Effect>) {
         let Some(read) = self.review.as_mut().and_then(|r| r.reading.remove(&ticket)) else { return };
-        let Some(service) = self.proposal.as_ref().map(|p| p.intent.service) else { return };
+        let Some((service, opened)) = self.proposal.as_ref().map(|p| (p.intent.service, p.opened.mono)) else { return };
         // What was read enters the state too: the verdict must rest on it.
         if let Answer::Object(Ok(value)) = &answer
             && let Some(object) = self.object_of(service, &read)
         {
-            self.observe_full(&object, value.as_ref());
+            self.observe_full(&object, value.as_ref(), opened);
             self.refresh();
         }
         let Some(review) = &mut self.review else { return };
@@ -200,17 +201,23 @@ impl Engine {
     }
 
     fn draft(&mut self, effects: &mut Vec<Effect>) {
-        let Some(proposal) = self.proposal.as_ref() else { return };
-        let (id, intent) = (proposal.id, proposal.intent.clone());
+        let Some((id, intent)) = self.proposal.as_ref().map(|p| (p.id, p.intent.clone())) else { return };
+        match self.drafted(id, &intent) {
+            None => {}
+            Some(Err(refusal)) => self.refuse(refusal),
+            Some(Ok(plan)) => self.ready(plan, effects),
+        }
+    }
+
+    /// The plan for an intent from what was read and from what is believed now; none: no such service.
+    fn drafted(&mut self, id: PlanId, intent: &Intent) -> Option<Result<Plan, Refusal>> {
         let objects = self.review.as_ref().map(|r| r.objects.clone()).unwrap_or_default();
         // What was just read must be in the view and in the verdict.
         self.freshen(intent.service);
-        let question = self.question_for(&intent);
+        let question = self.question_for(intent);
         let now = self.server_now();
         let fleet = self.fleet.clone();
-        let Some((service, state)) = fleet.service(intent.service).zip(self.services.get(intent.service.at())) else {
-            return;
-        };
+        let (service, state) = fleet.service(intent.service).zip(self.services.get(intent.service.at()))?;
         let mut desk = Desk {
             fleet: &fleet,
             clusters: &self.clusters,
@@ -225,9 +232,38 @@ impl Engine {
             operator: &self.operator,
             journal: &self.journal_head,
         };
-        match draft::draft(&mut desk, id, &intent) {
-            Err(refusal) => self.refuse(refusal),
-            Ok(plan) => self.ready(plan, effects),
+        Some(draft::draft(&mut desk, id, intent))
+    }
+
+    /// Why a raising plan may not go out, although somebody approved it. It must be the plan under
+    /// review, with every read and rehearsal answered (or given up, which is a finding); and
+    /// what it rests on must still hold: a hold that came while the prompt was open stops it.
+    pub(super) fn may_not_raise(&mut self, plan: &Plan) -> Option<Text> {
+        let proposal = self.proposal.as_ref().filter(|p| p.id == plan.id);
+        let shown = match proposal.map(|p| &p.state) {
+            Some(ProposalState::Ready { plan, checking: 0, .. }) => plan.clone(),
+            Some(ProposalState::Ready { checking, .. }) => {
+                return Some(format!("{checking} dry-runs were not answered yet: nothing was written").into());
+            }
+            Some(ProposalState::Reading { missing }) => {
+                return Some(format!("{missing} objects it rests on were not read yet: nothing was written").into());
+            }
+            Some(ProposalState::Refused(refusal)) => return Some(refusal.text.clone()),
+            None => return Some("it is not the plan under review: nothing was written".into()),
+        };
+        if !plan.is_as_shown(&shown) {
+            return Some("it is not the plan that was shown: nothing was written".into());
+        }
+        match self.drafted(plan.id, &plan.intent)? {
+            Err(refusal) => Some(format!("changed since you looked: {}", refusal.text).into()),
+            Ok(now) => {
+                let known = |f: &Finding| {
+                    let same = |s: &&Finding| s.code == f.code && s.subject == f.subject && s.severity >= f.severity;
+                    shown.findings.iter().any(|s| same(&s))
+                };
+                let new = now.findings.iter().find(|f| f.severity >= Severity::Warning && !known(f));
+                new.map(|f| format!("changed since you looked: {}", f.text).into())
+            }
         }
     }
 
@@ -239,6 +275,7 @@ impl Engine {
     }
 
     fn ready(&mut self, plan: Plan, effects: &mut Vec<Effect>) {
+        self.remember_facts(plan.id, plan.service);
         let mut dry_runs = BTreeMap::new();
         for (step, write) in plan.steps.iter().enumerate().flat_map(|(i, s)| s.writes.iter().map(move |w| (i, w))) {
             // Own record facts need no rehearsal.
@@ -408,8 +445,9 @@ impl Engine {
         effects.extend(questions.into_iter().map(|q| Effect::Ask(Box::new(q))));
     }
 
-    /// A full object that was read enters the state as if the watch had shown it.
-    pub(super) fn observe_full(&mut self, object: &ObjectRef, value: Option<&Value>) {
+    /// A full object that was read enters the state as if the watch had shown it; `sent`: not before
+    /// that moment it was asked for.
+    pub(super) fn observe_full(&mut self, object: &ObjectRef, value: Option<&Value>, sent: Duration) {
         let seen = match &*object.api.kind {
             "ConfigMap" => Some(Seen::Record {
                 namespace: object.namespace.clone(),
@@ -423,7 +461,7 @@ impl Engine {
             kind => self.seen_workload_or_route(kind, object, value),
         };
         if let Some(seen) = seen {
-            self.observe(crate::domain::observation::Observation::Object { cluster: object.cluster, seen });
+            self.object(object.cluster, seen, value.and_then(ResourceVersion::of), Came::Read(sent));
         }
     }
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 use super::scene::World;
 use super::state::{RegionState, ServiceState};
 use super::view::RingPhase;
-use crate::domain::fleet::{Column, QueryText, Region, Service};
+use crate::domain::fleet::{Column, Fleet, QueryText, Region, Service};
 use crate::domain::gate::Need;
 use crate::domain::id::{ColumnName, PrometheusIx, RegionIx, RingIx, ServiceIx, Text};
-use crate::domain::metric::Reading;
+use crate::domain::metric::{NoData, Reading};
 use crate::domain::question::{MetricQuestion, SeriesOf, Span};
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, window_ceil, window_floor, windows_between};
 use crate::gates::JUDGED_SPAN;
@@ -354,6 +354,18 @@ pub fn forget(service: &Service, state: &mut ServiceState, is_sampled: bool) {
         region.current.retain(|column, _| Some(column) == traffic);
         if !is_sampled {
             region.windows = BTreeMap::new();
+        }
+    }
+}
+
+/// Regions whose cluster has no Prometheus are never asked about, and that is said.
+pub fn say_unconfigured(fleet: &Fleet, service: &Service, state: &mut ServiceState) {
+    for (spec, region) in service.regions.iter().zip(&mut state.regions) {
+        if fleet.cluster(spec.cluster).is_some_and(|c| c.prometheus.is_none()) {
+            for column in &service.columns {
+                let said = || (Timestamp::MIN, Err(NoData::NotConfigured));
+                region.current.entry(column.name.clone()).or_insert_with(said);
+            }
         }
     }
 }

@@ -231,3 +231,24 @@ fn a_service_is_answered_when_every_column_is() {
     take_samples(&service, &mut stage.state, &"errors".into(), now, all(0.1).split_off(1));
     assert!(answered(stage.world(), ServiceIx(0), &stage.state));
 }
+
+#[test]
+fn a_region_without_a_prometheus_says_so_and_is_not_asked_about() {
+    let mut stage = release();
+    stage.service().rings[1].exit_gates.push(gate("threshold", &[("column", "errors"), ("max", "1%")]));
+    stage.build();
+    let at_ap = stage.ix("ap-south-1");
+    stage.fleet.clusters[at_ap.at()].prometheus = None;
+    let (fleet, service) = (stage.fleet.clone(), stage.fleet.services[0].clone());
+    say_unconfigured(&fleet, &service, &mut stage.state);
+    let (_, said) = &stage.region("ap-south-1").current["errors"];
+    assert_eq!(said.as_ref().unwrap_err().to_string(), "no Prometheus configured");
+    assert!(stage.region("eu-west-1").current.is_empty(), "that one will be asked about");
+    stage.view();
+    let exit = crate::engine::derive::exit_gates(stage.world(), ServiceIx(0), &stage.state, RingIx(1));
+    let judged: Vec<_> = exit.cells().map(|(_, _, j)| j).collect();
+    let threshold = judged.iter().find(|j| j.sentence.contains("errors")).unwrap();
+    assert_eq!(threshold.verdict, crate::domain::verdict::Verdict::NoData);
+    assert!(threshold.sentence.ends_with("no Prometheus configured"), "{}", threshold.sentence);
+    assert!(!threshold.sentence.contains("not asked yet"), "{}", threshold.sentence);
+}

@@ -162,6 +162,21 @@ pub fn median_skew(clusters: &[ClusterState]) -> Option<SignedDuration> {
     skews.get(skews.len() / 2).copied()
 }
 
+/// Clusters whose clock is not that of the others, and by how much they are ahead.
+pub fn odd_clocks(clusters: &[ClusterState]) -> Vec<(usize, SignedDuration)> {
+    let Some(median) = median_skew(clusters) else { return Vec::new() };
+    let off = |c: &ClusterState| Some(c.skew?.saturating_sub(median));
+    let odd = |(at, c): (usize, &ClusterState)| Some((at, off(c)?)).filter(|(_, by)| by.abs() > CLOCK_LIMIT);
+    clusters.iter().enumerate().filter_map(odd).collect()
+}
+
+/// What to say of a cluster whose clock is not that of the others.
+pub fn odd_clock_sentence(name: &str, by: SignedDuration) -> String {
+    let word = if by.is_negative() { "behind" } else { "ahead of" };
+    let by = crate::domain::stamp::short(by.abs());
+    format!("{name}: its clock is {by} {word} the other clusters': what it dates, and a bake counted from that, is off")
+}
+
 /// Whether two workloads run the same release: by image digest or tag, or by the version
 /// where the configuration reads it elsewhere.
 pub fn same_release(service: &Service, a: &Workload, b: &Workload) -> bool {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::fleet::Region;
 use crate::domain::gate::BakeStart;
 use crate::domain::id::{ColumnName, RegionIx};
-use crate::domain::link::{Freshness, Link, LostReason};
+use crate::domain::link::{Freshness, LATE_AFTER, Link, LostReason};
 use crate::domain::metric::{Reading, Windows};
 use crate::domain::observation::{ClusterFacts, EventLine};
 use crate::domain::record::{FactId, Record};
@@ -14,6 +14,8 @@ use crate::domain::version::TemplateDigest;
 use crate::domain::workload::{Pod, Revision, Route, Workload};
 
 use super::bake::Stay;
+use super::blame::Writer;
+use super::newest::Newest;
 use super::view::ServiceView;
 
 pub use crate::domain::timeline::{Happened, Happening};
@@ -62,10 +64,14 @@ pub struct ServiceState {
 pub struct RegionState {
     /// The workload as last seen.
     pub workload: Option<Workload>,
+    /// Which views of its objects are the newest.
+    pub newest: NewestViews,
     /// The cluster was listed, and the workload is not there.
     pub absent: bool,
     /// The list of records was complete: no ConfigMap means no facts.
     pub record_listed: bool,
+    /// When the record was last read beside the watch, since the start of the program.
+    pub record_read: Option<std::time::Duration>,
     /// A record that was there has disappeared, or facts of it, and nobody has acknowledged it.
     pub record_lost: bool,
     /// Facts that its record had when it was last read.
@@ -96,8 +102,21 @@ pub struct RegionState {
     pub settled_for: Option<Stay>,
     /// Things seen happen by this console, oldest first; bounded.
     pub happenings: Vec<Happening>,
+    /// Who changed the template under a hold: the template it is about, and who wrote it.
+    pub changed_by: Option<(TemplateDigest, Writer)>,
     /// Last change that a person would want to notice.
     pub changed: Option<Stamp>,
+}
+
+/// Which views of a region's objects are the newest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NewestViews {
+    /// Of the workload.
+    pub workload: Newest,
+    /// Of the record.
+    pub record: Newest,
+    /// Of the route.
+    pub route: Newest,
 }
 
 /// Most happenings kept per region.
@@ -116,6 +135,12 @@ impl RegionState {
         let route = region.route.as_ref()?;
         let rule = self.route.as_ref()?.rules.get(route.rule)?;
         rule.iter().find(|b| b.name == route.backend).map(|b| b.weight)
+    }
+
+    /// The record is known as it is now: it is watched, or was read a moment ago.
+    pub fn record_is_known(&self, now: Stamp) -> bool {
+        let recent = |at: std::time::Duration| now.mono.saturating_sub(at) <= LATE_AFTER;
+        self.record_listed || self.record_read.is_some_and(recent)
     }
 
     /// Remembers something seen.

@@ -183,6 +183,13 @@ impl Engine {
         for service in self.sampler.given_up(&sampled) {
             self.forget_metrics(service);
         }
+        let fleet = self.fleet.clone();
+        for which in &sampled {
+            let at = which.service;
+            if let Some((service, state)) = fleet.service(at).zip(self.services.get_mut(at.at())) {
+                sampling::say_unconfigured(&fleet, service, state);
+            }
+        }
         let mut sampler = std::mem::take(&mut self.sampler);
         let questions = sampler.due(self.world(), &self.services, &sampled);
         self.sampler = sampler;

@@ -34,6 +34,8 @@ pub struct ServiceView {
     pub eta: Option<Timestamp>,
     /// Loud sentences: changes made under a hold, a disappeared record, paused with no hold.
     pub alarms: Vec<Text>,
+    /// Regions whose pod template somebody else changed under a hold.
+    pub changed_under_hold: Vec<RegionIx>,
 }
 
 /// Where the release stands.

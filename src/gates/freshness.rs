@@ -1,4 +1,4 @@
-//! `freshness`: the region is heard, and its workload is seen.
+//! `freshness`: the region is heard, its workload is seen, and its record can be read.
 
 use super::silence;
 use crate::domain::fleet::{Params, Service};
@@ -16,7 +16,7 @@ impl GateType for FreshnessGate {
         GateRole::Both
     }
     fn about(&self) -> &'static str {
-        "The cluster is heard (an event, a bookmark or a renewed watch within 45 s) and the workload is seen. NO DATA otherwise, never better."
+        "The cluster is heard (an event, a bookmark or a renewed watch within 45 s), the workload is seen, and the shared record can be read. NO DATA otherwise, never better."
     }
     fn parameters(&self) -> &'static [Parameter] {
         &[]
@@ -40,6 +40,11 @@ impl Gate for FreshnessGate {
         if evidence.workload.is_none() {
             let sentence = format!("{region}: {} {}/{} was not seen", object.kind, object.namespace, object.name);
             return Judgement::new(Verdict::NoData, "unseen", sentence);
+        }
+        if let Some(why) = &evidence.record_unread {
+            let sentence =
+                format!("{region}: its shared record could not be read, so a hold there would not be seen: {why}");
+            return Judgement::new(Verdict::NoData, "no record", sentence);
         }
         Judgement::new(Verdict::Go, "live", format!("{region}: heard, and {} {} is seen", object.kind, object.name))
     }

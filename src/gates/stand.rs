@@ -210,6 +210,7 @@ impl Stand {
             workload: self.workloads[at.at()].as_ref(),
             wanted: None,
             freshness: self.freshness[at.at()].clone(),
+            record_unread: None,
             bake_start: None,
             windows: &nothing,
             current: &none,

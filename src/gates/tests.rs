@@ -130,6 +130,7 @@ impl Case {
             workload: self.workload.as_ref(),
             wanted: self.wanted,
             freshness: self.freshness.clone(),
+            record_unread: None,
             bake_start: self.bake_start,
             windows: &self.windows,
             current: &BTreeMap::new(),
@@ -345,6 +346,7 @@ fn freshness_is_about_the_link_and_the_object() {
     let evidence_case = self::case();
     let judged = FreshnessGate.judge(&Evidence {
         freshness: lost,
+        record_unread: None,
         service: &evidence_case.service,
         ring: &evidence_case.service.rings[0],
         region: &evidence_case.service.regions[0],
@@ -363,6 +365,32 @@ fn freshness_is_about_the_link_and_the_object() {
     });
     assert_eq!(judged.verdict, Verdict::NoData);
     assert_eq!(&*judged.sentence, "eu: its cluster is not logged in (token expired), last heard 2m05s ago");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_closes_freshness_and_says_why() {
+    let case = case();
+    let judged = FreshnessGate.judge(&Evidence {
+        freshness: Freshness::Live,
+        record_unread: Some("list configmaps in namespace web of cluster eu: 403 Forbidden".into()),
+        service: &case.service,
+        ring: &case.service.rings[0],
+        region: &case.service.regions[0],
+        at: RegionIx(0),
+        workload: case.workload.as_ref(),
+        wanted: None,
+        bake_start: None,
+        windows: &BTreeMap::new(),
+        current: &BTreeMap::new(),
+        peers: &[],
+        entering: None,
+        record: &crate::domain::record::Record::default(),
+        identities: &crate::domain::approval::Identities::default(),
+        promoting: false,
+        now: at(0),
+    });
+    assert_eq!((judged.verdict, &*judged.cell), (Verdict::NoData, "no record"));
+    assert!(judged.sentence.contains("a hold there would not be seen: list configmaps"), "{}", judged.sentence);
 }
 
 #[test]

@@ -249,13 +249,17 @@ impl Bound {
             unknown(&mut tally, end, why);
         }
         // Windows that are due and were not answered at all.
+        let unasked = match evidence.current.get(&self.column) {
+            Some((_, Err(NoData::NotConfigured))) => NoData::NotConfigured,
+            _ => NoData::NotAsked,
+        };
         let due = window_floor(evidence.now.saturating_sub(LAG).unwrap_or(evidence.now));
         let (known, asked) = windows.count(first, due);
         if known + asked < windows_between(first, due) {
             let mut end = first;
             while end <= due {
                 if !windows.contains(end) {
-                    unknown(&mut tally, end, &NoData::NotAsked);
+                    unknown(&mut tally, end, &unasked);
                 }
                 match end.checked_add(WINDOW) {
                     Ok(next) => end = next,

@@ -42,6 +42,56 @@ pub fn form(question: &MetricQuestion) -> Vec<(&'static str, String)> {
     form
 }
 
+/// A server gives no more points than this to one range question.
+const MOST_POINTS: i32 = 11_000;
+
+/// A question as parts that a server answers: a long range in several, oldest first.
+pub fn parts(question: &MetricQuestion) -> Vec<MetricQuestion> {
+    let (first, last, step) = match question.span {
+        Span::At(_) => return vec![question.clone()],
+        Span::Windows { first, last } => (first, last, WINDOW),
+        Span::History { first, last, step } => (first, last, step.max(SignedDuration::from_secs(1))),
+    };
+    let mut parts = Vec::new();
+    let mut from = first;
+    loop {
+        let end = from.saturating_add(step.saturating_mul(MOST_POINTS - 1)).unwrap_or(last).min(last);
+        let span = match question.span {
+            Span::History { step, .. } => Span::History { first: from, last: end, step },
+            _ => Span::Windows { first: from, last: end },
+        };
+        parts.push(MetricQuestion { span, ..question.clone() });
+        match end.checked_add(step) {
+            Ok(next) if next <= last => from = next,
+            _ => return parts,
+        }
+    }
+}
+
+/// The answers to a question's parts as one; none of none.
+pub fn joined(answers: Vec<Observation>) -> Option<Observation> {
+    answers.into_iter().reduce(|mut all, part| {
+        match (&mut all, part) {
+            (Observation::Windows { readings: all, .. }, Observation::Windows { readings, .. }) => join(all, readings),
+            (Observation::History { points: all, .. }, Observation::History { points, .. }) => join(all, points),
+            _ => {}
+        }
+        all
+    })
+}
+
+/// Appends what belongs to the same region. A region that a part has no answer for has none at all:
+/// half a history would pass for a whole one.
+fn join<T>(all: &mut Vec<(RegionIx, Vec<T>)>, mut more: Vec<(RegionIx, Vec<T>)>) {
+    all.retain_mut(|(region, known)| match more.iter_mut().find(|(r, _)| r == region) {
+        Some((_, values)) => {
+            known.append(values);
+            true
+        }
+        None => false,
+    });
+}
+
 fn range(form: &mut Vec<(&'static str, String)>, first: Timestamp, last: Timestamp, step: SignedDuration) {
     form.push(("start", seconds(first)));
     form.push(("end", seconds(last)));
@@ -220,8 +270,8 @@ fn windows(series: Result<Series, NoData>, first: Timestamp, last: Timestamp) ->
     let by_end: Result<BTreeMap<Timestamp, f64>, NoData> = series.map(|s| s.points.into_iter().collect());
     let mut out = Vec::new();
     let mut end = first;
-    // Bounded as Prometheus bounds it: 11,000 points.
-    while end <= last && out.len() < 11_000 {
+    // Bounded as Prometheus bounds it.
+    while end <= last && out.len() < MOST_POINTS.unsigned_abs() as usize {
         out.push((
             end,
             match &by_end {

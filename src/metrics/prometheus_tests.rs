@@ -81,6 +81,66 @@ fn a_form_names_the_time_and_refuses_parts() {
     assert_eq!(get("partial_response"), Some("false"));
 }
 
+#[test]
+fn a_range_of_more_points_than_a_server_gives_is_asked_in_parts_that_touch_and_do_not_overlap() {
+    let windows = |n: i64| Span::Windows { first: at(300), last: at(300 * n) };
+    assert_eq!(parts(&question(windows(11_000))).len(), 1);
+    assert_eq!(parts(&question(Span::At(at(300)))).len(), 1);
+    let asked = parts(&question(windows(25_000)));
+    let spans: Vec<Span> = asked.iter().map(|q| q.span).collect();
+    assert_eq!(
+        spans,
+        [
+            Span::Windows { first: at(300), last: at(300 * 11_000) },
+            Span::Windows { first: at(300 * 11_001), last: at(300 * 22_000) },
+            Span::Windows { first: at(300 * 22_001), last: at(300 * 25_000) },
+        ]
+    );
+    // A step that does not divide the range, and one that is no step at all.
+    let history = |step| Span::History { first: at(0), last: at(30_001), step: SignedDuration::from_secs(step) };
+    for step in [0, 1, 2, 7] {
+        let asked = parts(&question(history(step)));
+        let mut points = 0;
+        let mut next = at(0);
+        for part in &asked {
+            let Span::History { first, last, .. } = part.span else { panic!() };
+            assert_eq!(first, next);
+            let many = last.duration_since(first).as_secs() / step.max(1) + 1;
+            assert!(many <= 11_000, "{many}");
+            points += many;
+            next = first.saturating_add(SignedDuration::from_secs(many * step.max(1))).unwrap();
+        }
+        assert_eq!(points, 30_001 / step.max(1) + 1, "step {step}");
+    }
+}
+
+#[test]
+fn answers_to_parts_are_one_answer_and_half_a_history_is_none() {
+    let asked = parts(&question(Span::Windows { first: at(300), last: at(300 * 11_001) }));
+    let body = |at: i64| vector_of_windows(at);
+    let answers = vec![answer(&asked[0], 200, body(300).as_bytes()), answer(&asked[1], 502, b"bad gateway")];
+    let Some(Observation::Windows { readings, .. }) = joined(answers) else { panic!() };
+    assert_eq!(readings[0].1.len(), 11_001);
+    assert_eq!(readings[0].1[0], (at(300), Ok(1.0)));
+    assert!(matches!(&readings[0].1[11_000], (end, Err(NoData::Http(502, _))) if *end == at(300 * 11_001)));
+    let step = SignedDuration::from_secs(1);
+    let asked = parts(&question(Span::History { first: at(0), last: at(12_000), step }));
+    let good = vector_of_windows(5);
+    let both = vec![answer(&asked[0], 200, good.as_bytes()), answer(&asked[1], 200, good.as_bytes())];
+    let Some(Observation::History { points, .. }) = joined(both) else { panic!() };
+    assert_eq!(points[0].1.len(), 2);
+    let half = vec![answer(&asked[0], 200, good.as_bytes()), failed(&asked[1], NoData::Timeout)];
+    let Some(Observation::History { points, .. }) = joined(half) else { panic!() };
+    assert!(points.is_empty(), "{points:?}");
+}
+
+/// A matrix with one point for `eu`.
+fn vector_of_windows(at: i64) -> String {
+    format!(
+        r#"{{"status":"success","data":{{"resultType":"matrix","result":[{{"metric":{{"region":"eu"}},"values":[[{at},"1"]]}}]}}}}"#
+    )
+}
+
 proptest! {
     #[test]
     fn garbage_is_never_a_reading(code in 100u16..600, body in proptest::collection::vec(any::<u8>(), 0..200)) {

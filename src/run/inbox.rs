@@ -113,7 +113,7 @@ impl<K> Queues<K> {
     }
 
     fn push_seen(&mut self, seen: Observation) {
-        if let Observation::Object { cluster, seen: Seen::Workload { namespace, name, state, .. } } = &seen {
+        if let Observation::Object { cluster, seen: Seen::Workload { namespace, name, state, .. }, .. } = &seen {
             let key = (*cluster, namespace.clone(), name.clone());
             let position = self.taken + self.seen.len() as u64;
             let before = self.newest.insert(key, position);

@@ -11,7 +11,7 @@ mod login;
 mod look;
 mod open;
 pub mod output;
-mod performer;
+pub mod performer;
 mod print;
 mod session;
 mod sim;

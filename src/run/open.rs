@@ -1,5 +1,6 @@
 //! From arguments to a world and a screen: configuration, themes, keys, what was left open.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +13,10 @@ use super::failure::Exit;
 use super::inbox::Inbox;
 use super::performer::Performer;
 use super::world::{self, Surroundings, World};
-use crate::app::{App, Mode, Setup, Unfinished};
+use crate::app::{App, KubeContext, Mode, Setup, Unfinished};
 use crate::cli::Cli;
-use crate::config::{self, ConfigError, Given, Loaded, SearchPaths};
-use crate::domain::id::{RegionIx, ServiceIx, Text};
+use crate::config::{self, ConfigError, Connection, Given, Loaded, SearchPaths};
+use crate::domain::id::{ClusterIx, RegionIx, ServiceIx, Text};
 use crate::domain::intent::{Intent, Target, Verb};
 use crate::input::Keymap;
 use crate::io::Clock;
@@ -178,6 +179,7 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
         service: opening.service,
         size: crossterm::terminal::size().unwrap_or((80, 24)),
         runbooks: runbooks.collect(),
+        contexts: contexts(&world),
         unfinished: if watch_only { Vec::new() } else { unfinished(&world) },
         unjournaled: world.unjournaled.clone().map(Into::into),
         notices,
@@ -189,6 +191,18 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
     let into_watch: IntoWatch =
         Box::new(move |inbox: &Inbox<Event>| -> Performer<Event> { world.connect(inbox, true) });
     Ok(Console { app, themes, inbox, performer, clock, into_watch, screens })
+}
+
+/// How kubectl reaches each cluster that is not our own pod's.
+fn contexts(world: &World) -> BTreeMap<ClusterIx, KubeContext> {
+    let context = |(at, connection): (usize, &Connection)| match connection {
+        Connection::Context { context, kubeconfig } => {
+            let kubeconfig = kubeconfig.as_ref().map(|f| f.display().to_string().into());
+            Some((ClusterIx::from(at), KubeContext { context: context.clone(), kubeconfig }))
+        }
+        Connection::InCluster => None,
+    };
+    world.config.connections.iter().enumerate().filter_map(context).collect()
 }
 
 /// Operations of processes that died before they were closed; only offered.

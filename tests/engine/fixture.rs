@@ -13,7 +13,7 @@ use gonogo::domain::fleet::*;
 use gonogo::domain::id::*;
 use gonogo::domain::intent::{Intent, Target, Verb};
 use gonogo::domain::link::{Link, LostReason};
-use gonogo::domain::observation::{ClusterFacts, Observation, Seen, WatchKind};
+use gonogo::domain::observation::{ClusterFacts, Observation, ResourceVersion, Seen, WatchKind};
 use gonogo::domain::plan::{Plan, PlanId, Refusal};
 use gonogo::domain::record::{Body, Fact, FactId, RegionRecord};
 use gonogo::domain::stamp::{Stamp, Stamped, Timestamp};
@@ -77,6 +77,8 @@ pub struct World {
     pub journal: Journal,
     /// Writes are shown by the watch as soon as they are accepted.
     pub watch: bool,
+    /// What others write is not shown by the watch.
+    pub watch_is_behind: bool,
     /// Rollouts complete as soon as they are seen.
     pub controller: bool,
     /// By region and kind of object.
@@ -88,6 +90,8 @@ pub struct World {
     pub log: Vec<String>,
     /// Bodies of the requests that were sent, in order.
     pub sent: Vec<Change>,
+    /// How many objects were read.
+    pub gets: usize,
     pub now: Stamp,
     approved: BTreeMap<PlanId, Approved>,
 }
@@ -250,12 +254,14 @@ impl World {
             down: BTreeSet::new(),
             journal: Journal::Durable,
             watch: true,
+            watch_is_behind: false,
             controller: true,
             faults: BTreeMap::new(),
             dry_run: VecDeque::new(),
             keep_fault: None,
             log: Vec::new(),
             sent: Vec::new(),
+            gets: 0,
             now,
             approved: BTreeMap::new(),
         };
@@ -425,6 +431,7 @@ impl World {
 
     fn observation(&self, object: ObjectRef) -> Observation {
         let value = self.objects.get(&object).cloned();
+        let version = value.as_ref().and_then(ResourceVersion::of);
         let (namespace, name) = (object.namespace.clone(), object.name.clone());
         let seen = match &*object.api.kind {
             "Deployment" => {
@@ -447,7 +454,7 @@ impl World {
                 Seen::Route { namespace, name, provider: "HTTPRoute".into(), state }
             }
         };
-        Observation::Object { cluster: object.cluster, seen }
+        Observation::Object { cluster: object.cluster, seen, version }
     }
 
     /// The watch shows a region's workload as it is now.
@@ -464,6 +471,7 @@ impl World {
             watch: WatchKind::Records,
             namespace: None,
             present: Vec::new(),
+            version: None,
             gap: false,
         });
     }
@@ -540,7 +548,9 @@ impl World {
         let object = self.record_ref(at);
         let record = self.objects.entry(object.clone()).or_insert_with(|| json!({"data": {}}));
         record["data"][key] = value.into();
-        self.show(object);
+        if !self.watch_is_behind {
+            self.show(object);
+        }
     }
 
     // ---- the operator ----
@@ -642,6 +652,7 @@ impl World {
         let unreachable = || LostReason::Unreachable("connection refused".into());
         let reply = match effect {
             Effect::Fetch { ticket, object } => {
+                self.gets += 1;
                 let down = self.down.contains(&object.cluster);
                 let result = if down { Err(unreachable()) } else { Ok(self.objects.get(&object).cloned()) };
                 Reply::Fetched { ticket, result }

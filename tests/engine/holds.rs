@@ -180,6 +180,14 @@ fn a_template_changed_under_the_hold_makes_the_resume_an_override_that_names_the
         {"manager": "kubectl-edit", "time": "2026-03-02T09:00:00Z", "fieldsV1": {"f:spec": {"f:template": {}}}},
     ]);
     world.show_workload(AP);
+    // Who it was is asked when it happens, and said loudly before anybody resumes anything.
+    let asked = world.gets;
+    world.pass(3);
+    let alarms = world.engine.services[0].view.alarms.join("; ");
+    assert!(alarms.contains("ap-south-1: changed under the hold by ana@console: evil runs"), "{alarms}");
+    assert!(alarms.contains("written by kubectl-edit at 02 Mar 09:00:00 UTC"), "{alarms}");
+    world.pass(60);
+    assert_eq!(world.gets, asked + 1, "asked once");
     let plan = world.review(resume(), Target::Service).unwrap();
     let finding = plan.findings.iter().find(|f| f.code == "changed-under-hold").expect("a finding");
     assert_eq!(finding.severity, Severity::Override);

@@ -101,10 +101,14 @@ fn status_updates_annotations_and_scaling_meanwhile_do_not_matter_and_one_byte_o
     let mut world = World::new();
     world.review(promote(), ring(2)).unwrap();
     world.workload(EU)["spec"]["template"]["spec"]["containers"][1]["args"][0] = "--fasT".into();
+    world.workload(EU)["metadata"]["managedFields"] = serde_json::json!([
+        {"manager": "kubectl-edit", "time": "2026-03-02T09:59:58Z", "fieldsV1": {"f:spec": {"f:template": {}}}},
+    ]);
     let id = world.approve();
     let (end, why) = world.end(id);
     assert_eq!(end, "refused");
     assert!(why.starts_with("changed since you looked"), "{why}");
+    assert!(why.ends_with("last written by kubectl-edit at 02 Mar 09:59:58 UTC"), "{why}");
     assert_eq!(world.image(EU), V1);
     assert!(world.facts(EU).is_empty(), "what was not done leaves no fact");
 }

@@ -1,5 +1,6 @@
 //! What a refusal says: which region, which cluster, why, and what to do next.
 
+use gonogo::domain::finding::Severity;
 use gonogo::domain::id::{ClusterIx, RegionIx};
 use gonogo::domain::intent::{Target, Verb};
 use gonogo::domain::link::{Link, LostReason};
@@ -139,6 +140,25 @@ fn a_record_that_disappeared_stops_raising_until_somebody_has_looked() {
     world.go(Verb::Hold, ring(3));
     world.engine.acknowledge(WEBAPP);
     world.review(promote(), ring(2)).unwrap();
+}
+
+#[test]
+fn one_cluster_with_a_wrong_clock_is_a_finding_and_not_this_hosts_fault() {
+    for (minutes, word) in [(10, "10m00s ahead of"), (-10, "10m00s behind")] {
+        let mut world = World::new();
+        let span = gonogo::domain::stamp::SignedDuration::from_mins(minutes);
+        let server_time = Some(world.now.wall.checked_add(span).unwrap());
+        world.see(Observation::Heard { cluster: ClusterIx(3), server_time });
+        world.pass(1);
+        let alarms = world.engine.services[0].view.alarms.join("; ");
+        assert!(alarms.contains(&format!("eu: its clock is {word} the other clusters'")), "{alarms}");
+        let plan = world.review(promote(), ring(2)).unwrap();
+        let finding = plan.findings.iter().find(|f| f.code == "clock").expect("a finding");
+        assert_eq!((finding.severity, &*finding.subject), (Severity::Warning, "eu"));
+        assert!(finding.text.contains(word), "{}", finding.text);
+        let id = world.approve();
+        assert_eq!(world.end(id).0, "settled");
+    }
 }
 
 #[test]

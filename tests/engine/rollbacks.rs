@@ -53,7 +53,7 @@ fn two_who_roll_back_at_once_write_once() {
     let (end, why) = world.end(id);
     assert_eq!(end, "refused");
     assert!(why.contains("changed since you looked"), "{why}");
-    assert!(why.contains("moved it from v2.1.0 to v2.0.0"), "it says by whom and what: {why}");
+    assert!(why.contains("rolled eu-west-1 back from v2.1.0 to v2.0.0 meanwhile"), "it says by whom and what: {why}");
     assert_eq!(world.image(EU), V1);
     assert_eq!(world.sent.len(), sent + 1, "one request, whose test failed");
 }

@@ -370,6 +370,7 @@ pub fn view() -> ServiceView {
             segment(3, Deploy, "21 04:10:00", Some("21 04:30:00"), true),
             segment(3, Bake, "21 04:30:00", Some("22 04:30:00"), true),
         ],
+        changed_under_hold: Vec::new(),
         last_raised: Some(LastRaised { by: "oncall".into(), at: at("19 15:51:00"), what: "promote ring-1".into() }),
         exposure: Some(0.113),
         eta: Some(at("22 11:00:00")),

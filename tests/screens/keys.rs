@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gonogo::app::{AppEffect, AppMsg, Mouse, MouseKind};
+use gonogo::app::{AppEffect, AppMsg, KubeContext, Mouse, MouseKind, Setup};
 use gonogo::domain::challenge::How;
 use gonogo::domain::intent::{Target, Verb};
 use gonogo::engine::effect::Effect;
@@ -159,10 +159,28 @@ fn a_click_selects_and_a_wheel_moves_but_neither_acts() {
 
 #[test]
 fn copy_gives_the_line_that_shows_the_same_and_nothing_a_terminal_obeys() {
-    let mut stage = Stage::normal((120, 36));
-    stage.keys("c");
-    let Some(AppEffect::Copy(line)) = stage.effects.last() else { panic!("{:?}", stage.effects) };
-    assert_eq!(&**line, "kubectl --context prod-ap-south-1 -n webapp rollout status deployment/webapp");
+    // The context is called otherwise than the cluster is here.
+    let context = KubeContext { context: "arn:aws:eks:ap-south-1:42:cluster/p 1".into(), kubeconfig: None };
+    let contexts: std::collections::BTreeMap<_, _> = [(1.into(), context)].into();
+    let copied = |contexts: &std::collections::BTreeMap<_, _>| {
+        let setup = Setup { size: (120, 36), contexts: contexts.clone(), ..Setup::default() };
+        let mut stage = Stage::with(fixture::normal(), setup);
+        stage.keys("c");
+        let Some(AppEffect::Copy(line)) = stage.effects.last() else { panic!("{:?}", stage.effects) };
+        (line.to_string(), stage.app.notice.as_ref().unwrap().text.to_string())
+    };
+    let (line, _) = copied(&contexts);
+    assert_eq!(
+        line,
+        "kubectl --context 'arn:aws:eks:ap-south-1:42:cluster/p 1' -n webapp rollout status deployment/webapp"
+    );
+    let file = KubeContext { context: "ap".into(), kubeconfig: Some("/home/a b/kubeconfig".into()) };
+    let (line, _) = copied(&[(1.into(), file)].into());
+    assert!(line.starts_with("kubectl --kubeconfig '/home/a b/kubeconfig' --context ap -n webapp"), "{line}");
+    // From inside a pod there is no context, and another one must not be guessed.
+    let (line, said) = copied(&[].into());
+    assert_eq!(line, "kubectl -n webapp rollout status deployment/webapp");
+    assert!(said.contains("no kube context leads to ap-south-1: run it inside that cluster"), "{said}");
     let mut stage = Stage::of(fixture::renamed(&|n| format!("{n}\u{1b}]52;c;eA==\u{7}")), (120, 36));
     stage.keys("y c");
     let Some(AppEffect::Copy(line)) = stage.effects.last() else { panic!("{:?}", stage.effects) };

@@ -384,7 +384,7 @@ impl Notebook {
     /// Versions of workload `web` in the order they were seen; `gone` for a deletion.
     pub fn versions(&self, cluster: u32) -> Vec<String> {
         let of = |(_, o): (Duration, Observation)| match o {
-            Observation::Object { cluster: c, seen: Seen::Workload { name, state, .. } }
+            Observation::Object { cluster: c, seen: Seen::Workload { name, state, .. }, .. }
                 if c.0 == cluster && &*name == "web" =>
             {
                 Some(state.map_or_else(|| "gone".to_owned(), |w| w.version.to_string()))

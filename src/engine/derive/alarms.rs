@@ -1,11 +1,11 @@
 //! Loud sentences: what a person must see whatever else is on the screen.
 
 use crate::domain::id::{RegionIx, Text};
-use crate::domain::record::Body;
+use crate::domain::record::{Body, HoldInForce};
 use crate::domain::stamp::Timestamp;
 use crate::domain::text::safe;
 use crate::engine::judge;
-use crate::engine::scene::{CLOCK_LIMIT, Scene};
+use crate::engine::scene::{CLOCK_LIMIT, Scene, odd_clock_sentence, odd_clocks};
 use crate::engine::state::RegionState;
 
 /// Longest piece of outside text in an alarm, in bytes.
@@ -17,8 +17,13 @@ pub(super) fn alarms(scene: &Scene<'_>) -> Vec<Text> {
     if let Some(skew) = scene.skew().filter(|s| s.abs() > CLOCK_LIMIT) {
         alarms.push(judge::clock_sentence(skew));
     }
+    let odd = odd_clocks(scene.world.clusters);
     for cluster in service_clusters(scene) {
         let Some(state) = scene.world.clusters.get(cluster) else { continue };
+        if let Some((_, by)) = odd.iter().find(|(at, _)| *at == cluster) {
+            let name = scene.world.fleet.cluster_name(cluster.into());
+            alarms.push(odd_clock_sentence(name.as_str(), *by));
+        }
         if state.facts.uid_changed {
             let name = scene.world.fleet.cluster_name(cluster.into());
             alarms.push(format!("{name}: the context points to another cluster than before: no writes until accepted"));
@@ -76,8 +81,18 @@ fn paused_without_hold(scene: &Scene<'_>, at: RegionIx, region: &RegionState) ->
     })
 }
 
-/// Somebody changed the pod template of a region that was held.
-fn changed_under_hold(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Option<String> {
+/// Regions whose pod template somebody else changed under a hold.
+pub(super) fn changed_under_holds(scene: &Scene<'_>) -> Vec<RegionIx> {
+    let changed = |at: &RegionIx| scene.region(*at).and_then(|r| change_under_hold(scene, *at, r)).is_some();
+    if scene.holds.is_empty() { Vec::new() } else { scene.service.region_indexes().filter(changed).collect() }
+}
+
+/// A hold, and what the template was under it, if somebody else changed it since.
+fn change_under_hold<'a>(
+    scene: &'a Scene<'_>,
+    at: RegionIx,
+    region: &RegionState,
+) -> Option<(&'a HoldInForce, String)> {
     let workload = region.workload.as_ref()?;
     let hold = scene.holds.iter().find(|h| scene.covers(h, at))?;
     let record = scene.state.record.region(at);
@@ -96,12 +111,18 @@ fn changed_under_hold(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> 
     let ours = record
         .and_then(|r| r.newest_move())
         .is_some_and(|(fact, moved)| held.is_none_or(|held| fact.at >= held) && moved.to_version == workload.version.0);
-    if ours {
-        return None;
-    }
+    (!ours).then_some((hold, was))
+}
+
+/// Somebody changed the pod template of a region that was held: what, and as far as it is known, who.
+fn changed_under_hold(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Option<String> {
+    let workload = region.workload.as_ref()?;
+    let (hold, was) = change_under_hold(scene, at, region)?;
+    let writer = region.changed_by.as_ref().filter(|(of, _)| *of == workload.template);
+    let writer = writer.map(|(_, writer)| format!("; written by {writer}")).unwrap_or_default();
     let cause = workload.change_cause.as_deref().map(|c| format!("; {}", safe(c, LONGEST))).unwrap_or_default();
     Some(format!(
-        "{}: changed under the hold by {}: {} runs, {was}{cause}",
+        "{}: changed under the hold by {}: {} runs, {was}{writer}{cause}",
         scene.region_name(at),
         hold.by,
         workload.version

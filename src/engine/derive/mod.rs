@@ -58,6 +58,7 @@ pub fn derive(world: World<'_>, at: ServiceIx, state: &ServiceState) -> ServiceV
         release: release::view(&scene, target.as_ref(), &rings, &regions, question.as_ref()),
         exposure: traffic.exposure(&regions),
         alarms: alarms::alarms(&scene),
+        changed_under_hold: alarms::changed_under_holds(&scene),
         holds: scene.holds.clone(),
         last_raised: last_raised(&scene),
         eta: projection.eta,

@@ -66,6 +66,7 @@ impl Watched {
             Observation::Heard { cluster, server_time: Some(self.now) },
             Observation::Object {
                 cluster,
+                version: None,
                 seen: Seen::Workload {
                     namespace: "webapp".into(),
                     name: "webapp".into(),
@@ -75,10 +76,12 @@ impl Watched {
             },
             Observation::Object {
                 cluster,
+                version: None,
                 seen: Seen::Record { namespace: "webapp".into(), name: name.into(), state: record.map(Box::new) },
             },
             Observation::Object {
                 cluster: ClusterIx(0),
+                version: None,
                 seen: Seen::Route {
                     namespace: "webapp".into(),
                     name: "webapp".into(),
@@ -217,6 +220,7 @@ fn a_fresh_console_draws_what_one_that_ran_all_along_draws() {
         watch: WatchKind::Workloads("Deployment".into()),
         namespace: None,
         present: vec!["webapp/webapp".into()],
+        version: None,
         gap: true,
     };
     let stamped = Stamped { stamp: stamp(w.now), value: Msg::Seen(gap) };

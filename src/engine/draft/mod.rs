@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ids::Ids;
+use super::scene::{CLOCK_LIMIT, median_skew, odd_clock_sentence, odd_clocks};
 use super::state::{ClusterState, RegionState, ServiceState};
 use super::view::Question;
 use crate::domain::change::{ApiType, Change, ObjectRef, PatchKind, add};
@@ -229,14 +230,21 @@ fn raising_findings(desk: &Desk<'_>, plan: &mut Plan) -> Result<(), Refusal> {
             ));
         }
     }
-    let worst = desk.clusters.iter().filter_map(|c| c.skew).max_by_key(|s| s.abs());
-    if let Some(skew) = worst.filter(|s| s.abs().as_secs() > 30) {
+    // One cluster with a wrong clock says nothing of this host's: the median of all that answered does.
+    if let Some(skew) = median_skew(desk.clusters).filter(|s| s.abs() > CLOCK_LIMIT) {
         let off = offset(skew);
         return Err(Refusal::new(
             "clock",
             format!("this host's clock is {off} against the clusters: bakes cannot be judged"),
             "set the clock (NTP); lowering actions still work",
         ));
+    }
+    for (at, by) in odd_clocks(desk.clusters) {
+        if service.regions.iter().any(|r| r.cluster.at() == at) {
+            let name = desk.fleet.cluster_name(at.into());
+            let text = odd_clock_sentence(name.as_str(), by);
+            plan.findings.push(Finding::new(Severity::Warning, "clock", name.as_str(), text));
+        }
     }
     let newest =
         desk.state.record.regions.iter().flatten().filter_map(|r| r.newest_promotion()).max_by_key(|(f, _)| f.id);

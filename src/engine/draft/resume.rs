@@ -1,7 +1,5 @@
 //! Resume: release one hold, and un-pause what a hold of ours paused and none covers any more.
 
-use serde_json::Value;
-
 use super::{Desk, SOON, StepParts, digest, patch, targets, uid};
 use crate::domain::change::test;
 use crate::domain::finding::{Finding, Severity};
@@ -11,6 +9,7 @@ use crate::domain::intent::Intent;
 use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::record::{Body, Fact, FactId, HoldInForce};
 use crate::domain::version::TemplateDigest;
+use crate::engine::blame::last_writer;
 use crate::engine::state::ServiceState;
 
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, chosen: Option<FactId>) -> Result<Plan, Refusal> {
@@ -163,7 +162,8 @@ fn region_step(
     let current = digest(kind, &object);
     if current != Some(then) {
         // The resume would roll out something else than was paused: that is a promotion.
-        let manager = template_writer(&object).unwrap_or_else(|| "somebody".to_owned());
+        let writer = last_writer(&object, kind.template_pointer());
+        let manager = writer.map_or_else(|| "somebody".to_owned(), |w| w.to_string());
         findings.push(Finding::new(
             Severity::Override,
             "changed-under-hold",
@@ -193,14 +193,4 @@ fn region_step(
         limit: SOON,
     };
     desk.step(at, parts)
-}
-
-/// The field manager that last wrote the pod template.
-fn template_writer(object: &Value) -> Option<String> {
-    let entries = object.pointer("/metadata/managedFields")?.as_array()?;
-    let owns = |e: &&Value| e.pointer("/fieldsV1/f:spec/f:template").is_some();
-    let newest = entries.iter().filter(owns).max_by_key(|e| e.get("time").and_then(Value::as_str).unwrap_or(""))?;
-    let manager = newest.get("manager")?.as_str()?;
-    let time = newest.get("time").and_then(Value::as_str).unwrap_or("?");
-    Some(crate::domain::text::safe(&format!("{manager} at {time}"), 120))
 }

@@ -156,7 +156,16 @@ impl Line {
         None
     }
 
+    /// The answer to a question, which may take several requests, one after the other.
     async fn answered(&self, question: &MetricQuestion) -> Observation {
+        let mut answers = Vec::new();
+        for part in prometheus::parts(question) {
+            answers.push(self.part_answered(&part).await);
+        }
+        prometheus::joined(answers).unwrap_or_else(|| prometheus::failed(question, NoData::Empty))
+    }
+
+    async fn part_answered(&self, question: &MetricQuestion) -> Observation {
         let answer = tokio::time::timeout(WAITS, self.exchange(question)).await;
         match answer.unwrap_or(Err(NoData::Timeout)) {
             Ok((code, body)) => prometheus::answer(question, code, &body),

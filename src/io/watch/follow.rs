@@ -10,7 +10,7 @@ use super::lines::Lines;
 use super::plan::WatchPlan;
 use super::read::{self, Event, Page, garbage};
 use crate::domain::id::{Namespace, Text};
-use crate::domain::observation::Observation;
+use crate::domain::observation::{Observation, ResourceVersion};
 use crate::domain::text::safe;
 use crate::io::answer::{Failure, Headers, Status};
 use crate::io::connect::{Access, Generation};
@@ -192,7 +192,8 @@ impl Follow<'_> {
                 _ => None,
             };
             if let Some(seen) = seen {
-                self.health.tell(Observation::Object { cluster: self.health.cluster(), seen });
+                let (cluster, version) = (self.health.cluster(), head.version);
+                self.health.tell(Observation::Object { cluster, seen, version });
             }
         }
         if !head.resource_version.is_empty() {
@@ -216,10 +217,12 @@ impl Follow<'_> {
             let page: Page<'_> = serde_json::from_slice(&answer.body).map_err(|e| garbage("a list", &e))?;
             for item in page.items.unwrap_or_default() {
                 let bytes = item.get().as_bytes();
-                if let Some((namespace, name)) = read::head(self.plan, bytes)?.wanted {
+                let head = read::head(self.plan, bytes)?;
+                if let Some((namespace, name)) = head.wanted {
                     present.push(format!("{namespace}/{name}").into());
                     let seen = read::object(self.plan, namespace, name, bytes)?;
-                    self.health.tell(Observation::Object { cluster: self.health.cluster(), seen });
+                    let (cluster, version) = (self.health.cluster(), head.version);
+                    self.health.tell(Observation::Object { cluster, seen, version });
                 }
             }
             match page.metadata.next.filter(|n| !n.is_empty()) {
@@ -230,6 +233,7 @@ impl Follow<'_> {
                         watch: self.plan.kind.clone(),
                         namespace: self.namespace.clone(),
                         present,
+                        version: ResourceVersion::parse(&page.metadata.resource_version),
                         gap,
                     };
                     self.health.tell(synced);

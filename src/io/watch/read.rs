@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::plan::WatchPlan;
 use crate::domain::approval::Approval;
 use crate::domain::id::{Namespace, Text};
-use crate::domain::observation::{Seen, WatchKind};
+use crate::domain::observation::{ResourceVersion, Seen, WatchKind};
 use crate::domain::record::RegionRecord;
 use crate::domain::text::safe;
 use crate::io::answer::Failure;
@@ -68,6 +68,8 @@ struct ConfigMap<'a> {
 /// What an object is, before it is read.
 pub(super) struct Head {
     pub(super) resource_version: String,
+    /// The same, where it can be compared.
+    pub(super) version: Option<ResourceVersion>,
     /// The wanted object it is, with the names as the plan holds them.
     pub(super) wanted: Option<(Namespace, Text)>,
 }
@@ -78,7 +80,8 @@ pub(super) fn head(plan: &WatchPlan, object: &[u8]) -> Result<Head, Failure> {
     let found = plan.wanted.get(&named.metadata.namespace, &named.metadata.name);
     let found = found.map(|(namespace, name, _)| (namespace.clone(), name.clone()));
     let found = found.or_else(|| approval(plan, &named.metadata));
-    Ok(Head { resource_version: named.metadata.resource_version.into_owned(), wanted: found })
+    let resource_version = named.metadata.resource_version.into_owned();
+    Ok(Head { version: ResourceVersion::parse(&resource_version), resource_version, wanted: found })
 }
 
 /// Approvals have names of their own: one lies in a namespace that has a record.
