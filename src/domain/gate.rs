@@ -91,6 +91,13 @@ pub enum Need {
         /// How much earlier.
         by: SignedDuration,
     },
+    /// The newest windows of a column in this ring's regions, so far back, whatever runs.
+    RecentWindows {
+        /// The column.
+        column: ColumnName,
+        /// How far back from now.
+        reach: SignedDuration,
+    },
 }
 
 /// What is known about one region when it is judged. `None` anywhere is unknown, not fine.

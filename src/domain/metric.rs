@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::id::Text;
-use super::stamp::{Timestamp, window_floor};
+use super::stamp::{Timestamp, WINDOW, window_floor};
 
 /// A sample, or the reason there is none.
 pub type Reading = Result<f64, NoData>;
+
+/// A reading that is looked at.
+pub type Seen<'a> = Result<f64, &'a NoData>;
 
 /// Why there is no sample. Unknown is never zero and never green.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +39,8 @@ pub enum NoData {
     Timeout,
     /// A window without samples between others.
     Gap,
+    /// Less traffic than a judgement may rest on.
+    LowTraffic,
     /// No Prometheus is configured for this region's cluster.
     NotConfigured,
 }
@@ -55,6 +60,7 @@ impl fmt::Display for NoData {
             NoData::Unreachable(text) => write!(f, "Prometheus unreachable: {text}"),
             NoData::Timeout => f.write_str("Prometheus did not answer in time"),
             NoData::Gap => f.write_str("gap in the samples"),
+            NoData::LowTraffic => f.write_str("too little traffic to judge by"),
             NoData::NotConfigured => f.write_str("no Prometheus configured"),
         }
     }
@@ -94,6 +100,11 @@ impl Windows {
         }
         let at = end.as_second();
         let position = self.position(at);
+        let reading = match reading {
+            Ok(value) if value.is_nan() => Err(NoData::NotANumber),
+            Ok(value) if value.is_infinite() => Err(NoData::Infinite),
+            reading => reading,
+        };
         match (reading, position) {
             (Ok(value), Ok(known)) => {
                 if let Some((_, old)) = self.known.get_mut(known) {
@@ -135,6 +146,67 @@ impl Windows {
         unknown.filter_map(|(at, why)| Some((Timestamp::from_second(*at).ok()?, why)))
     }
 
+    /// Every window from the one that ended at `first` to the one that ended at `last`, known or not,
+    /// oldest first; none of them where `first` is no boundary.
+    pub fn series(&self, first: Timestamp, last: Timestamp) -> impl Iterator<Item = (Timestamp, Option<Seen<'_>>)> {
+        let begin = if window_floor(first) == first { first.as_second() } else { i64::MAX };
+        let end = last.as_second();
+        let mut known = self.known.get(self.known.partition_point(|(at, _)| *at < begin)..).unwrap_or_default();
+        let mut unknown = self.unknown.range(begin..).peekable();
+        let mut at = begin;
+        std::iter::from_fn(move || {
+            if at > end {
+                return None;
+            }
+            let here = at;
+            at = at.saturating_add(WINDOW.as_secs());
+            let seen = match known.split_first() {
+                Some(((time, value), rest)) if *time == here => {
+                    known = rest;
+                    Some(Ok(*value))
+                }
+                _ => unknown.next_if(|(time, _)| **time == here).map(|(_, why)| Err(why)),
+            };
+            Some((Timestamp::from_second(here).ok()?, seen))
+        })
+    }
+
+    /// Every window that was asked for, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (Timestamp, Seen<'_>)> {
+        let mut known = self.known.iter().peekable();
+        let mut unknown = self.unknown.iter().peekable();
+        std::iter::from_fn(move || {
+            let of_known = known.peek().map(|(at, _)| *at);
+            let of_unknown = unknown.peek().map(|(at, _)| **at);
+            let take_known = of_known.is_some_and(|at| of_unknown.is_none_or(|other| at < other));
+            let (at, seen) = if take_known {
+                known.next().map(|(at, value)| (*at, Ok(*value)))
+            } else {
+                unknown.next().map(|(at, why)| (*at, Err(why)))
+            }?;
+            Some((Timestamp::from_second(at).ok()?, seen))
+        })
+    }
+
+    /// How many windows were asked for.
+    pub fn len(&self) -> usize {
+        self.known.len() + self.unknown.len()
+    }
+
+    /// Whether no window was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty() && self.unknown.is_empty()
+    }
+
+    /// Forgets windows that ended outside of these spans (first end, last end).
+    pub fn keep(&mut self, spans: &[(Timestamp, Timestamp)]) {
+        let spans: Vec<(i64, i64)> = spans.iter().map(|(from, to)| (not_before(*from), to.as_second())).collect();
+        let within = |at: i64| spans.iter().any(|(from, to)| (*from..=*to).contains(&at));
+        self.known.retain(|(at, _)| within(*at));
+        self.known.shrink_to(self.known.len() * 2);
+        self.unknown.retain(|at, _| within(*at));
+    }
+
     /// How many windows that ended from `first` to `last` have a number, and how many have none.
     pub fn count(&self, first: Timestamp, last: Timestamp) -> (usize, usize) {
         let (first, last) = (not_before(first), last.as_second());
@@ -143,18 +215,6 @@ impl Windows {
         }
         let before = |end: i64| self.known.partition_point(|(at, _)| *at < end);
         (before(last.saturating_add(1)) - before(first), self.unknown.range(first..=last).count())
-    }
-
-    /// Forgets windows that ended before `start`.
-    pub fn forget_before(&mut self, start: Timestamp) {
-        let start = not_before(start);
-        let old = self.known.partition_point(|(at, _)| *at < start);
-        if old > 0 {
-            self.known.drain(..old);
-        }
-        if self.unknown.first_key_value().is_some_and(|(at, _)| *at < start) {
-            self.unknown = self.unknown.split_off(&start);
-        }
     }
 
     fn position(&self, at: i64) -> Result<usize, usize> {
@@ -178,6 +238,8 @@ impl FromIterator<(Timestamp, Reading)> for Windows {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -199,9 +261,42 @@ mod tests {
         // A moment inside a window: only what ended after it.
         let inside = end(1).checked_add(super::super::stamp::SignedDuration::from_millis(1)).unwrap();
         assert_eq!(windows.unknown_from(inside).collect::<Vec<_>>(), [(end(2), &NoData::Gap)]);
-        windows.forget_before(end(3));
+        windows.keep(&[(end(3), end(9))]);
         assert_eq!(all(&windows), [None, None, Some(Ok(0.5)), Some(Ok(0.25)), None]);
         windows.remove(end(3));
         assert_eq!(windows.get(end(3)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_map_of_windows(
+            entries in prop::collection::vec((0i64..40, prop_oneof![Just(None), (0u8..9).prop_map(Some)]), 0..60),
+            spans in prop::collection::vec((0i64..40, 0i64..10), 0..3),
+        ) {
+            let end = |n: i64| Timestamp::from_second((6_000_000 + n) * 300).unwrap();
+            let mut windows = Windows::default();
+            let mut model: BTreeMap<i64, Reading> = BTreeMap::new();
+            for (at, value) in entries {
+                let reading = value.map_or(Err(NoData::Gap), |v| Ok(f64::from(v)));
+                windows.insert(end(at), reading.clone());
+                model.insert(at, reading);
+            }
+            for kept in [false, true] {
+                if kept {
+                    let spans: Vec<_> = spans.iter().map(|(from, length)| (end(*from), end(from + length))).collect();
+                    windows.keep(&spans);
+                    model.retain(|at, _| spans.iter().any(|(from, to)| (*from..=*to).contains(&end(*at))));
+                }
+                let all: Vec<_> = windows.iter().map(|(at, seen)| (at, seen.map_err(Clone::clone))).collect();
+                let expected: Vec<_> = model.iter().map(|(at, reading)| (end(*at), reading.clone())).collect();
+                prop_assert_eq!(&all, &expected);
+                prop_assert_eq!(windows.len(), model.len());
+                let series: Vec<_> = windows.series(end(-3), end(45)).collect();
+                prop_assert_eq!(series.len(), 49);
+                for (at, seen) in series {
+                    prop_assert_eq!(seen.map(|s| s.map_err(Clone::clone)), windows.get(at));
+                }
+            }
+        }
     }
 }

@@ -10,11 +10,13 @@ use std::fmt;
 use ulid::Ulid;
 
 use super::approval::Approval;
-use super::id::{Operator, RegionIx, Text, Uid};
+use super::id::{ColumnName, Operator, RegionIx, Text};
+pub use super::record_move::Move;
 use super::record_text::{Fields, Lines};
+pub use super::settled::{SETTLED, Settled};
 use super::stamp::{SignedDuration, Timestamp};
+use super::verdict::Stretch;
 use super::version::TemplateDigest;
-use super::workload::Workload;
 
 /// Identity of a fact: sortable by time of writing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,40 +121,20 @@ pub enum Body {
         /// The pause.
         paused: FactId,
     },
+    /// Regional fact: a stretch of a column that stood in a gate's way was accepted.
+    Accepted {
+        /// The column and its windows.
+        stretch: Stretch,
+        /// The template that ran; another is not covered.
+        template: TemplateDigest,
+        /// Why.
+        reason: Text,
+    },
     /// Regional fact: free text.
     Note {
         /// The text.
         text: Text,
     },
-}
-
-/// A move from one version to another, with all that is needed to go back.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Move {
-    /// The plan.
-    pub plan: Ulid,
-    /// The release's ring at the time.
-    pub ring: Text,
-    /// Version before.
-    pub from_version: Text,
-    /// Version after.
-    pub to_version: Text,
-    /// Template before.
-    pub from_template: TemplateDigest,
-    /// Template after, as expected.
-    pub to_template: TemplateDigest,
-    /// Carried fields before: pointer with names, JSON text.
-    pub from: Vec<(Text, Text)>,
-    /// Hash of the policy it was judged by.
-    pub policy: Text,
-    /// Head of the author's journal.
-    pub journal: Text,
-    /// What was overridden, one sentence each; empty when every gate said go.
-    pub overrides: Vec<Text>,
-    /// It was done by breaking glass.
-    pub break_glass: bool,
-    /// Why.
-    pub reason: Text,
 }
 
 /// What a hold covers.
@@ -187,22 +169,6 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Prefix of the key of settled facts; the template digest follows.
-pub const SETTLED: &str = "settled.";
-
-/// A region settled on a template: first writer wins, so its key is the digest.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settled {
-    /// Who wrote it.
-    pub by: Operator,
-    /// When the rollout completed.
-    pub at: Timestamp,
-    /// The workload it was seen on: a recreated object is another object.
-    pub uid: Uid,
-    /// The rollout's revision: a template that was left and came back has another.
-    pub revision: Option<u64>,
-}
-
 impl Fact {
     /// The word after the dot in its key.
     pub fn kind(&self) -> &'static str {
@@ -219,6 +185,7 @@ impl Fact {
             Body::Restored { .. } => "restored",
             Body::Paused { .. } => "paused",
             Body::Unpaused { .. } => "unpaused",
+            Body::Accepted { .. } => "accepted",
             Body::Note { .. } => "note",
         }
     }
@@ -250,6 +217,12 @@ impl Fact {
             Body::Restored { drained, reason } => lines.put("drained", &drained.to_string()).put("reason", reason),
             Body::Paused { hold, template } => lines.put("hold", &hold.to_string()).put("template", &template.hex()),
             Body::Unpaused { paused } => lines.put("paused", &paused.to_string()),
+            Body::Accepted { stretch, template, reason } => lines
+                .put("column", stretch.column.as_str())
+                .put("from", &stretch.from.to_string())
+                .put("to", &stretch.to.to_string())
+                .put("template", &template.hex())
+                .put("reason", reason),
             Body::Note { text } => lines.put("text", text),
         };
         lines.0
@@ -284,6 +257,15 @@ impl Fact {
                 Body::Paused { hold: fact("hold")?, template: TemplateDigest::from_hex(fields.get("template")?)? }
             }
             "unpaused" => Body::Unpaused { paused: fact("paused")? },
+            "accepted" => Body::Accepted {
+                stretch: Stretch {
+                    column: ColumnName::new(fields.get("column")?),
+                    from: fields.get("from")?.parse().ok()?,
+                    to: fields.get("to")?.parse().ok()?,
+                },
+                template: TemplateDigest::from_hex(fields.get("template")?)?,
+                reason: reason(),
+            },
             "note" => Body::Note { text: text("text")? },
             _ => return None,
         };
@@ -304,84 +286,12 @@ impl Fact {
     }
 }
 
-impl Settled {
-    /// Key and value of a settled fact.
-    pub fn entry(&self, template: TemplateDigest) -> (String, String) {
-        let mut lines = Lines::start(&self.by, self.at);
-        lines.put("uid", self.uid.as_str());
-        if let Some(revision) = self.revision {
-            lines.put("revision", &revision.to_string());
-        }
-        (format!("{SETTLED}{}", template.hex()), lines.0)
-    }
-    fn parse(value: &str) -> Option<Self> {
-        let fields = Fields::read(value);
-        Some(Self {
-            by: Operator::new(fields.get("by")?),
-            at: fields.get("at")?.parse().ok()?,
-            uid: Uid::new(fields.get("uid")?),
-            revision: fields.get("revision").and_then(|r| r.parse().ok()),
-        })
-    }
-
-    fn order(&self) -> (Timestamp, Option<u64>, &Uid, &Operator) {
-        (self.at, self.revision, &self.uid, &self.by)
-    }
-
-    /// Whether it speaks of what this workload runs now: the same object, on the same rollout.
-    pub fn speaks_of(&self, workload: &Workload) -> bool {
-        let same = |(a, b): (u64, u64)| a == b;
-        self.uid == workload.uid && self.revision.zip(workload.revision).is_none_or(same)
-    }
-}
-
 fn parse_scope(text: &str) -> Option<Scope> {
     match text.split_once(':') {
         None if text == "service" => Some(Scope::Service),
         Some(("ring", name)) => Some(Scope::Ring(name.into())),
         Some(("region", name)) => Some(Scope::Region(name.into())),
         _ => None,
-    }
-}
-
-impl Move {
-    fn write<'a>(&self, lines: &'a mut Lines) -> &'a mut Lines {
-        for (pointer, value) in &self.from {
-            lines.put(&format!("from:{pointer}"), value);
-        }
-        lines
-            .put("plan", &self.plan.to_string())
-            .put("ring", &self.ring)
-            .put("from", &self.from_version)
-            .put("to", &self.to_version)
-            .put("from-template", &self.from_template.hex())
-            .put("to-template", &self.to_template.hex())
-            .put("policy", &self.policy)
-            .put("journal", &self.journal);
-        for (n, overridden) in self.overrides.iter().enumerate() {
-            lines.put(&format!("override.{n}"), overridden);
-        }
-        if self.break_glass {
-            lines.put("break-glass", "yes");
-        }
-        lines.put("reason", &self.reason)
-    }
-    fn read(fields: &Fields<'_>) -> Option<Self> {
-        let text = |name: &str| -> Option<Text> { fields.get(name).map(Into::into) };
-        Some(Self {
-            plan: Ulid::from_string(fields.get("plan")?).ok()?,
-            ring: text("ring")?,
-            from_version: text("from")?,
-            to_version: text("to")?,
-            from_template: TemplateDigest::from_hex(fields.get("from-template")?)?,
-            to_template: TemplateDigest::from_hex(fields.get("to-template")?)?,
-            from: fields.all("from:").map(|(p, v)| (p.into(), v.into())).collect(),
-            policy: text("policy").unwrap_or_else(|| "".into()),
-            journal: text("journal").unwrap_or_else(|| "".into()),
-            overrides: fields.all("override.").map(|(_, sentence)| sentence.into()).collect(),
-            break_glass: fields.get("break-glass").is_some(),
-            reason: text("reason").unwrap_or_else(|| "".into()),
-        })
     }
 }
 
@@ -473,6 +383,23 @@ impl RegionRecord {
             Body::Promoted(m) | Body::RolledBack(m) => Some((f, m)),
             _ => None,
         })
+    }
+
+    /// What was accepted of a column while this template ran: the fact, the stretch, and why.
+    pub fn accepted(
+        &self,
+        column: &ColumnName,
+        template: TemplateDigest,
+        now: Timestamp,
+    ) -> Vec<(&Fact, &Stretch, &Text)> {
+        let facts = self.facts.values().filter(|f| now.duration_since(f.at) <= FACT_LIFE);
+        let about = facts.filter_map(|fact| match &fact.body {
+            Body::Accepted { stretch, template: ran, reason } if stretch.column == *column && *ran == template => {
+                Some((fact, stretch, reason))
+            }
+            _ => None,
+        });
+        about.collect()
     }
 
     /// The drain in force, if any.

@@ -31,6 +31,12 @@ impl Body {
             Body::Restored { reason, .. } => (format!("restored {region}"), reason.clone()),
             Body::Paused { .. } => (format!("paused {region}"), none()),
             Body::Unpaused { .. } => (format!("un-paused {region}"), none()),
+            Body::Accepted { stretch, reason, .. } => {
+                let time = |at: super::stamp::Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
+                let (from, to) = (time(stretch.from), time(stretch.to));
+                let what = format!("accepted {} in {region}, windows that ended {from} to {to} UTC", stretch.column);
+                (what, reason.clone())
+            }
             Body::Note { text } => (format!("{region}: {text}"), none()),
         };
         Some(Said { what: what.into(), why })

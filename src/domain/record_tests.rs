@@ -43,6 +43,15 @@ fn bodies() -> Vec<Body> {
         Body::Restored { drained: id(3), reason: "ok".into() },
         Body::Paused { hold: id(1), template: a_move().from_template },
         Body::Unpaused { paused: id(4) },
+        Body::Accepted {
+            stretch: Stretch {
+                column: "errors".into(),
+                from: "2026-03-01T23:55:00Z".parse().unwrap(),
+                to: "2026-03-02T00:10:00Z".parse().unwrap(),
+            },
+            template: a_move().from_template,
+            reason: "a batch job, known".into(),
+        },
         Body::Note { text: "hello".into() },
     ]
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::finding::Finding;
-use super::id::{RegionIx, Text};
+use super::fleet::Unit;
+use super::id::{ColumnName, RegionIx, Text};
 use super::stamp::Timestamp;
 
 /// A judgement. The order is from best to worst, so that `max` folds.
@@ -65,6 +66,32 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// What it rests on, one line each: values, windows, object revisions, query, time.
     pub evidence: Vec<Text>,
+    /// Numbers it rests on, for tables and charts.
+    pub figures: Vec<Figure>,
+    /// What stands in the way and a person may accept with a reason; none: nothing can be accepted.
+    pub acceptable: Option<Stretch>,
+}
+
+/// A number that a judgement rests on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// What it is: a stable word, e.g. `worst`, `mean`, `worst_hour`, `baseline`, `burn`, `budget_left`.
+    pub name: &'static str,
+    /// Its value.
+    pub value: f64,
+    /// Its unit.
+    pub unit: Unit,
+}
+
+/// A stretch of windows of one column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The column.
+    pub column: ColumnName,
+    /// End of the first window.
+    pub from: Timestamp,
+    /// End of the last window.
+    pub to: Timestamp,
 }
 
 impl Judgement {
@@ -77,6 +104,8 @@ impl Judgement {
             until: None,
             findings: Vec::new(),
             evidence: Vec::new(),
+            figures: Vec::new(),
+            acceptable: None,
         }
     }
     /// With the moment the wait ends.
@@ -84,6 +113,16 @@ impl Judgement {
     pub fn until(mut self, at: Timestamp) -> Self {
         self.until = Some(at);
         self
+    }
+    /// With one more number.
+    #[must_use]
+    pub fn figure(mut self, name: &'static str, value: f64, unit: Unit) -> Self {
+        self.figures.push(Figure { name, value, unit });
+        self
+    }
+    /// A number by its name.
+    pub fn figure_of(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|f| f.name == name).map(|f| f.value)
     }
     /// With one more line of evidence.
     #[must_use]

@@ -5,14 +5,13 @@
 //! annotations do not, and neither does a restart of a console.
 
 use super::state::{Happened, RegionState, ServiceState};
-use crate::domain::fleet::{Ring, Service};
+use crate::domain::fleet::Ring;
 use crate::domain::gate::{BakeSource, BakeStart};
 use crate::domain::id::Uid;
 use crate::domain::record::{Body, RegionRecord, Settled};
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::version::TemplateDigest;
 use crate::domain::workload::{Revision, Workload};
-use crate::gates::JUDGED_SPAN;
 
 /// Clocks of authors and clusters differ by so much without anything being wrong.
 const CLOCKS: SignedDuration = SignedDuration::from_secs(30);
@@ -38,27 +37,20 @@ impl Stay {
     }
 }
 
-/// Brings the bake clocks of a service's regions up to date, and forgets windows from before.
-pub fn settle(service: &Service, state: &mut ServiceState, now: Timestamp) {
+/// Brings the bake clocks of a service's regions up to date.
+pub fn settle(state: &mut ServiceState, now: Timestamp) {
     let ServiceState { regions, record, .. } = state;
     for (region, record) in regions.iter_mut().zip(record.regions.iter()) {
+        // A query may name what runs: windows of another stay are not this one's.
+        if let Some(stay) = region.workload.as_ref().map(Stay::of)
+            && !region.windows_of.as_ref().is_some_and(|known| known.same(&stay))
+            && region.windows_of.replace(stay).is_some()
+        {
+            region.windows.clear();
+        }
         let settled = settled(region, record.as_ref(), now);
         region.settled = settled;
         region.settled_for = region.workload.as_ref().filter(|_| settled.is_some()).map(Stay::of);
-    }
-    for ring in &service.rings {
-        let start = ring_start(ring, state);
-        for at in &ring.regions {
-            let Some(region) = state.regions.get_mut(at.at()) else { continue };
-            let Some(begun) = start.or(region.settled) else {
-                // Nothing has settled yet that windows could speak of.
-                region.windows.clear();
-                continue;
-            };
-            // Gates look no further back than that: memory stays bounded on a ring that nobody touches.
-            let oldest = now.saturating_sub(JUDGED_SPAN).unwrap_or(begun.at).max(begun.at);
-            region.windows.values_mut().for_each(|w| w.forget_before(oldest));
-        }
     }
 }
 

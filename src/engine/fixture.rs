@@ -280,7 +280,7 @@ impl Stage {
 
     /// Brings the bake clocks up to date.
     pub(crate) fn settle(&mut self) {
-        bake::settle(&self.fleet.services[0], &mut self.state, self.now);
+        bake::settle(&mut self.state, self.now);
     }
 
     /// What is shown now; kept in the state as the engine does.

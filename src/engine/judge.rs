@@ -86,12 +86,21 @@ impl Gates {
 
     /// What a ring's exit gates want kept fresh.
     pub fn exit_needs(&self, service: ServiceIx, ring: RingIx) -> Vec<Need> {
-        let gates = self.ring(service, ring).map(|g| g.exit.as_slice()).unwrap_or_default();
-        let mut needs: Vec<Need> = gates.iter().flat_map(|g| g.gate.needs()).collect();
-        needs.sort();
-        needs.dedup();
-        needs
+        self.ring(service, ring).map(|g| needs(&g.exit)).unwrap_or_default()
     }
+
+    /// What a ring's entry gates want kept fresh.
+    pub fn entry_needs(&self, service: ServiceIx, ring: RingIx) -> Vec<Need> {
+        self.ring(service, ring).map(|g| needs(&g.entry)).unwrap_or_default()
+    }
+}
+
+/// What gates want kept fresh, each need once.
+fn needs(gates: &[BuiltGate]) -> Vec<Need> {
+    let mut needs: Vec<Need> = gates.iter().flat_map(|g| g.gate.needs()).collect();
+    needs.sort();
+    needs.dedup();
+    needs
 }
 
 fn build_gate(service: &Service, spec: &GateSpec, find: &dyn Fn(&str) -> Option<&'static dyn GateType>) -> BuiltGate {

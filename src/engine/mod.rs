@@ -32,6 +32,7 @@ pub mod scene;
 pub mod state;
 mod tend;
 pub mod view;
+pub mod wants;
 
 use effect::{Effect, Msg, Reply, Ticket};
 use ids::Ids;

@@ -9,14 +9,12 @@ use std::time::Duration;
 
 use super::scene::World;
 use super::state::{RegionState, ServiceState};
-use super::view::RingPhase;
+use super::wants::{self, Want, WantKey};
 use crate::domain::fleet::{Column, Fleet, QueryText, Region, Service};
-use crate::domain::gate::Need;
-use crate::domain::id::{ColumnName, PrometheusIx, RegionIx, RingIx, ServiceIx, Text};
+use crate::domain::id::{ColumnName, PrometheusIx, RegionIx, ServiceIx, Text};
 use crate::domain::metric::{NoData, Reading};
 use crate::domain::question::{MetricQuestion, SeriesOf, Span};
-use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, window_ceil, window_floor, windows_between};
-use crate::gates::JUDGED_SPAN;
+use crate::domain::stamp::{SignedDuration, Timestamp, windows_between};
 use crate::metrics::template::{Fill, render};
 
 /// Between two questions for the newest sample.
@@ -25,8 +23,6 @@ pub const SAMPLE_EVERY: Duration = Duration::from_secs(15);
 const HISTORY_EVERY: Duration = Duration::from_secs(60);
 /// How long the sparkline reaches back, and how far its points are apart.
 const HISTORY: (SignedDuration, SignedDuration) = (SignedDuration::from_hours(1), SignedDuration::from_secs(60));
-/// A window is asked for this long after its end: scrapes come late. Gates count it a little later.
-const INGEST: SignedDuration = SignedDuration::from_secs(60);
 /// Windows without data are asked for again after this, doubled each time.
 const RETRY: Duration = Duration::from_secs(15);
 /// At most so long between two tries.
@@ -47,7 +43,9 @@ struct Schedule {
     /// The last samples were of every column.
     full: bool,
     history: Option<Duration>,
-    windows: BTreeMap<(RingIx, ColumnName), WindowTry>,
+    windows: BTreeMap<WantKey, WindowTry>,
+    /// What was wanted when windows were last forgotten.
+    kept: Vec<Want>,
 }
 
 #[derive(Debug)]
@@ -106,7 +104,8 @@ impl Sampler {
             if is_due(schedule.samples, self.every) || (which.shown && !schedule.full) {
                 schedule.samples = Some(mono);
                 schedule.full = which.shown;
-                for column in service.columns.iter().filter(|c| which.shown || c.is_traffic) {
+                let needed = wants::current(&world, which.service, service, state);
+                for column in service.columns.iter().filter(|c| which.shown || needed.contains(&c.name)) {
                     questions.extend(asking.everywhere(column, Span::At(world.now)));
                 }
             }
@@ -118,26 +117,26 @@ impl Sampler {
                     questions.extend(asking.everywhere(column, span));
                 }
             }
-            for ring in judged_rings(&asking) {
-                questions.extend(asking.windows(ring, &mut schedule.windows, self.every));
+            let wants = wants::wants(&world, which.service, service, state);
+            schedule.windows.retain(|key, _| wants.iter().any(|w| w.key == *key));
+            for want in &wants {
+                questions.extend(asking.windows(want, &mut schedule.windows, self.every));
             }
         }
         questions
     }
-}
 
-/// Rings whose windows somebody judges: those before the ring that is asked about, and those that bake.
-fn judged_rings(asking: &Asking<'_>) -> Vec<RingIx> {
-    let view = &asking.state.view;
-    let before = view.question.as_ref().map_or(0, |q| q.ring.at());
-    let bakes = |r: usize| {
-        let ring = view.rings.get(r)?;
-        let bake = SignedDuration::try_from(ring.bake).ok()?;
-        let over = ring.bake_start?.at.checked_add(bake).ok()? <= asking.world.now;
-        Some(!over || matches!(ring.phase, RingPhase::Baking | RingPhase::Blocked))
-    };
-    let rings = 0..asking.service.rings.len();
-    rings.filter(|r| *r < before || bakes(*r).unwrap_or(false)).map(RingIx::from).collect()
+    /// Forgets windows of sampled services that nobody wants any more. Call it after [`Sampler::due`].
+    pub fn forget(&mut self, world: World<'_>, services: &mut [ServiceState]) {
+        for (at, schedule) in &mut self.services {
+            let Some((service, state)) = world.fleet.service(*at).zip(services.get_mut(at.at())) else { continue };
+            let wants = wants::wants(&world, *at, service, state);
+            if schedule.kept != wants {
+                wants::forget(state, &wants);
+                schedule.kept = wants;
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -210,47 +209,44 @@ impl Asking<'_> {
         (!text.contains("{{")).then_some(text)
     }
 
-    /// Windows of a ring that are not known yet, or had no data and are worth another try.
-    fn windows(
-        &self,
-        ring: RingIx,
-        tries: &mut BTreeMap<(RingIx, ColumnName), WindowTry>,
-        every: Duration,
-    ) -> Vec<MetricQuestion> {
-        let Some(spec) = self.service.ring(ring) else { return Vec::new() };
-        let Some((first, last)) = self.window_span(ring) else { return Vec::new() };
+    /// Windows that are wanted and not known yet, or had no data and are worth another try.
+    fn windows(&self, want: &Want, tries: &mut BTreeMap<WantKey, WindowTry>, every: Duration) -> Vec<MetricQuestion> {
+        let Some(column) = self.service.column(want.key.column.as_str()) else { return Vec::new() };
         let mono = self.world.stamp.mono;
-        let mut questions = Vec::new();
-        for need in self.world.gates.exit_needs(self.at, ring) {
-            let Need::Windows(name) = need else { continue };
-            let Some(column) = self.service.column(name.as_str()) else { continue };
-            let entry = tries.entry((ring, name.clone()));
-            let fresh = WindowTry { looked: Duration::ZERO, last: first, failures: 0, retry_at: Duration::ZERO };
-            let known = matches!(entry, std::collections::btree_map::Entry::Occupied(_));
-            let tried = entry.or_insert(fresh);
-            if known && tried.last == last && mono.saturating_sub(tried.looked) < every {
-                continue;
-            }
-            tried.looked = mono;
-            tried.last = last;
-            let missing = self.missing(&self.asked(column, &spec.regions), &name, first, last);
-            let retry = missing.no_data.is_some() && mono >= tried.retry_at;
-            if retry {
-                let wait = RETRY.saturating_mul(1u32.checked_shl(tried.failures).unwrap_or(u32::MAX)).min(RETRY_MOST);
-                tried.retry_at = mono.saturating_add(wait);
-                tried.failures = tried.failures.saturating_add(1).min(16);
-            } else if missing.no_data.is_none() {
-                tried.failures = 0;
-                tried.retry_at = Duration::ZERO;
-            }
+        let fresh = WindowTry { looked: Duration::ZERO, last: want.first, failures: 0, retry_at: Duration::ZERO };
+        let known = tries.contains_key(&want.key);
+        let tried = tries.entry(want.key.clone()).or_insert(fresh);
+        if known && tried.last == want.last && mono.saturating_sub(tried.looked) < every {
+            return Vec::new();
+        }
+        tried.looked = mono;
+        tried.last = want.last;
+        let missing: Vec<(RegionIx, Missing)> =
+            self.asked(column, &want.regions).into_iter().map(|at| (at, self.missing(at, want))).collect();
+        let no_data = missing.iter().any(|(_, m)| m.no_data.is_some());
+        let retry = no_data && mono >= tried.retry_at;
+        if retry {
+            let wait = RETRY.saturating_mul(1u32.checked_shl(tried.failures).unwrap_or(u32::MAX)).min(RETRY_MOST);
+            tried.retry_at = mono.saturating_add(wait);
+            tried.failures = tried.failures.saturating_add(1).min(16);
+        } else if !no_data {
+            tried.failures = 0;
+            tried.retry_at = Duration::ZERO;
+        }
+        // Regions that lack the same are asked about together.
+        let mut stretches: BTreeMap<(Timestamp, Timestamp), Vec<RegionIx>> = BTreeMap::new();
+        for (at, missing) in missing {
             let spans = [missing.unasked, missing.no_data.filter(|_| retry)];
             let from = spans.iter().flatten().map(|(from, _)| *from).min();
             let to = spans.iter().flatten().map(|(_, to)| *to).max();
-            if let (Some(first), Some(last)) = (from, to) {
-                questions.extend(self.questions(column, Span::Windows { first, last }, &spec.regions));
+            if let Some(stretch) = from.zip(to) {
+                stretches.entry(stretch).or_default().push(at);
             }
         }
-        questions
+        let ask = |((first, last), regions): ((Timestamp, Timestamp), Vec<RegionIx>)| {
+            self.questions(column, Span::Windows { first, last }, &regions)
+        };
+        stretches.into_iter().flat_map(ask).collect()
     }
 
     /// Regions that a column can be asked for now.
@@ -263,44 +259,24 @@ impl Asking<'_> {
         regions.collect()
     }
 
-    fn windows_answered(&self, ring: RingIx) -> bool {
-        let (Some(spec), Some((first, last))) = (self.service.ring(ring), self.window_span(ring)) else { return true };
-        self.world.gates.exit_needs(self.at, ring).into_iter().all(|need| {
-            let Need::Windows(name) = need else { return true };
-            let Some(column) = self.service.column(name.as_str()) else { return true };
-            self.missing(&self.asked(column, &spec.regions), &name, first, last).unasked.is_none()
-        })
+    fn windows_answered(&self, want: &Want) -> bool {
+        let Some(column) = self.service.column(want.key.column.as_str()) else { return true };
+        self.asked(column, &want.regions).into_iter().all(|at| self.missing(at, want).unasked.is_none())
     }
 
-    /// First and last window since a ring's bake began; none while there is none.
-    fn window_span(&self, ring: RingIx) -> Option<(Timestamp, Timestamp)> {
-        let start = self.state.view.rings.get(ring.at())?.bake_start?;
-        let last = window_floor(self.world.now.saturating_sub(INGEST).unwrap_or(self.world.now));
-        // Only windows that lie wholly inside the bake count.
-        let first = window_ceil(start.at).checked_add(WINDOW).ok()?;
-        // Gates look no further back, and a server gives no more points than that needs.
-        let reach = self.world.now.saturating_sub(JUDGED_SPAN).ok().map(window_ceil)?.checked_add(WINDOW).ok()?;
-        let first = first.max(reach);
-        (first <= last).then_some((first, last))
-    }
-
-    fn missing(&self, regions: &[RegionIx], column: &ColumnName, first: Timestamp, last: Timestamp) -> Missing {
+    fn missing(&self, at: RegionIx, want: &Want) -> Missing {
         let mut missing = Missing::default();
-        let nothing = crate::domain::metric::Windows::default();
-        for state in regions.iter().filter_map(|at| self.state.region(*at)) {
-            let windows = state.windows.get(column).unwrap_or(&nothing);
-            if windows.count(first, last).0 == windows_between(first, last) {
-                continue;
-            }
-            let mut end = first;
-            while end <= last {
-                match windows.get(end) {
-                    None => stretch(&mut missing.unasked, end),
-                    Some(Err(_)) => stretch(&mut missing.no_data, end),
-                    Some(Ok(_)) => {}
-                }
-                let Ok(next) = end.checked_add(WINDOW) else { break };
-                end = next;
+        let Some(windows) = self.state.region(at).and_then(|r| r.windows.get(&want.key.column)) else {
+            return Missing { unasked: Some((want.first, want.last)), no_data: None };
+        };
+        if windows.count(want.first, want.last).0 == windows_between(want.first, want.last) {
+            return missing;
+        }
+        for (end, seen) in windows.series(want.first, want.last) {
+            match seen {
+                None => stretch(&mut missing.unasked, end),
+                Some(Err(_)) => stretch(&mut missing.no_data, end),
+                Some(Ok(_)) => {}
             }
         }
         missing
@@ -341,18 +317,17 @@ pub fn answered(world: World<'_>, at: ServiceIx, state: &ServiceState) -> bool {
         let mut asked = asking.asked(column, &service.region_indexes().collect::<Vec<_>>()).into_iter();
         asked.all(|r| state.region(r).is_some_and(|r| r.current.contains_key(&column.name)))
     });
-    sampled && judged_rings(&asking).into_iter().all(|ring| asking.windows_answered(ring))
+    sampled && wants::wants(&world, at, service, state).iter().all(|want| asking.windows_answered(want))
 }
 
-/// Nobody looks at a service any more: of one that is sampled, what verdicts and shares of traffic
-/// rest on stays; of any other, nothing.
-pub fn forget(service: &Service, state: &mut ServiceState, is_sampled: bool) {
-    let traffic = service.traffic_column().map(|c| &c.name).filter(|_| is_sampled);
+/// Nobody looks at a service any more: of one that is sampled, the columns that verdicts and shares
+/// of traffic rest on stay (`needed`); of any other, nothing.
+pub fn forget(state: &mut ServiceState, needed: Option<&BTreeSet<ColumnName>>) {
     for region in &mut state.regions {
         region.history = BTreeMap::new();
         region.week = Vec::new();
-        region.current.retain(|column, _| Some(column) == traffic);
-        if !is_sampled {
+        region.current.retain(|column, _| needed.is_some_and(|n| n.contains(column)));
+        if needed.is_none() {
             region.windows = BTreeMap::new();
         }
     }
@@ -400,13 +375,13 @@ pub fn take_windows(
         return;
     }
     for (region, readings) in readings {
-        let start = state.regions.get(region.at()).and_then(|r| r.settled).map(|s| s.at);
         let Some(region) = state.regions.get_mut(region.at()) else { continue };
-        let Some(start) = start else { continue };
-        let windows = &mut region.windows.entry(column.clone()).or_default();
-        for (end, reading) in readings.into_iter().filter(|(end, _)| *end >= start) {
-            let keep = matches!((windows.get(end), &reading), (Some(Ok(_)), Err(_)));
-            if !keep {
+        if readings.is_empty() {
+            continue;
+        }
+        let windows = region.windows.entry(column.clone()).or_default();
+        for (end, reading) in readings {
+            if reading.is_ok() || !matches!(windows.get(end), Some(Ok(_))) {
                 windows.insert(end, reading);
             }
         }

@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 use super::*;
+use crate::domain::gate::Need;
+use crate::domain::id::RingIx;
 use crate::domain::metric::NoData;
+use crate::domain::stamp::WINDOW;
 use crate::engine::fixture::{Stage, at, clock, gate, release, workload};
 
 const SHOWN: [Sampled; 1] = [Sampled { service: ServiceIx(0), shown: true }];
@@ -129,9 +132,10 @@ fn metrics_are_forgotten_with_the_service_and_what_a_gate_rests_on_last() {
         [region.current.len(), region.windows.len(), region.history.len()]
     };
     assert_eq!(kept(&stage), [2, 1, 2]);
-    forget(&service, &mut stage.state, true);
+    let needed = wants::current(&stage.world(), ServiceIx(0), &service, &stage.state);
+    super::forget(&mut stage.state, Some(&needed));
     assert_eq!(kept(&stage), [1, 1, 0], "traffic and windows are evidence while a release is under way");
-    forget(&service, &mut stage.state, false);
+    super::forget(&mut stage.state, None);
     assert_eq!(kept(&stage), [0, 0, 0]);
 }
 
@@ -187,12 +191,134 @@ fn what_is_known_is_never_replaced_by_not_knowing() {
         take_windows(&service, &mut stage.state, &"errors".into(), vec![(RegionIx(1), vec![(end, reading)])]);
     }
     assert_eq!(stage.region("ap-south-1").windows["errors"].get(end), Some(Ok(0.5)));
-    // From before the bake, of no such column or region: not kept.
-    let early = vec![(RegionIx(1), vec![(clock("13:00"), Ok(0.1))]), (RegionIx(99), Vec::new())];
+    // Of no such column or region: not kept.
+    let early = vec![(RegionIx(99), vec![(end, Ok(0.1))])];
     take_windows(&service, &mut stage.state, &"errors".into(), early);
     take_windows(&service, &mut stage.state, &"nothing".into(), vec![(RegionIx(1), vec![(end, Ok(0.1))])]);
     assert_eq!(stage.region("ap-south-1").windows.len(), 1);
-    assert_eq!(stage.region("ap-south-1").windows["errors"].known_from(Timestamp::MIN).count(), 1);
+}
+
+/// A gate that asks for one need, whatever its parameters.
+struct Asks(crate::domain::gate::Need);
+
+impl crate::domain::gate::Gate for Asks {
+    fn needs(&self) -> Vec<crate::domain::gate::Need> {
+        vec![self.0.clone()]
+    }
+    fn judge(&self, _: &crate::domain::gate::Evidence<'_>) -> crate::domain::verdict::Judgement {
+        crate::domain::verdict::Judgement::new(crate::domain::verdict::Verdict::Go, "x", "x")
+    }
+}
+
+/// `column` says which column; `at` which need.
+struct AsksFor;
+
+impl crate::domain::gate::GateType for AsksFor {
+    fn name(&self) -> &'static str {
+        "asks"
+    }
+    fn role(&self) -> crate::domain::gate::GateRole {
+        crate::domain::gate::GateRole::Both
+    }
+    fn about(&self) -> &'static str {
+        "asks"
+    }
+    fn parameters(&self) -> &'static [crate::domain::gate::Parameter] {
+        &[]
+    }
+    fn build(
+        &self,
+        params: &crate::domain::fleet::Params,
+        _: &crate::domain::fleet::Service,
+    ) -> Result<Box<dyn crate::domain::gate::Gate>, crate::domain::gate::ParamError> {
+        let column = ColumnName::new("errors");
+        Ok(Box::new(Asks(match params.text("need") {
+            Some("peers") => Need::PeerWindows(column),
+            Some("earlier") => Need::EarlierWindows { column, by: SignedDuration::from_hours(24) },
+            Some("recent") => Need::RecentWindows { column, reach: SignedDuration::from_hours(2) },
+            _ => Need::Windows(column),
+        })))
+    }
+}
+
+/// The release, ring-1 with these needs as exit gates, ring-2 with these as entry gates.
+fn asking(exit: &[&str], entry: &[&str]) -> Stage {
+    let mut stage = release();
+    stage.runs("ap-south-1", workload("v2.1.0", clock("13:32")));
+    let asks = |needs: &[&str]| needs.iter().map(|n| gate("asks", &[("need", n)])).collect::<Vec<_>>();
+    stage.service().rings[1].exit_gates = asks(exit);
+    stage.service().rings[2].entry_gates = asks(entry);
+    let find = |name: &str| -> Option<&'static dyn crate::domain::gate::GateType> {
+        if name == "asks" { Some(&AsksFor) } else { crate::gates::gate_type(name) }
+    };
+    stage.gates = crate::engine::judge::Gates::build(&stage.fleet, &find);
+    stage
+}
+
+#[test]
+fn the_same_span_of_the_other_regions_and_of_another_day_is_asked_too() {
+    let span = (clock("13:40"), clock("14:30"));
+    let mut peers = asking(&["peers", "own"], &[]);
+    let questions = windows(&due(&mut Sampler::default(), &mut peers, &SHOWN));
+    assert_eq!(questions, [0, 1, 2, 3].map(|r| (r, span.0, span.1)), "once: the ring's own are among them");
+    let mut earlier = asking(&["earlier"], &[]);
+    let questions = windows(&due(&mut Sampler::default(), &mut earlier, &SHOWN));
+    // An hour more on both sides, for nights on which clocks change.
+    let span = (at("2026-11-19T12:40:00Z"), at("2026-11-19T15:30:00Z"));
+    assert_eq!(questions, [(1, span.0, span.1)]);
+    let mut recent = asking(&["recent"], &[]);
+    let questions = windows(&due(&mut Sampler::default(), &mut recent, &SHOWN));
+    assert_eq!(questions, [(1, clock("12:35"), clock("14:30"))]);
+}
+
+#[test]
+fn entry_gates_of_the_next_ring_are_asked_for_too() {
+    let mut stage = asking(&[], &["recent"]);
+    assert_eq!(stage.view().question.map(|q| q.ring.0), Some(2));
+    let questions = windows(&due(&mut Sampler::default(), &mut stage, &SHOWN));
+    assert_eq!(questions, [(2, clock("12:35"), clock("14:30"))]);
+    assert!(!answered(stage.world(), ServiceIx(0), &stage.state));
+}
+
+#[test]
+fn a_region_that_lacks_more_is_asked_alone() {
+    let mut stage = asking(&["peers"], &[]);
+    let mut sampler = Sampler::default();
+    let questions = due(&mut sampler, &mut stage, &SHOWN);
+    answer(&mut stage, &questions, &|_| false);
+    stage.region("us-east-1").windows.clear();
+    stage.pass(235);
+    let questions = windows(&due(&mut sampler, &mut stage, &SHOWN));
+    let newest = (clock("14:35"), clock("14:35"));
+    assert_eq!(
+        questions,
+        [(3, clock("13:40"), newest.1), (0, newest.0, newest.1), (1, newest.0, newest.1), (2, newest.0, newest.1)]
+    );
+}
+
+#[test]
+fn windows_that_nobody_wants_are_forgotten() {
+    let mut stage = asking(&["peers"], &[]);
+    let mut sampler = Sampler::default();
+    let questions = due(&mut sampler, &mut stage, &SHOWN);
+    answer(&mut stage, &questions, &|_| false);
+    let service = stage.fleet.services[0].clone();
+    let more = vec![(RegionIx(1), vec![(clock("13:00"), Ok(0.1))])];
+    take_windows(&service, &mut stage.state, &"qps".into(), more.clone());
+    take_windows(&service, &mut stage.state, &"errors".into(), more);
+    let forget = |sampler: &mut Sampler, stage: &mut Stage| {
+        let mut services = vec![stage.state.clone()];
+        sampler.forget(stage.world(), &mut services);
+        stage.state = services.remove(0);
+        stage.state.regions.iter().map(|r| r.windows.values().map(|w| w.len()).sum()).collect::<Vec<usize>>()
+    };
+    assert_eq!(forget(&mut sampler, &mut stage), [11; 4]);
+    // What is kept is not looked at again while the same is wanted.
+    let more = vec![(RegionIx(1), vec![(clock("13:00"), Ok(0.1))])];
+    take_windows(&service, &mut stage.state, &"errors".into(), more);
+    assert_eq!(forget(&mut sampler, &mut stage)[1], 12);
+    stage.pass(300);
+    assert_eq!(forget(&mut sampler, &mut stage)[1], 11);
 }
 
 #[test]
@@ -213,7 +339,7 @@ fn a_long_bake_is_asked_for_in_what_a_server_accepts() {
     }
     let questions = due(&mut Sampler::default(), &mut stage, &SHOWN);
     for (_, first, last) in windows(&questions) {
-        assert!(last.duration_since(first) <= JUDGED_SPAN, "gates look no further back");
+        assert!(last.duration_since(first) <= crate::gates::JUDGED_SPAN, "gates look no further back");
     }
     assert_eq!(windows(&questions).len(), 2);
 }

@@ -90,8 +90,10 @@ pub struct RegionState {
     pub events: Vec<EventLine>,
     /// Newest sample per column.
     pub current: BTreeMap<ColumnName, (Timestamp, Reading)>,
-    /// Windows per column.
+    /// Windows per column: those that a gate wants.
     pub windows: BTreeMap<ColumnName, Windows>,
+    /// The stay that ran when they were asked for.
+    pub windows_of: Option<Stay>,
     /// Last hour per column, oldest first.
     pub history: BTreeMap<ColumnName, Vec<(Timestamp, f64)>>,
     /// Hourly points of the traffic column over the last 7 days, for peaks; asked for by a drain.

@@ -10,6 +10,7 @@ use super::judge;
 use super::sampling::{self, Sampled};
 use super::scene::{Scene, World};
 use super::view::{Question, RingRuns};
+use super::wants;
 use crate::domain::id::{ClusterIx, ColumnName, RegionIx, RingIx, ServiceIx};
 use crate::domain::intent::{Intent, Verb};
 use crate::domain::link::Link;
@@ -72,11 +73,14 @@ impl Engine {
 
     /// What is held of a service that was turned away from: only what a verdict rests on.
     pub(super) fn forget_metrics(&mut self, at: ServiceIx) {
-        let sampled = self.is_sampled(at);
-        if let Some((spec, state)) = self.fleet.service(at).zip(self.services.get_mut(at.at()))
-            && !self.remembers
-        {
-            sampling::forget(spec, state, sampled);
+        if self.remembers {
+            return;
+        }
+        let fleet = self.fleet.clone();
+        let of = |state| Some(wants::current(&self.world(), at, fleet.service(at)?, state));
+        let needed = self.services.get(at.at()).filter(|_| self.is_sampled(at)).and_then(of);
+        if let Some(state) = self.services.get_mut(at.at()) {
+            sampling::forget(state, needed.as_ref());
             state.stale_view = true;
         }
     }
@@ -151,14 +155,13 @@ impl Engine {
 
     fn renew(&mut self, at: ServiceIx) {
         let now = self.server_now();
-        let fleet = self.fleet.clone();
-        let Some((service, state)) = fleet.service(at).zip(self.services.get_mut(at.at())) else { return };
+        let Some(state) = self.services.get_mut(at.at()) else { return };
         if std::mem::take(&mut state.stale_view) {
             // What its records lack may be something else now.
             state.keep_at = Some(self.now.mono);
         }
         state.renewed = Some(self.now.mono);
-        bake::settle(service, state, now);
+        bake::settle(state, now);
         let Some(state) = self.services.get(at.at()) else { return };
         let view = derive(self.world(), at, state);
         if let Some(state) = self.services.get_mut(at.at()) {
@@ -192,6 +195,9 @@ impl Engine {
         }
         let mut sampler = std::mem::take(&mut self.sampler);
         let questions = sampler.due(self.world(), &self.services, &sampled);
+        let mut services = std::mem::take(&mut self.services);
+        sampler.forget(self.world(), &mut services);
+        self.services = services;
         self.sampler = sampler;
         effects.extend(questions.into_iter().map(|q| Effect::Ask(Box::new(q))));
     }

@@ -5,11 +5,27 @@ use std::time::Duration;
 use super::{LONGEST, later, only_if_seen, other_template};
 use crate::domain::fleet::{Params, Service};
 use crate::domain::gate::{BakeSource, Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
-use crate::domain::stamp::{SignedDuration, short};
+use crate::domain::stamp::{SignedDuration, parse_duration, short};
 use crate::domain::verdict::{Judgement, Verdict};
 
 /// A minimum time on one template digest, from when the ring's last region settled.
 pub struct Bake;
+
+/// Lengths by name: a full cycle of day and night for the first ring, less for later ones, and
+/// a soak while metrics catch up.
+pub const PRESETS: &[(&str, Duration)] = &[
+    ("day", Duration::from_secs(24 * 3_600)),
+    ("half-day", Duration::from_secs(12 * 3_600)),
+    ("quarter-day", Duration::from_secs(6 * 3_600)),
+    ("long-soak", Duration::from_secs(3_600)),
+    ("soak", Duration::from_secs(1_800)),
+];
+
+/// The length that `for` says: a length of time, or the name of a preset.
+pub fn bake_length(text: &str) -> Option<Duration> {
+    let preset = PRESETS.iter().find(|(name, _)| *name == text).map(|(_, length)| *length);
+    preset.or_else(|| parse_duration(text))
+}
 
 impl GateType for Bake {
     fn name(&self) -> &'static str {
@@ -30,7 +46,7 @@ impl GateType for Bake {
     }
     fn build(&self, params: &Params, _: &Service) -> Result<Box<dyn Gate>, ParamError> {
         let wrong = || ParamError::new("for", "write how long the ring must run, e.g. `for = \"24h\"`");
-        let length = params.duration("for").ok_or_else(wrong)?;
+        let length = params.text("for").and_then(bake_length).ok_or_else(wrong)?;
         if length > LONGEST {
             return Err(ParamError::new("for", "a bake longer than a year is refused; write e.g. `for = \"24h\"`"));
         }

@@ -15,6 +15,8 @@ mod bake;
 mod freeze;
 mod freshness;
 mod ready;
+mod rules;
+mod series;
 #[cfg(test)]
 mod stand;
 #[cfg(test)]
@@ -24,11 +26,12 @@ mod window;
 mod zones;
 
 pub use approval::{Approval, Rule as ApprovalRule, approval_rules, release_author};
-pub use bake::Bake;
+pub use bake::{Bake, bake_length};
 pub use freeze::Freeze;
 pub use freshness::FreshnessGate;
 pub use ready::Ready;
-pub use threshold::{JUDGED_SPAN, Threshold, parse_bound};
+pub use series::JUDGED_SPAN;
+pub use threshold::{Threshold, parse_bound};
 pub use window::Window;
 
 /// Every gate type.

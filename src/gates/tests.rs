@@ -7,15 +7,19 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::fleet::{
-    Better, Carry, Column, Param, Params, QueryText, Region, Ring, Unit, VersionFrom, WorkloadRef,
+    Better, Carry, Column, GateSpec, Param, Params, QueryText, Region, Ring, Unit, VersionFrom, WorkloadRef,
 };
 use crate::domain::gate::{BakeSource, BakeStart, Need};
 use crate::domain::id::{ClusterIx, ColumnName, Namespace, RegionIx, RegionName, RingIx, RingName, ServiceName};
 use crate::domain::link::LostReason;
 use crate::domain::metric::{NoData, Reading, Windows};
+use crate::domain::record::{Body, Fact, FactId, Record, RegionRecord};
 use crate::domain::stamp::WINDOW;
+use crate::domain::verdict::Stretch;
 use crate::domain::version::{Image, TemplateDigest, Version};
 use crate::domain::workload::{Phase, Progress, Progressing, Replicas, Workload};
+
+mod threshold;
 
 fn at(minutes: i64) -> Timestamp {
     // A moment on a window boundary.
@@ -64,7 +68,12 @@ fn service() -> Service {
             escalation: None,
             deciders: Vec::new(),
         }],
-        columns: vec![column("errors", Unit::Ratio), column("p99", Unit::Seconds), column("heap", Unit::Bytes)],
+        columns: vec![
+            column("errors", Unit::Ratio),
+            column("p99", Unit::Seconds),
+            column("heap", Unit::Bytes),
+            Column { is_traffic: true, ..column("qps", Unit::PerSecond) },
+        ],
         carries: vec![Carry::Image],
         version_from: VersionFrom::Image,
         owner: None,
@@ -104,6 +113,7 @@ struct Case {
     freshness: Freshness<'static>,
     bake_start: Option<BakeStart>,
     windows: BTreeMap<ColumnName, Windows>,
+    record: Record,
     now: Timestamp,
 }
 
@@ -116,6 +126,7 @@ fn case() -> Case {
         freshness: Freshness::Live,
         bake_start: Some(BakeStart { at: at(0), source: BakeSource::Condition }),
         windows: BTreeMap::new(),
+        record: Record::for_regions(1),
         now: at(60),
     }
 }
@@ -136,15 +147,38 @@ impl Case {
             current: &BTreeMap::new(),
             peers: &[],
             entering: None,
-            record: &crate::domain::record::Record::default(),
+            record: &self.record,
             identities: &crate::domain::approval::Identities::default(),
             promoting: false,
             now: self.now,
         })
     }
-    fn errors(mut self, readings: impl IntoIterator<Item = (i64, Reading)>) -> Self {
+    fn errors(self, readings: impl IntoIterator<Item = (i64, Reading)>) -> Self {
+        self.column("errors", readings)
+    }
+    fn column(mut self, name: &str, readings: impl IntoIterator<Item = (i64, Reading)>) -> Self {
         let windows = readings.into_iter().map(|(minute, reading)| (at(minute), reading)).collect();
-        self.windows.insert(ColumnName::new("errors"), windows);
+        self.windows.insert(ColumnName::new(name), windows);
+        self
+    }
+    /// The ring's own `bake`, as its gates see it.
+    fn bakes(mut self, length: &str) -> Self {
+        let spec = GateSpec {
+            gate: "bake".into(),
+            label: "bake".into(),
+            params: Params([("for".to_owned(), text(length))].into()),
+        };
+        self.service.rings[0].exit_gates.push(spec);
+        self
+    }
+    /// A stretch of errors that a person accepted, by the ends of its windows.
+    fn accepts(mut self, minutes: (i64, i64), template: TemplateDigest) -> Self {
+        let id = FactId(ulid::Ulid::from_parts(7, 7));
+        let stretch = Stretch { column: ColumnName::new("errors"), from: at(minutes.0), to: at(minutes.1) };
+        let body = Body::Accepted { stretch, template, reason: "a batch job".into() };
+        let mut record = RegionRecord::default();
+        record.facts.insert(id, Fact { id, by: "ana".into(), at: self.now, body });
+        self.record.regions[0] = Some(record);
         self
     }
     fn good() -> Self {
@@ -255,84 +289,6 @@ fn a_bake_without_a_start_is_unknown_or_not_begun() {
     let mut other = self::case();
     other.wanted = Some(digest(9));
     assert_eq!(other.judge(&*gate).verdict, Verdict::Wait);
-}
-
-#[test]
-fn a_threshold_judges_every_complete_window_of_the_bake() {
-    let gate = errors_below_one_percent();
-    let with = |readings: Vec<(i64, Reading)>| {
-        let changed: BTreeMap<i64, Reading> = (1..=12).map(|n| (n * 5, Ok(0.002))).chain(readings).collect();
-        case().errors(changed)
-    };
-    let table: Vec<(&str, Case, Verdict, &str)> = vec![
-        ("all within", with(vec![]), Verdict::Go, "in all 12 windows"),
-        ("exactly at the bound", with(vec![(30, Ok(0.01))]), Verdict::Go, "the worst was 1.00 %"),
-        ("one outside", with(vec![(30, Ok(0.0101))]), Verdict::NoGo, "1.01 % in the window to"),
-        ("outside and unknown", with(vec![(30, Ok(0.5)), (35, Err(NoData::Gap))]), Verdict::NoGo, "50.0 %"),
-        ("NaN as a reason", with(vec![(30, Err(NoData::NotANumber))]), Verdict::NoData, "NaN"),
-        ("NaN as a number", with(vec![(30, Ok(f64::NAN))]), Verdict::NoData, "NaN"),
-        ("infinite", with(vec![(30, Ok(f64::INFINITY))]), Verdict::NoData, "infinite"),
-        ("a gap", with(vec![(30, Err(NoData::Gap))]), Verdict::NoData, "gap"),
-        ("partial", with(vec![(5, Err(NoData::Warning("store down".into())))]), Verdict::NoData, "store down"),
-        ("before the bake", with(vec![(0, Ok(0.9)), (-5, Err(NoData::Gap))]), Verdict::Go, "in all 12"),
-        ("not yet over", with(vec![(65, Ok(0.9))]), Verdict::Go, "in all 12"),
-        ("nothing asked", case(), Verdict::NoData, "not asked yet"),
-    ];
-    for (name, case, verdict, words) in table {
-        let judged = case.judge(&*gate);
-        assert_eq!(judged.verdict, verdict, "{name}: {}", judged.sentence);
-        assert!(judged.sentence.contains(words), "{name}: {}", judged.sentence);
-        assert!(judged.evidence.iter().any(|l| l.contains("windows of 5 min")), "{name}");
-    }
-    assert_eq!(gate.needs(), [Need::Windows(ColumnName::new("errors"))]);
-}
-
-#[test]
-fn only_windows_that_lie_wholly_in_the_bake_count() {
-    let gate = errors_below_one_percent();
-    let mut case = Case::good();
-    // Settled a second after the boundary: the window that was under way is not judged.
-    case.bake_start = Some(BakeStart { at: at(0) + SignedDuration::from_secs(1), source: BakeSource::Record });
-    case = case.errors([(5, Ok(0.9)), (10, Ok(0.001))]);
-    case.now = at(11);
-    assert_eq!(case.judge(&*gate).verdict, Verdict::Go);
-    // Before the first window is over there is nothing to judge.
-    case.now = at(7);
-    let judged = case.judge(&*gate);
-    assert_eq!((judged.verdict, judged.until), (Verdict::Wait, Some(at(10))));
-}
-
-#[test]
-fn the_newest_window_may_take_a_moment_and_then_it_is_missing() {
-    let gate = errors_below_one_percent();
-    let mut case = case().errors((1..=11).map(|n| (n * 5, Ok(0.002))));
-    assert_eq!(case.judge(&*gate).verdict, Verdict::Go);
-    case.now = at(62);
-    assert_eq!(case.judge(&*gate).verdict, Verdict::NoData);
-    // Where it is there already, it counts at once.
-    let mut case = case.errors((1..=11).map(|n| (n * 5, Ok(0.002))).chain([(60, Ok(0.5))]));
-    case.now = at(60);
-    assert_eq!(case.judge(&*gate).verdict, Verdict::NoGo);
-}
-
-#[test]
-fn a_threshold_may_want_several_windows() {
-    let params = [("column", text("errors")), ("max", Param::Number(0.01)), ("windows", Param::Number(24.0))];
-    let gate = gate("threshold", &params).unwrap();
-    let judged = Case::good().judge(&*gate);
-    assert_eq!((judged.verdict, judged.until), (Verdict::Wait, Some(at(120))), "{}", judged.sentence);
-    assert_eq!(gate.minimum(), Duration::from_secs(7200));
-}
-
-#[test]
-fn a_ring_that_runs_for_weeks_is_judged_on_its_last_week() {
-    let gate = errors_below_one_percent();
-    let weeks = 30 * 24 * 60;
-    let mut case = case().errors((0..2100).map(|n| (weeks - n * 5, Ok(0.002))).chain([(5, Ok(0.9))]));
-    case.now = at(weeks);
-    let judged = case.judge(&*gate);
-    assert_eq!(judged.verdict, Verdict::Go, "{}", judged.sentence);
-    assert!(judged.sentence.contains("2016 windows"), "{}", judged.sentence);
 }
 
 #[test]
@@ -471,7 +427,7 @@ fn reading() -> impl Strategy<Value = Reading> {
 /// Takes evidence away, or makes it fail.
 fn damage(case: &mut Case, how: u8, window: usize) {
     let errors = ColumnName::new("errors");
-    let key = case.windows.get(&errors).and_then(|w| w.known_from(Timestamp::MIN).nth(window % 12).map(|(end, _)| end));
+    let key = case.windows.get(&errors).and_then(|w| w.iter().nth(window % 12).map(|(end, _)| end));
     match how {
         0 => case.workload = None,
         1 => case.freshness = Freshness::Never,
@@ -481,16 +437,17 @@ fn damage(case: &mut Case, how: u8, window: usize) {
         5 => {
             // A violation that is no longer known may not turn into good evidence either.
             if let (Some(key), Some(windows)) = (key, case.windows.get_mut(&errors))
-                && windows.get(key).is_some_and(|r| r.as_ref().is_ok_and(|v| *v <= 0.01))
+                && windows.get(key).is_some_and(|r| r.is_ok_and(|v| v <= 0.01))
             {
                 windows.insert(key, Err(NoData::Timeout));
             }
         }
         6 => {
             if let (Some(key), Some(windows)) = (key, case.windows.get_mut(&errors))
-                && windows.get(key).is_some_and(|r| r.as_ref().is_ok_and(|v| *v <= 0.01))
+                && windows.get(key).is_some_and(|r| r.is_ok_and(|v| v <= 0.01))
             {
-                windows.remove(key);
+                *windows =
+                    windows.iter().filter(|(end, _)| *end != key).map(|(e, s)| (e, s.map_err(Clone::clone))).collect();
             }
         }
         _ => case.workload.as_mut().into_iter().for_each(|w| w.image = None),

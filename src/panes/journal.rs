@@ -144,6 +144,7 @@ fn fact_line(region: &str, fact: &Fact) -> Option<Line> {
         Body::RolledBack(_) => Sign::RolledBack,
         Body::Drained { .. } => Sign::Drained,
         Body::Release { .. } | Body::Clearance { .. } | Body::Restored { .. } | Body::Unpaused { .. } => Sign::Go,
+        Body::Accepted { .. } => Sign::Watch,
         Body::Draining { .. } | Body::Note { .. } => Sign::Quiet,
     };
     let text = if said.why.is_empty() { said.what.to_string() } else { format!("{} “{}”", said.what, said.why) };

@@ -336,7 +336,8 @@ fn delta(scene: &Scene<'_>, region: &RegionScene<'_>, metric: &Metric, baseline:
 fn worst_hour(region: &RegionScene<'_>, metric: &Metric) -> Cell {
     let Some(windows) = region.state.windows.get(metric.name.as_str()) else { return Cell::new(Role::Dim, "–") };
     let mut hours: std::collections::BTreeMap<i64, (f64, u32)> = std::collections::BTreeMap::new();
-    for (end, value) in windows.known_from(Timestamp::MIN) {
+    let since = region.state.settled.map_or(Timestamp::MIN, |s| s.at);
+    for (end, value) in windows.known_from(since) {
         // A window belongs to the hour that it began in.
         let hour = hours.entry((end.as_second() - 1).div_euclid(3_600)).or_insert((0.0, 0));
         hour.0 += value;

@@ -2,6 +2,7 @@
 
 use gonogo::domain::record::{Body, Fact, FactId, Move, Record, RegionRecord, Scope, Settled};
 use gonogo::domain::stamp::Timestamp;
+use gonogo::domain::verdict::Stretch;
 use gonogo::domain::version::TemplateDigest;
 use proptest::prelude::*;
 use serde_json::json;
@@ -78,6 +79,11 @@ fn body() -> impl Strategy<Value = Body> {
         (id(), text()).prop_map(|(drained, r)| Body::Restored { drained, reason: r.into() }),
         (id(), digest()).prop_map(|(hold, template)| Body::Paused { hold, template }),
         id().prop_map(|paused| Body::Unpaused { paused }),
+        (name(), at(), at(), digest(), text()).prop_map(|(column, from, to, template, r)| Body::Accepted {
+            stretch: Stretch { column: column.as_str().into(), from, to },
+            template,
+            reason: r.into(),
+        }),
         text().prop_map(|t| Body::Note { text: t.into() }),
     ]
 }
