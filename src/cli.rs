@@ -140,6 +140,9 @@ pub enum Command {
         /// Connect: reachable, latency, identity, rights, clock, each query's answer.
         #[arg(long)]
         connect: bool,
+        /// This cluster was rebuilt or its context moved: remember what it leads to now.
+        #[arg(long, value_name = "CLUSTER", requires = "connect")]
+        accept: Vec<String>,
         /// Form of the output.
         #[arg(short, long, default_value = "text")]
         output: TextOutput,

@@ -112,6 +112,21 @@ impl Engine {
         self.clusters.iter().all(|c| matches!(c.link, Link::Lost { .. }) || c.facts.rights_unanswered.is_some())
     }
 
+    /// Whether the clusters of a service have said which they are and who we are there, or are lost:
+    /// what is written names its author.
+    pub fn is_introduced(&self, service: ServiceIx) -> bool {
+        let spec = self.fleet.service(service);
+        let regions = spec.into_iter().flat_map(|s| &s.regions);
+        let mut clusters = regions.flat_map(|r| [Some(r.cluster), r.route.as_ref().map(|route| route.cluster)]);
+        clusters.all(|at| {
+            at.and_then(|at| self.clusters.get(at.at())).is_none_or(|c| {
+                // Who may not ask who he is gets no user.
+                let named = c.facts.user.is_some() || c.facts.rights_unanswered.is_some();
+                matches!(c.link, Link::Lost { .. }) || (c.facts.uid.is_some() && named)
+            })
+        })
+    }
+
     /// Makes the views anew of services in which something changed: at once after a quiet
     /// spell, else as often as a screen can show it. [`Engine::freshen`] does not wait.
     pub(super) fn refresh(&mut self) {

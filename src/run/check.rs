@@ -82,7 +82,11 @@ fn cluster(engine: &Engine, at: ClusterIx, state: &ClusterState, lines: &mut Vec
     match (&state.facts.uid, state.facts.uid_is_derived, state.facts.uid_changed) {
         (Some(uid), _, true) => say(
             Exit::Refused,
-            format!("identity {uid} differs from the one remembered for this context: writes are blocked"),
+            format!(
+                "identity {uid} differs from the one remembered for this context: nothing is written to it. \
+                 If that is meant: gonogo check --connect --accept {}",
+                engine.fleet.cluster_name(at)
+            ),
         ),
         (Some(uid), true, false) => {
             say(Exit::Done, format!("identity {uid} (from CA and URL: namespace kube-system may not be read)"));

@@ -81,8 +81,8 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Abort(args)) => verb(&cli, "abort", &args),
         Some(Command::Drain(args)) => verb(&cli, "drain", &args),
         Some(Command::Restore(args)) => verb(&cli, "restore", &args),
-        Some(Command::Check { connect: false, output }) => Ok(checked(&cli, output)),
-        Some(Command::Check { connect: true, output }) => check_connected(&cli, output),
+        Some(Command::Check { connect: false, output, .. }) => Ok(checked(&cli, output)),
+        Some(Command::Check { connect: true, accept, output }) => check_connected(&cli, &accept, output),
         Some(Command::Login { cluster }) => opened(&cli, |world| login::run(&world, cluster.as_deref())),
         Some(Command::Journal(command)) => {
             let around = Surroundings::read();
@@ -238,12 +238,15 @@ fn checked(cli: &Cli, output: TextOutput) -> ExitCode {
     exit.into()
 }
 
-fn check_connected(cli: &Cli, output: TextOutput) -> Result<ExitCode> {
+fn check_connected(cli: &Cli, accept: &[String], output: TextOutput) -> Result<ExitCode> {
     let offline = checked(cli, TextOutput::Text);
     if offline == ExitCode::from(Exit::Usage) {
         return Ok(offline);
     }
     opened(cli, |mut world| {
+        if let Err(error) = world.accept(accept) {
+            return Ok(fail(&error, Exit::Usage));
+        }
         let mut session = session(&mut world, Use::Ask)?;
         for service in (0..world.fleet.services.len()).map(ServiceIx::from) {
             let effects = session.engine.show(service);

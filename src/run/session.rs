@@ -85,6 +85,11 @@ impl Session {
         });
     }
 
+    /// Waits until the clusters of a service have said which they are and who we are there.
+    pub fn introduce(&mut self, service: ServiceIx, most: Duration) {
+        self.pump(most, |engine| engine.is_introduced(service).then_some(()));
+    }
+
     /// Waits until every cluster has said who it is and what we may do there, or is lost.
     pub fn acquaint(&mut self, most: Duration) {
         self.pump(most, |engine| engine.is_acquainted().then_some(()));

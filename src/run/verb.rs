@@ -18,6 +18,8 @@ use crate::engine::operation::ProposalState;
 
 /// How long first data may take.
 const FIRST_DATA: Duration = Duration::from_secs(10);
+/// How long lowering waits to learn who we are in a cluster: the record names its author.
+const NAMES: Duration = Duration::from_secs(2);
 /// How long reads and dry-runs may take.
 const REVIEW: Duration = Duration::from_secs(20);
 /// Beyond the plan's own limits.
@@ -127,6 +129,8 @@ pub fn run(session: &mut Session, word: &str, args: &VerbArgs) -> Said {
     let effects = session.engine.show(at);
     session.perform(effects);
     session.first_data(Some(at), FIRST_DATA);
+    let lowering = verb.direction() == Direction::Lowering;
+    session.introduce(at, if lowering { NAMES } else { FIRST_DATA });
     match review(session, at, verb, target, args) {
         Ok(plan) if args.dry_run => dry_run(session, args, &plan),
         Ok(plan) => carry_out(session, args, plan),

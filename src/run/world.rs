@@ -14,7 +14,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::id::Operator;
 use crate::engine::{Engine, Setting};
 use crate::io::command::Processes;
-use crate::io::connect::{KubeDial, Memory, Plugins, ProxyEnv, Remembered, Way, usual_files};
+use crate::io::connect::{Accepting, KubeDial, Memory, Plugins, ProxyEnv, Remembered, Way, usual_files};
 use crate::io::files::Places;
 use crate::io::journal::{Files, Journal};
 use crate::io::prometheus::Prometheus;
@@ -99,6 +99,19 @@ impl World {
             unjournaled: None,
             seed: fastrand::u64(..),
         }
+    }
+
+    /// These clusters may be others than before: what their contexts lead to now is remembered.
+    /// The error names one that is not configured.
+    pub fn accept(&mut self, clusters: &[String]) -> Result<(), String> {
+        let mut contexts = Vec::new();
+        for name in clusters {
+            let at = self.fleet.clusters.iter().position(|c| c.name.as_str() == name);
+            let connection = at.and_then(|at| self.config.connections.get(at));
+            contexts.push(way(connection.ok_or_else(|| format!("there is no cluster {name}"))?).remembered_by());
+        }
+        self.remembered = Arc::new(Accepting::new(self.remembered.clone(), contexts));
+        Ok(())
     }
 
     /// Where the journal is.

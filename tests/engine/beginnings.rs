@@ -33,6 +33,23 @@ fn a_first_look_does_not_wait_for_lost_clusters() {
     assert!(world.engine.is_acquainted());
 }
 
+/// What is written names its author, and goes to no other cluster than was meant.
+#[test]
+fn a_verb_waits_for_names() {
+    let mut world = World::unheard();
+    let clusters: Vec<ClusterIx> = (0..world.fleet.clusters.len()).map(ClusterIx::from).collect();
+    for cluster in &clusters {
+        world.hear(*cluster);
+    }
+    assert!(!world.engine.is_introduced(WEBAPP));
+    world.cut(EDGE);
+    for cluster in clusters.into_iter().filter(|c| *c != EDGE) {
+        let facts = ClusterFacts { uid: Some("one".into()), user: Some("ana".into()), ..ClusterFacts::default() };
+        world.see(Observation::Cluster { cluster, facts });
+    }
+    assert!(world.engine.is_introduced(WEBAPP), "a lost cluster names nobody, and delays nobody");
+}
+
 /// No refusal is no right: a cluster that has not answered yet has refused nothing yet.
 #[test]
 fn rights_are_known_once_they_were_answered() {

@@ -4,7 +4,7 @@ use gonogo::domain::finding::Severity;
 use gonogo::domain::id::{ClusterIx, RegionIx};
 use gonogo::domain::intent::{Target, Verb};
 use gonogo::domain::link::{Link, LostReason};
-use gonogo::domain::observation::Observation;
+use gonogo::domain::observation::{ClusterFacts, Observation};
 use gonogo::domain::record::{Body, Scope};
 
 use crate::fixture::*;
@@ -31,6 +31,7 @@ fn cases() -> Vec<Case> {
         ("promote: paused by somebody", paused, promote(), ring(2)),
         ("promote: record gone", record_gone, promote(), ring(2)),
         ("promote: clock off", clock_off, promote(), ring(2)),
+        ("promote: another cluster than before", another_cluster, promote(), ring(2)),
         ("promote: container renamed", renamed, promote(), ring(2)),
         (
             "promote: would be refused",
@@ -107,6 +108,12 @@ fn clock_off(world: &mut World) {
     for cluster in 0..6 {
         world.see(Observation::Heard { cluster: ClusterIx(cluster), server_time: Some(server) });
     }
+}
+
+fn another_cluster(world: &mut World) {
+    let cluster = world.fleet.services[0].regions[EU.at()].cluster;
+    let facts = ClusterFacts { uid: Some("other".into()), uid_changed: true, ..ClusterFacts::default() };
+    world.see(Observation::Cluster { cluster, facts });
 }
 
 fn renamed(world: &mut World) {

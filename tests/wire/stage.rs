@@ -332,6 +332,10 @@ impl Stage {
     }
 
     pub fn with(fleet: Arc<Fleet>, dial: Arc<dyn Dial>, mode: &Mode) -> Self {
+        Self::remembering(fleet, dial, mode, Arc::new(Forgetful))
+    }
+
+    pub fn remembering(fleet: Arc<Fleet>, dial: Arc<dyn Dial>, mode: &Mode, remembered: Arc<dyn Remembered>) -> Self {
         let clock = Clock::tokio(start_of_time());
         let plans = plan(&fleet);
         let clusters = Clusters::new(fleet, dial, mode, &clock);
@@ -339,7 +343,6 @@ impl Stage {
         let start = Instant::now();
         let book = notes.0.clone();
         let tell: gonogo::io::Tell = Arc::new(move |o| book.lock().unwrap().push((start.elapsed(), o)));
-        let remembered: Arc<dyn Remembered> = Arc::new(Forgetful);
         let watching = watch_all(&clusters, &plans, &clock, &tell, &remembered, 7);
         Self { watching, notes }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gonogo::domain::id::ClusterIx;
 use gonogo::domain::link::LostReason;
-use gonogo::io::connect::{Dial, Dialed, Mode};
+use gonogo::io::connect::{Dial, Dialed, Memory, Mode, Remembered};
 use gonogo::io::watch::{plan, reach};
 use serde_json::json;
 
@@ -239,6 +239,24 @@ async fn refused_credentials_are_said_plainly() {
     let (_, reason) = stage.notes.lost(0).unwrap();
     let LostReason::Unauthenticated(text) = reason else { panic!("{reason:?}") };
     assert!(text.contains("of cluster c0: 401 Unauthorized"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_cluster_behind_the_context_is_said_and_not_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let remembered: Arc<dyn Remembered> = Arc::new(Memory::new(folder.path()));
+    remembered.remember("c0", &"uid-of-before".into());
+    let server = Server::new(well);
+    let stage = Stage::remembering(
+        fleet(1, false),
+        in_process(std::slice::from_ref(&server)),
+        &Mode::Console,
+        remembered.clone(),
+    );
+    stage.notes.until("known", |n| n.facts(0).uid.is_some()).await;
+    let facts = stage.notes.facts(0);
+    assert!(facts.uid_changed, "{facts:?}");
+    assert_eq!(remembered.recall("c0"), Some("uid-of-before".into()), "only a person accepts it");
 }
 
 #[tokio::test(start_paused = true)]

@@ -238,3 +238,38 @@ async fn a_proof_sends_nothing_that_its_plan_does_not_hold() {
     }
     assert_eq!(server.asked().len(), 0);
 }
+
+/// The context was pointed elsewhere: the object of the same name there is another one.
+#[tokio::test]
+async fn nothing_is_sent_to_another_cluster_than_was_remembered() {
+    let server = Server::new(well);
+    let (fleet, clusters) = ways_to(&server);
+    let (_folder, proof) = journaled(&fleet).await;
+    let access = clusters.get(ClusterIx(0)).unwrap();
+    access.identified(gonogo::io::connect::Identified::Changed("context c0 leads elsewhere".into()));
+    // Asking again in vain does not make it the one that was meant.
+    access.identified(gonogo::io::connect::Identified::Asking);
+    access.identified(gonogo::io::connect::Identified::Unknown);
+    for write in [0, 1] {
+        let result = act(access, &proof, 0, write).await;
+        let ActResult::NotSent(why) = result else { panic!("{result:?}") };
+        assert_eq!(&*why, "context c0 leads elsewhere");
+    }
+    assert!(server.asked().is_empty());
+}
+
+/// A write that comes before the cluster has said which it is waits for that.
+#[tokio::test]
+async fn a_write_waits_until_the_cluster_is_known() {
+    let server = Server::new(|_| Does::Json(200, json!({"metadata": {"uid": "uid-web"}})));
+    let (fleet, clusters) = ways_to(&server);
+    let (_folder, proof) = journaled(&fleet).await;
+    let access = clusters.get(ClusterIx(0)).unwrap();
+    access.identified(gonogo::io::connect::Identified::Asking);
+    let writing = act(access, &proof, 0, 0);
+    tokio::pin!(writing);
+    assert!(futures::poll!(&mut writing).is_pending());
+    assert!(server.asked().is_empty());
+    access.identified(gonogo::io::connect::Identified::Same);
+    assert!(matches!(writing.await, ActResult::Accepted { .. }));
+}

@@ -26,7 +26,7 @@ pub(super) fn alarms(scene: &Scene<'_>) -> Vec<Text> {
         }
         if state.facts.uid_changed {
             let name = scene.world.fleet.cluster_name(cluster.into());
-            alarms.push(format!("{name}: the context points to another cluster than before: no writes until accepted"));
+            alarms.push(format!("{name}: the context points to another cluster than before: no writes until `gonogo check --connect --accept {name}`"));
         }
     }
     for at in scene.service.region_indexes() {

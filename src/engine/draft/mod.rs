@@ -230,6 +230,17 @@ fn raising_findings(desk: &Desk<'_>, plan: &mut Plan) -> Result<(), Refusal> {
             ));
         }
     }
+    let written = plan.steps.iter().flat_map(|s| &s.writes).map(|w| w.change.object().cluster);
+    for cluster in written {
+        if desk.clusters.get(cluster.at()).is_some_and(|c| c.facts.uid_changed) {
+            let name = desk.fleet.cluster_name(cluster);
+            return Err(Refusal::new(
+                "identity",
+                format!("{name}: the context points to another cluster than before: nothing is written to it"),
+                format!("if that is meant: gonogo check --connect --accept {name}"),
+            ));
+        }
+    }
     // One cluster with a wrong clock says nothing of this host's: the median of all that answered does.
     if let Some(skew) = median_skew(desk.clusters).filter(|s| s.abs() > CLOCK_LIMIT) {
         let off = offset(skew);

@@ -1,8 +1,10 @@
 //! The way into each cluster: dials when needed, and renews what has expired.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
+use tokio::time::timeout;
 
 use super::client::{Reader, Writer};
 use super::dial::{Dial, Dialed};
@@ -15,6 +17,23 @@ use crate::io::clock::Clock;
 
 /// Credentials are renewed this long before they end.
 const EARLY: SignedDuration = SignedDuration::from_secs(60);
+
+/// A write waits at most so long to learn which cluster it would go to.
+const IDENTITY: Duration = Duration::from_secs(5);
+
+/// Which cluster it is, against what was remembered: a write goes to no other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Identified {
+    /// Nobody asks, or the cluster did not say: lowering goes on regardless.
+    #[default]
+    Unknown,
+    /// It is being asked.
+    Asking,
+    /// As before, or seen for the first time.
+    Same,
+    /// Another one than before: why nothing is written to it.
+    Changed(Text),
+}
 
 /// Whether this process may write.
 #[derive(Clone, Debug)]
@@ -43,6 +62,7 @@ pub struct Access {
     clock: Clock,
     reader: Mutex<Option<Opened<Reader>>>,
     writer: Mutex<Option<Held>>,
+    known: watch::Sender<Identified>,
 }
 
 /// The writer's slot.
@@ -88,6 +108,7 @@ impl Clusters {
                 clock: clock.clone(),
                 reader: Mutex::new(None),
                 writer: Mutex::new(None),
+                known: watch::Sender::new(Identified::Unknown),
             })
         });
         Self { all: all.collect(), fleet }
@@ -145,10 +166,31 @@ impl Access {
         Ok(shown)
     }
 
-    /// A writer. There is none in watch mode.
+    /// What was learnt of its identity. Asking again, or asking in vain, ends no knowledge.
+    pub fn identified(&self, known: Identified) {
+        self.known.send_if_modified(|now| {
+            let news = match known {
+                Identified::Unknown => *now == Identified::Asking,
+                Identified::Asking => *now == Identified::Unknown,
+                Identified::Same | Identified::Changed(_) => *now != known,
+            };
+            if news {
+                *now = known;
+            }
+            news
+        });
+    }
+
+    /// A writer. There is none in watch mode, and none to another cluster than was remembered.
     pub(crate) async fn writer(&self) -> Result<Writer, LostReason> {
         if let Mode::Watch(_) = self.mode {
             return Err(LostReason::Unusable("a watch screen has no client that can write".into()));
+        }
+        let mut known = self.known.subscribe();
+        // Who does not answer in time is not another one; unreachable shows when it is written to.
+        let _ = timeout(IDENTITY, known.wait_for(|k| *k != Identified::Asking)).await;
+        if let Identified::Changed(why) = &*known.borrow() {
+            return Err(LostReason::Changed(why.clone()));
         }
         let mut slot = self.writer.lock().await;
         let renew = match slot.as_ref() {

@@ -46,6 +46,18 @@ pub enum Way {
     InCluster,
 }
 
+impl Way {
+    /// What the cluster's identity is remembered by. The file is part of it where one is named:
+    /// files of two clusters often call their contexts alike.
+    pub fn remembered_by(&self) -> Text {
+        match self {
+            Way::Context { context, file: None } => context.as_str().into(),
+            Way::Context { context, file: Some(file) } => format!("{context} in {}", file.display()).into(),
+            Way::InCluster => "in-cluster".into(),
+        }
+    }
+}
+
 /// Merged files by their name, with the moment they were read.
 type Kept = BTreeMap<Option<PathBuf>, (Duration, Arc<Kubeconfig>)>;
 
@@ -81,11 +93,9 @@ impl KubeDial {
     async fn dialed(&self, cluster: ClusterIx, renew: bool) -> Result<Dialed, LostReason> {
         let way = self.ways.get(cluster.at()).cloned();
         let way = way.ok_or_else(|| LostReason::Unusable("the configuration names no context".into()))?;
-        let (mut config, context) = match way {
-            Way::InCluster => {
-                let config = Config::incluster().map_err(|e| unusable("not inside a cluster", &e))?;
-                (config, Text::from("in-cluster"))
-            }
+        let remembered_by = way.remembered_by();
+        let mut config = match way {
+            Way::InCluster => Config::incluster().map_err(|e| unusable("not inside a cluster", &e))?,
             Way::Context { context, file } => {
                 let kubeconfig = self.kubeconfig(file.as_ref())?;
                 let own_proxy = has_proxy(&kubeconfig, &context);
@@ -94,7 +104,7 @@ impl KubeDial {
                 if !own_proxy {
                     config.proxy_url = self.proxy.of(&config.cluster_url);
                 }
-                (config, context.into())
+                config
             }
         };
         let valid_until = self.credential(&mut config, renew).await?;
@@ -103,7 +113,7 @@ impl KubeDial {
         // Reads certificates and tokens from files.
         let builder =
             self.blocking(move || ClientBuilder::try_from(config).map_err(|e| unusable("client", &e))).await?;
-        Ok(Dialed { builder, valid_until, context, anchor: anchor.into() })
+        Ok(Dialed { builder, valid_until, context: remembered_by, anchor: anchor.into() })
     }
 
     async fn credential(&self, config: &mut Config, renew: bool) -> Result<Option<Timestamp>, LostReason> {
@@ -307,6 +317,15 @@ mod tests {
             panic!("dialled")
         };
         assert!(text.contains("broken") && !text.contains("secret-token"), "{text}");
+    }
+
+    /// `kubernetes-admin@kubernetes` in two files is two clusters.
+    #[test]
+    fn an_identity_is_remembered_by_context_and_file() {
+        let way = |file: Option<&str>| Way::Context { context: "admin".to_owned(), file: file.map(PathBuf::from) };
+        assert_eq!(&*way(None).remembered_by(), "admin");
+        assert_eq!(&*way(Some("/k/eu")).remembered_by(), "admin in /k/eu");
+        assert_eq!(&*Way::InCluster.remembered_by(), "in-cluster");
     }
 
     #[tokio::test]

@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::identity::Remembered;
-use crate::domain::id::ClusterUid;
+use crate::domain::id::{ClusterUid, Text};
 use crate::domain::version::sha256_hex;
 
 /// Identities in a folder, one file per context: processes do not get in each other's way.
@@ -59,6 +60,28 @@ impl Remembered for Memory {
     }
 }
 
+/// A memory that has forgotten these contexts: what they lead to now is remembered instead.
+pub struct Accepting {
+    memory: Arc<dyn Remembered>,
+    contexts: Vec<Text>,
+}
+
+impl Accepting {
+    /// Over a memory.
+    pub fn new(memory: Arc<dyn Remembered>, contexts: Vec<Text>) -> Self {
+        Self { memory, contexts }
+    }
+}
+
+impl Remembered for Accepting {
+    fn recall(&self, context: &str) -> Option<ClusterUid> {
+        if self.contexts.iter().any(|c| &**c == context) { None } else { self.memory.recall(context) }
+    }
+    fn remember(&self, context: &str, uid: &ClusterUid) {
+        self.memory.remember(context, uid);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -75,5 +98,17 @@ mod tests {
         assert_eq!(memory.recall("us/../x"), Some("u2".into()));
         fs::write(memory.path("eu"), "{").unwrap();
         assert_eq!(memory.recall("eu"), None);
+    }
+
+    #[test]
+    fn an_accepted_identity_replaces_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory: Arc<dyn Remembered> = Arc::new(Memory::new(folder.path()));
+        memory.remember("eu", &"old".into());
+        memory.remember("us", &"kept".into());
+        let accepting = Accepting::new(Arc::clone(&memory), vec!["eu".into()]);
+        assert_eq!((accepting.recall("eu"), accepting.recall("us")), (None, Some("kept".into())));
+        accepting.remember("eu", &"new".into());
+        assert_eq!(memory.recall("eu"), Some("new".into()));
     }
 }

@@ -10,7 +10,7 @@ mod kubeconfig;
 mod memory;
 mod proxy;
 
-pub use access::{Access, Clusters, Generation, Mode, OpenReader};
+pub use access::{Access, Clusters, Generation, Identified, Mode, OpenReader};
 pub use client::{REQUEST_LIMIT, Reader, Writer};
 pub use dial::{Dial, Dialed, InProcess, Stack};
 pub use exec::{Credential, Plugins};
@@ -18,5 +18,5 @@ pub use guard::{Reach, Watched};
 pub(crate) use identity::MOST_RIGHTS;
 pub use identity::{Forgetful, Identity, Remembered, identity, may, rights, version, whoami};
 pub use kubeconfig::{KubeDial, Way, contexts, merged, usual_files};
-pub use memory::Memory;
+pub use memory::{Accepting, Memory};
 pub use proxy::ProxyEnv;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::health::Health;
 use super::plan::ClusterPlan;
 use crate::domain::change::ApiType;
-use crate::domain::id::Namespace;
+use crate::domain::id::{ClusterUid, Namespace, Text};
 use crate::domain::observation::WatchKind;
 use crate::io::answer::Failure;
-use crate::io::connect::{Access, Mode, OpenReader, Remembered, identity, rights, version, whoami};
+use crate::io::connect::{Access, Identified, Mode, OpenReader, Remembered, identity, rights, version, whoami};
 
 /// A context can be pointed elsewhere while we run.
 const AGAIN: Duration = Duration::from_secs(600);
@@ -20,7 +20,7 @@ pub(super) async fn identify(access: &Access, plan: &ClusterPlan, health: &Healt
     let mut is_first = true;
     loop {
         let learnt = match access.reader().await {
-            Ok(open) => learn(&open, health, remembered).await.map(|()| open),
+            Ok(open) => learn(access, &open, health, remembered).await.map(|()| open),
             Err(reason) => Err(Failure::NoAccess(reason)),
         };
         match learnt {
@@ -32,6 +32,7 @@ pub(super) async fn identify(access: &Access, plan: &ClusterPlan, health: &Healt
                 health.came_back(AGAIN).await;
             }
             Err(failure) => {
+                access.identified(Identified::Unknown);
                 tracing::debug!(cluster = %access.name, "identity: {}", failure.text());
                 health.came_back(RETRY).await;
             }
@@ -39,9 +40,20 @@ pub(super) async fn identify(access: &Access, plan: &ClusterPlan, health: &Healt
     }
 }
 
-async fn learn(open: &OpenReader, health: &Health, remembered: &dyn Remembered) -> Result<(), Failure> {
+async fn learn(
+    access: &Access,
+    open: &OpenReader,
+    health: &Health,
+    remembered: &dyn Remembered,
+) -> Result<(), Failure> {
+    access.identified(Identified::Asking);
     // One after the other: each request at the same time costs a connection per cluster.
     let who = identity(open, remembered).await?;
+    access.identified(if who.changed {
+        Identified::Changed(strange(access, open, &who.uid))
+    } else {
+        Identified::Same
+    });
     let what = version(&open.reader).await;
     health.learnt(|facts| {
         facts.uid = Some(who.uid);
@@ -53,6 +65,16 @@ async fn learn(open: &OpenReader, health: &Health, remembered: &dyn Remembered) 
         }
     });
     Ok(())
+}
+
+fn strange(access: &Access, open: &OpenReader, uid: &ClusterUid) -> Text {
+    let name = &access.name;
+    format!(
+        "context {} leads to another cluster than before (now {uid}): nothing is written to {name} until \
+         `gonogo check --connect --accept {name}`",
+        open.context
+    )
+    .into()
 }
 
 /// User, groups and rights: a watch screen does not ask, since that is a POST.

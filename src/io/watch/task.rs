@@ -13,7 +13,7 @@ use crate::domain::id::{ClusterIx, Namespace};
 use crate::io::Tell;
 use crate::io::answer::Failure;
 use crate::io::clock::Clock;
-use crate::io::connect::{Access, Clusters, Mode, Remembered, may};
+use crate::io::connect::{Access, Clusters, Identified, Mode, Remembered, may};
 
 /// The running watches. Dropping it ends them.
 pub struct Watching {
@@ -36,6 +36,7 @@ pub fn watch_all(
     let mut health = Vec::new();
     for access in clusters.iter() {
         let plan = of(plans, access.cluster);
+        access.identified(Identified::Asking);
         let rng = fastrand::Rng::with_seed(seed ^ u64::from(access.cluster.0).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let watched =
             Arc::new(Health::new(access.cluster, plan.watches.len(), clock.clone(), Arc::clone(tell), rng.clone()));
