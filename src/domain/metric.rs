@@ -124,6 +124,26 @@ impl Windows {
         }
     }
 
+    /// Takes in what was read later: what is known is never replaced by not knowing.
+    pub fn learn(&mut self, later: Windows) {
+        if self.known.is_empty() && self.unknown.is_empty() {
+            *self = later;
+            return;
+        }
+        for (at, value) in later.known {
+            self.unknown.remove(&at);
+            match self.position(at) {
+                Ok(known) => self.known.iter_mut().skip(known).take(1).for_each(|k| k.1 = value),
+                Err(place) => self.known.insert(place, (at, value)),
+            }
+        }
+        for (at, why) in later.unknown {
+            if self.position(at).is_err() {
+                self.unknown.insert(at, why);
+            }
+        }
+    }
+
     /// Takes a window out, as if it had not been asked for.
     pub fn remove(&mut self, end: Timestamp) {
         let at = end.as_second();
@@ -265,6 +285,10 @@ mod tests {
         assert_eq!(all(&windows), [None, None, Some(Ok(0.5)), Some(Ok(0.25)), None]);
         windows.remove(end(3));
         assert_eq!(windows.get(end(3)), None);
+        windows.learn(
+            [(end(4), Err(NoData::Timeout)), (end(2), Ok(2.0)), (end(5), Err(NoData::Gap))].into_iter().collect(),
+        );
+        assert_eq!(all(&windows), [None, Some(Ok(2.0)), None, Some(Ok(0.25)), Some(Err(NoData::Gap))]);
     }
 
     proptest! {

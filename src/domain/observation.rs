@@ -9,7 +9,7 @@ use super::approval::Approval;
 use super::change::ObjectRef;
 use super::id::{ClusterIx, ClusterUid, ColumnName, Namespace, Operator, RegionIx, ServiceIx, Text};
 use super::link::{Link, LostReason};
-use super::metric::Reading;
+use super::metric::{Reading, Windows};
 use super::record::RegionRecord;
 use super::stamp::{SignedDuration, Timestamp};
 use super::workload::{Pod, Revision, Route, Workload};
@@ -113,8 +113,8 @@ pub enum Observation {
         service: ServiceIx,
         /// Which column.
         column: ColumnName,
-        /// Ends of windows with their readings, per region that was asked for.
-        readings: Vec<(RegionIx, Vec<(Timestamp, Reading)>)>,
+        /// Every window that was asked for, per region.
+        readings: Vec<(RegionIx, Windows)>,
     },
     /// Points of a column: the last hour for sparklines, the last week for peaks.
     History {

@@ -10,7 +10,7 @@ use super::Engine;
 use super::effect::{ActResult, Effect, Ticket};
 use crate::domain::change::{ApiType, Change, ObjectRef, PatchKind, add, pointer_key, test};
 use crate::domain::gate::BakeSource;
-use crate::domain::id::{Place, RegionIx, ServiceIx, Text};
+use crate::domain::id::{ClusterIx, Place, RegionIx, ServiceIx, Text};
 use crate::domain::plan::{record_object, record_write};
 use crate::domain::record::{Body, Fact, FactId, MOST_BYTES, Record, RegionRecord, Settled};
 
@@ -18,6 +18,8 @@ use crate::domain::record::{Body, Fact, FactId, MOST_BYTES, Record, RegionRecord
 const REFUSED_WAIT: Duration = Duration::from_secs(300);
 /// After any other failure.
 const FAILED_WAIT: Duration = Duration::from_secs(15);
+/// Writes under way at the same time; in one cluster, one. Bookkeeping has time.
+const AT_ONCE: usize = 16;
 
 /// A write into a record, and what to create where there is none.
 type RecordWrite = (Change, Option<Change>);
@@ -25,7 +27,7 @@ type RecordWrite = (Change, Option<Change>);
 /// What is under way, and what is left alone for a while.
 #[derive(Clone, Debug, Default)]
 pub struct Keeping {
-    open: BTreeMap<Ticket, Place>,
+    open: BTreeMap<Ticket, (Place, ClusterIx)>,
     not_before: BTreeMap<Place, Duration>,
     /// Records that may not be written, with the server's words: said on the screen.
     pub refused: BTreeMap<Place, Text>,
@@ -43,20 +45,26 @@ impl Engine {
         let due = |at: &ServiceIx| self.services.get(at.at()).is_some_and(|s| s.keep_at.is_some_and(|t| t <= now));
         let services: Vec<ServiceIx> = (0..self.services.len()).map(ServiceIx::from).filter(due).collect();
         for service in services.into_iter().filter(|at| self.is_kept(*at)).collect::<Vec<_>>() {
+            if self.keeping.open.len() >= AT_ONCE {
+                return;
+            }
             let missing = self.missing(service);
             let mut again = None;
             for (region, write) in missing {
                 let place = (service, region);
-                // What is under way says itself when to look again: see `kept`.
-                if self.keeping.open.values().any(|p| *p == place) {
-                    continue;
-                }
                 if let Some(wait) = self.keeping.not_before.get(&place).filter(|t| now < **t) {
                     again = Some(again.map_or(*wait, |a: Duration| a.min(*wait)));
                     continue;
                 }
+                let cluster = self.fleet.service(service).and_then(|s| s.region(region)).map(|r| r.cluster);
+                let busy = self.keeping.open.values().any(|(_, c)| Some(*c) == cluster);
+                let Some(cluster) = cluster.filter(|_| !busy && self.keeping.open.len() < AT_ONCE) else {
+                    // What is under way makes room: see `kept`.
+                    again = Some(now);
+                    continue;
+                };
                 let ticket = self.ticket();
-                self.keeping.open.insert(ticket, place);
+                self.keeping.open.insert(ticket, (place, cluster));
                 let (change, if_absent) = write;
                 effects.push(Effect::Keep { ticket, change: Box::new(change), if_absent: if_absent.map(Box::new) });
             }
@@ -66,8 +74,8 @@ impl Engine {
         }
     }
 
-    pub(super) fn kept(&mut self, ticket: Ticket, result: &ActResult) {
-        let Some(place) = self.keeping.open.remove(&ticket) else { return };
+    pub(super) fn kept(&mut self, ticket: Ticket, result: &ActResult, effects: &mut Vec<Effect>) {
+        let Some((place, _)) = self.keeping.open.remove(&ticket) else { return };
         let wait = match result {
             ActResult::Accepted { .. } => {
                 self.keeping.refused.remove(&place);
@@ -87,6 +95,7 @@ impl Engine {
         if let Some(state) = self.services.get_mut(place.0.at()) {
             state.keep_at = Some(state.keep_at.map_or(again, |known| known.min(again)));
         }
+        self.keep_records(effects);
     }
 
     /// The next thing to write into the record of each region of a service that lacks something.

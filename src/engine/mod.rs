@@ -244,7 +244,7 @@ impl Engine {
             Reply::DryRan { ticket, result } => self.dry_ran(ticket, result),
             Reply::Journaled { plan, result } => self.journaled(plan, result, effects),
             Reply::Acted { plan, step, write, result } => self.acted(plan, step, write, result, effects),
-            Reply::Kept { ticket, result } => self.kept(ticket, &result),
+            Reply::Kept { ticket, result } => self.kept(ticket, &result, effects),
             Reply::Logged { place, pod, result } => {
                 self.logs.insert((place, pod), result);
             }

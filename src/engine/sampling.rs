@@ -12,7 +12,7 @@ use super::state::{RegionState, ServiceState};
 use super::wants::{self, Want, WantKey};
 use crate::domain::fleet::{Column, Fleet, QueryText, Region, Service};
 use crate::domain::id::{ColumnName, PrometheusIx, RegionIx, ServiceIx, Text};
-use crate::domain::metric::{NoData, Reading};
+use crate::domain::metric::{NoData, Reading, Windows};
 use crate::domain::question::{MetricQuestion, SeriesOf, Span};
 use crate::domain::stamp::{SignedDuration, Timestamp, windows_between};
 use crate::metrics::template::{Fill, render};
@@ -369,21 +369,15 @@ pub fn take_windows(
     service: &Service,
     state: &mut ServiceState,
     column: &ColumnName,
-    readings: Vec<(RegionIx, Vec<(Timestamp, Reading)>)>,
+    readings: Vec<(RegionIx, Windows)>,
 ) {
     if service.column(column.as_str()).is_none() {
         return;
     }
     for (region, readings) in readings {
         let Some(region) = state.regions.get_mut(region.at()) else { continue };
-        if readings.is_empty() {
-            continue;
-        }
-        let windows = region.windows.entry(column.clone()).or_default();
-        for (end, reading) in readings {
-            if reading.is_ok() || !matches!(windows.get(end), Some(Ok(_))) {
-                windows.insert(end, reading);
-            }
+        if !readings.is_empty() {
+            region.windows.entry(column.clone()).or_default().learn(readings);
         }
     }
 }

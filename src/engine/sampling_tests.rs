@@ -44,7 +44,12 @@ fn answer(stage: &mut Stage, questions: &[MetricQuestion], bad: &dyn Fn(Timestam
             end = end.checked_add(WINDOW).unwrap();
         }
         let service = stage.fleet.services[0].clone();
-        take_windows(&service, &mut stage.state, &"errors".into(), vec![(RegionIx(region), readings)]);
+        take_windows(
+            &service,
+            &mut stage.state,
+            &"errors".into(),
+            vec![(RegionIx(region), readings.into_iter().collect())],
+        );
     }
 }
 
@@ -188,13 +193,23 @@ fn what_is_known_is_never_replaced_by_not_knowing() {
     let service = stage.fleet.services[0].clone();
     let end = clock("14:00");
     for reading in [Ok(0.5), Err(NoData::Timeout)] {
-        take_windows(&service, &mut stage.state, &"errors".into(), vec![(RegionIx(1), vec![(end, reading)])]);
+        take_windows(
+            &service,
+            &mut stage.state,
+            &"errors".into(),
+            vec![(RegionIx(1), Windows::from_iter([(end, reading)]))],
+        );
     }
     assert_eq!(stage.region("ap-south-1").windows["errors"].get(end), Some(Ok(0.5)));
     // Of no such column or region: not kept.
-    let early = vec![(RegionIx(99), vec![(end, Ok(0.1))])];
+    let early = vec![(RegionIx(99), Windows::from_iter([(end, Ok(0.1))]))];
     take_windows(&service, &mut stage.state, &"errors".into(), early);
-    take_windows(&service, &mut stage.state, &"nothing".into(), vec![(RegionIx(1), vec![(end, Ok(0.1))])]);
+    take_windows(
+        &service,
+        &mut stage.state,
+        &"nothing".into(),
+        vec![(RegionIx(1), Windows::from_iter([(end, Ok(0.1))]))],
+    );
     assert_eq!(stage.region("ap-south-1").windows.len(), 1);
 }
 
@@ -303,7 +318,7 @@ fn windows_that_nobody_wants_are_forgotten() {
     let questions = due(&mut sampler, &mut stage, &SHOWN);
     answer(&mut stage, &questions, &|_| false);
     let service = stage.fleet.services[0].clone();
-    let more = vec![(RegionIx(1), vec![(clock("13:00"), Ok(0.1))])];
+    let more = vec![(RegionIx(1), Windows::from_iter([(clock("13:00"), Ok(0.1))]))];
     take_windows(&service, &mut stage.state, &"qps".into(), more.clone());
     take_windows(&service, &mut stage.state, &"errors".into(), more);
     let forget = |sampler: &mut Sampler, stage: &mut Stage| {
@@ -314,7 +329,7 @@ fn windows_that_nobody_wants_are_forgotten() {
     };
     assert_eq!(forget(&mut sampler, &mut stage), [11; 4]);
     // What is kept is not looked at again while the same is wanted.
-    let more = vec![(RegionIx(1), vec![(clock("13:00"), Ok(0.1))])];
+    let more = vec![(RegionIx(1), Windows::from_iter([(clock("13:00"), Ok(0.1))]))];
     take_windows(&service, &mut stage.state, &"errors".into(), more);
     assert_eq!(forget(&mut sampler, &mut stage)[1], 12);
     stage.pass(300);

@@ -14,7 +14,7 @@ use super::wants;
 use crate::domain::id::{ClusterIx, ColumnName, RegionIx, RingIx, ServiceIx};
 use crate::domain::intent::{Intent, Verb};
 use crate::domain::link::Link;
-use crate::domain::metric::Reading;
+use crate::domain::metric::{Reading, Windows};
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::verdict::RingVerdict;
 use crate::domain::version::{Image, Version};
@@ -259,12 +259,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn take_windows(
-        &mut self,
-        service: ServiceIx,
-        column: &ColumnName,
-        readings: Vec<(RegionIx, Vec<(Timestamp, Reading)>)>,
-    ) {
+    pub(super) fn take_windows(&mut self, service: ServiceIx, column: &ColumnName, readings: Vec<(RegionIx, Windows)>) {
         if let Some((spec, state)) = self.fleet.service(service).zip(self.services.get_mut(service.at())) {
             sampling::take_windows(spec, state, column, readings);
             state.stale_view = true;

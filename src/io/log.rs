@@ -17,6 +17,8 @@ use crate::domain::text::visible;
 
 /// Days of log that are kept.
 const DAYS: usize = 7;
+/// Lines that may wait for the disk; their room is taken from the start. Beyond it lines are dropped.
+const WAITING: usize = 2_048;
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +43,8 @@ pub fn start(folder: &Path, level: LevelFilter, with_pane: bool) -> Result<Worke
         .max_log_files(DAYS)
         .build(folder)
         .map_err(|e| LogError::Folder(e.to_string()))?;
-    let (writer, guard) = tracing_appender::non_blocking(files);
+    let lines = tracing_appender::non_blocking::NonBlockingBuilder::default().buffered_lines_limit(WAITING);
+    let (writer, guard) = lines.finish(files);
     let file = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_writer(VisibleLines(writer))

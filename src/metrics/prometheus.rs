@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use crate::domain::id::{RegionIx, Text};
-use crate::domain::metric::{NoData, Reading};
+use crate::domain::metric::{NoData, Reading, Windows};
 use crate::domain::observation::Observation;
 use crate::domain::question::{MetricQuestion, SeriesOf, Span};
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW};
@@ -72,8 +74,12 @@ pub fn parts(question: &MetricQuestion) -> Vec<MetricQuestion> {
 pub fn joined(answers: Vec<Observation>) -> Option<Observation> {
     answers.into_iter().reduce(|mut all, part| {
         match (&mut all, part) {
-            (Observation::Windows { readings: all, .. }, Observation::Windows { readings, .. }) => join(all, readings),
-            (Observation::History { points: all, .. }, Observation::History { points, .. }) => join(all, points),
+            (Observation::Windows { readings: all, .. }, Observation::Windows { readings, .. }) => {
+                join(all, readings, Windows::learn);
+            }
+            (Observation::History { points: all, .. }, Observation::History { points, .. }) => {
+                join(all, points, Vec::extend);
+            }
             _ => {}
         }
         all
@@ -82,10 +88,10 @@ pub fn joined(answers: Vec<Observation>) -> Option<Observation> {
 
 /// Appends what belongs to the same region. A region that a part has no answer for has none at all:
 /// half a history would pass for a whole one.
-fn join<T>(all: &mut Vec<(RegionIx, Vec<T>)>, mut more: Vec<(RegionIx, Vec<T>)>) {
-    all.retain_mut(|(region, known)| match more.iter_mut().find(|(r, _)| r == region) {
-        Some((_, values)) => {
-            known.append(values);
+fn join<T>(all: &mut Vec<(RegionIx, T)>, mut more: Vec<(RegionIx, T)>, append: impl Fn(&mut T, T)) {
+    all.retain_mut(|(region, known)| match more.iter().position(|(r, _)| r == region) {
+        Some(at) => {
+            append(known, more.swap_remove(at).1);
             true
         }
         None => false,
@@ -105,10 +111,10 @@ fn seconds(at: Timestamp) -> String {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope {
+struct Envelope<'a> {
     status: String,
-    #[serde(default)]
-    data: Option<Data>,
+    #[serde(borrow, default)]
+    data: Option<Data<'a>>,
     #[serde(default)]
     error: Option<String>,
     #[serde(default)]
@@ -119,39 +125,58 @@ struct Envelope {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Data {
+struct Data<'a> {
     result_type: String,
-    result: serde_json::Value,
+    #[serde(borrow)]
+    result: &'a RawValue,
 }
 
+/// One series of an answer; its points stay text until they are wanted.
 #[derive(Deserialize)]
-struct Item {
+struct Series<'a> {
     #[serde(default)]
     metric: BTreeMap<String, String>,
-    #[serde(default)]
-    value: Option<(f64, String)>,
-    #[serde(default)]
-    values: Vec<(f64, String)>,
+    #[serde(borrow, default)]
+    value: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    values: Option<&'a RawValue>,
 }
 
-/// One series of an answer.
-#[derive(Clone, Debug, PartialEq)]
-struct Series {
-    labels: BTreeMap<String, String>,
-    points: Vec<(Timestamp, f64)>,
+/// A time in seconds and a value, which is a number in a string.
+#[derive(Deserialize)]
+struct Point(f64, Value);
+
+struct Value(f64);
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Value;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number in a string")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+                text.parse().map(Value).map_err(E::custom)
+            }
+        }
+        from.deserialize_str(Number)
+    }
 }
+
+type Points = Vec<(Timestamp, f64)>;
 
 /// Reads an HTTP answer into what was asked for.
 pub fn answer(question: &MetricQuestion, code: u16, body: &[u8]) -> Observation {
-    failed_or(question, parse(code, body))
+    read(question, parse(code, body))
 }
 
 /// The observation of a question that could not be sent or answered.
 pub fn failed(question: &MetricQuestion, why: NoData) -> Observation {
-    failed_or(question, Err(why))
+    read(question, Err(why))
 }
 
-fn failed_or(question: &MetricQuestion, series: Result<Vec<Series>, NoData>) -> Observation {
+fn read(question: &MetricQuestion, series: Result<Vec<Series<'_>>, NoData>) -> Observation {
     let per_region = split(question, series);
     let (service, column) = (question.service, question.column.clone());
     match question.span {
@@ -164,16 +189,16 @@ fn failed_or(question: &MetricQuestion, series: Result<Vec<Series>, NoData>) -> 
             Observation::Windows { service, column, readings }
         }
         Span::History { step, .. } => {
-            let finite = |s: Series| s.points.into_iter().filter(|(_, v)| v.is_finite()).collect();
+            let finite = |s: Points| s.into_iter().filter(|(_, v)| v.is_finite()).collect();
             let points = per_region.into_iter().filter_map(|(r, s)| Some((r, finite(s.ok()?)))).collect();
             Observation::History { service, column, step, points }
         }
     }
 }
 
-fn parse(code: u16, body: &[u8]) -> Result<Vec<Series>, NoData> {
+fn parse(code: u16, body: &[u8]) -> Result<Vec<Series<'_>>, NoData> {
     let text = |t: &str| -> Text { safe(t.trim(), MOST_TEXT).into() };
-    let envelope: Envelope = match serde_json::from_slice(body) {
+    let envelope: Envelope<'_> = match serde_json::from_slice(body) {
         Ok(envelope) => envelope,
         Err(_) if !(200..300).contains(&code) => {
             return Err(NoData::Http(code, text(&String::from_utf8_lossy(body.get(..400).unwrap_or(body)))));
@@ -193,30 +218,32 @@ fn parse(code: u16, body: &[u8]) -> Result<Vec<Series>, NoData> {
         return Err(NoData::Warning("isPartial is set".into()));
     }
     let Some(data) = envelope.data else { return Err(NoData::NotPrometheus("success without data".into())) };
-    series(data).ok_or_else(|| NoData::NotPrometheus("a result of an unexpected shape".into()))
+    series(&data).ok_or_else(misshapen)
 }
 
-fn series(data: Data) -> Option<Vec<Series>> {
-    let points = |points: Vec<(f64, String)>| -> Option<Vec<(Timestamp, f64)>> {
-        points.into_iter().map(|(at, value)| Some((timestamp(at)?, value.parse().ok()?))).collect()
-    };
+fn misshapen() -> NoData {
+    NoData::NotPrometheus("a result of an unexpected shape".into())
+}
+
+fn series<'a>(data: &Data<'a>) -> Option<Vec<Series<'a>>> {
     match data.result_type.as_str() {
-        "vector" | "matrix" => {
-            let items: Vec<Item> = serde_json::from_value(data.result).ok()?;
-            items
-                .into_iter()
-                .map(|item| {
-                    let mut all = item.values;
-                    all.extend(item.value);
-                    Some(Series { labels: item.metric, points: points(all)? })
-                })
-                .collect()
-        }
-        "scalar" => {
-            let point: (f64, String) = serde_json::from_value(data.result).ok()?;
-            Some(vec![Series { labels: BTreeMap::new(), points: points(vec![point])? }])
-        }
+        "vector" | "matrix" => serde_json::from_str(data.result.get()).ok(),
+        "scalar" => Some(vec![Series { metric: BTreeMap::new(), value: Some(data.result), values: None }]),
         _ => None,
+    }
+}
+
+impl Series<'_> {
+    /// Its points, oldest first.
+    fn points(&self) -> Option<Points> {
+        let mut all: Vec<Point> = match self.values {
+            Some(values) => serde_json::from_str(values.get()).ok()?,
+            None => Vec::new(),
+        };
+        if let Some(value) = self.value {
+            all.push(serde_json::from_str(value.get()).ok()?);
+        }
+        all.into_iter().map(|Point(at, value)| Some((timestamp(at)?, value.0))).collect()
     }
 }
 
@@ -229,23 +256,30 @@ fn timestamp(seconds: f64) -> Option<Timestamp> {
     Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
 }
 
-/// Which series is which region's.
-fn split(question: &MetricQuestion, series: Result<Vec<Series>, NoData>) -> Vec<(RegionIx, Result<Series, NoData>)> {
-    let one = |found: Vec<Series>| match found.len() {
-        0 => Err(NoData::Empty),
-        1 => found.into_iter().next().ok_or(NoData::Empty),
-        many => Err(NoData::Ambiguous(many)),
+/// Which points are which region's. What belongs to nobody is not read.
+fn split(
+    question: &MetricQuestion,
+    series: Result<Vec<Series<'_>>, NoData>,
+) -> Vec<(RegionIx, Result<Points, NoData>)> {
+    let one = |found: &[&Series<'_>]| match found {
+        [] => Err(NoData::Empty),
+        [one] => one.points().ok_or_else(misshapen),
+        many => Err(NoData::Ambiguous(many.len())),
     };
     match (&question.regions, series) {
-        (SeriesOf::One(region), series) => vec![(*region, series.and_then(one))],
+        (SeriesOf::One(region), Ok(series)) => vec![(*region, one(&series.iter().collect::<Vec<_>>()))],
+        (SeriesOf::One(region), Err(why)) => vec![(*region, Err(why))],
         (SeriesOf::Label { values, .. }, Err(why)) => values.iter().map(|(r, _)| (*r, Err(why.clone()))).collect(),
-        (SeriesOf::Label { label, values }, Ok(series)) => values
-            .iter()
-            .map(|(region, value)| {
-                let is = |s: &&Series| s.labels.get(&**label).is_some_and(|v| *v == **value);
-                (*region, one(series.iter().filter(is).cloned().collect()))
-            })
-            .collect(),
+        (SeriesOf::Label { label, values }, Ok(series)) => {
+            let mut of: BTreeMap<&str, Vec<&Series<'_>>> = BTreeMap::new();
+            for one in &series {
+                if let Some(value) = one.metric.get(&**label) {
+                    of.entry(value).or_default().push(one);
+                }
+            }
+            let found = |value: &str| one(of.get(value).map(Vec::as_slice).unwrap_or_default());
+            values.iter().map(|(region, value)| (*region, found(value))).collect()
+        }
     }
 }
 
@@ -259,28 +293,26 @@ fn reading(value: f64) -> Reading {
     }
 }
 
-fn newest(series: Result<Series, NoData>, at: Timestamp) -> Reading {
-    let (time, value) = series?.points.last().copied().ok_or(NoData::Empty)?;
+fn newest(points: Result<Points, NoData>, at: Timestamp) -> Reading {
+    let (time, value) = points?.last().copied().ok_or(NoData::Empty)?;
     let age = at.duration_since(time);
     if age > FRESH { Err(NoData::Stale(age.as_secs())) } else { reading(value) }
 }
 
 /// Every window that was asked for has a reading; one that the answer leaves out is a gap.
-fn windows(series: Result<Series, NoData>, first: Timestamp, last: Timestamp) -> Vec<(Timestamp, Reading)> {
-    let by_end: Result<BTreeMap<Timestamp, f64>, NoData> = series.map(|s| s.points.into_iter().collect());
-    let mut out = Vec::new();
-    let mut end = first;
+fn windows(points: Result<Points, NoData>, first: Timestamp, last: Timestamp) -> Windows {
+    let (points, left_out) = match points {
+        Ok(points) => (points, NoData::Gap),
+        Err(why) => (Points::new(), why),
+    };
+    let asked = |at: &Timestamp| *at >= first && *at <= last;
+    let mut out: Windows = points.into_iter().filter(|(at, _)| asked(at)).map(|(at, v)| (at, reading(v))).collect();
     // Bounded as Prometheus bounds it.
-    while end <= last && out.len() < MOST_POINTS.unsigned_abs() as usize {
-        out.push((
-            end,
-            match &by_end {
-                Ok(points) => points.get(&end).map_or(Err(NoData::Gap), |v| reading(*v)),
-                Err(why) => Err(why.clone()),
-            },
-        ));
-        let Ok(next) = end.checked_add(WINDOW) else { break };
-        end = next;
+    let ends = std::iter::successors(Some(first), |end| end.checked_add(WINDOW).ok());
+    for end in ends.take_while(|end| *end <= last).take(MOST_POINTS.unsigned_abs() as usize) {
+        if !out.contains(end) {
+            out.insert(end, Err(left_out.clone()));
+        }
     }
     out
 }
