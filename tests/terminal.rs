@@ -9,6 +9,10 @@
     reason = "tests"
 )]
 
+#[path = "terminal/acting.rs"]
+mod acting;
+#[path = "terminal/login.rs"]
+mod login;
 #[path = "terminal/pty.rs"]
 #[allow(dead_code, reason = "the benchmark uses the rest")]
 mod pty;

@@ -15,6 +15,8 @@ mod metrics;
 mod reading;
 #[path = "wire/simulated.rs"]
 mod simulated;
+#[path = "wire/sockets.rs"]
+mod sockets;
 #[path = "wire/stage.rs"]
 mod stage;
 #[path = "wire/watching.rs"]

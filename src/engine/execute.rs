@@ -11,7 +11,7 @@ use super::Engine;
 use super::effect::{ActResult, Effect, Note, NoteKind, Ticket};
 use super::operation::{Operation, Outcome, StepState};
 use crate::domain::challenge::Approved;
-use crate::domain::id::{Place, Text};
+use crate::domain::id::{ClusterIx, Place, Text};
 use crate::domain::intent::{Direction, Verb};
 use crate::domain::plan::{Expectation, PlanId, Step, WriteRole};
 use crate::domain::record::Body;
@@ -287,6 +287,13 @@ impl Engine {
         let now = self.now;
         let Some(operation) = self.operations.get_mut(at) else { return };
         let id = operation.plan.id;
+        let is_other = |c: ClusterIx| self.clusters.get(c.at()).is_some_and(|c| c.facts.uid_changed);
+        let writes = operation.plan.steps.get(step).into_iter().flat_map(|s| &s.writes);
+        if let Some(cluster) = writes.map(|w| w.change.object().cluster).find(|c| is_other(*c)) {
+            let name = self.fleet.cluster_name(cluster);
+            let why = format!("{name}: its context leads to another cluster now, so nothing is written there");
+            return self.end_step(at, step, Outcome::Refused, why.into(), effects);
+        }
         let Some(state) = operation.steps.get_mut(step) else { return };
         *state = StepState::Sending { write: 0, since: now };
         self.note(id, NoteKind::StepStarted { step }, effects);

@@ -114,7 +114,11 @@ impl Engine {
         let service = self.services.get(place.0.at())?;
         let region = service.region(place.1)?;
         let record = service.record.region(place.1)?;
-        if !cluster.freshness(self.now).is_live() || !region.record_is_known(self.now) || record.bytes >= MOST_BYTES {
+        if cluster.facts.uid_changed
+            || !cluster.freshness(self.now).is_live()
+            || !region.record_is_known(self.now)
+            || record.bytes >= MOST_BYTES
+        {
             return None;
         }
         let object = || -> Option<ObjectRef> {

@@ -241,6 +241,9 @@ impl Failure {
         if let Some(denied) = find::<NotAllowed>(error) {
             return Failure::Denied(denied.0.clone());
         }
+        if let Some(text) = untrusted(error) {
+            return Failure::NotSent(text);
+        }
         let text = chain(error);
         let before = find::<NotConnected>(error).is_some()
             || find::<hyper_util::client::legacy::Error>(error).is_some_and(|e| e.is_connect())
@@ -310,6 +313,48 @@ fn never_connected(kind: ErrorKind) -> bool {
             | ErrorKind::HostUnreachable
             | ErrorKind::NetworkUnreachable
     )
+}
+
+/// Why the server's certificate is not trusted, and what to do about it.
+fn untrusted(error: &(dyn StdError + 'static)) -> Option<String> {
+    use rustls::CertificateError as Wrong;
+    let error = causes(error).find_map(|e| e.downcast_ref::<rustls::Error>().or_else(|| carried(e)))?;
+    let rustls::Error::InvalidCertificate(wrong) = error else { return None };
+    Some(match wrong {
+        Wrong::UnknownIssuer | Wrong::BadSignature => {
+            "its certificate is not signed by the CA of the kubeconfig: this is \
+             another server, or its CA was renewed; fetch the kubeconfig anew"
+                .to_owned()
+        }
+        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+            let names = match wrong {
+                Wrong::NotValidForNameContext { presented, .. } => format!(" ({})", presented.join(", ")),
+                _ => String::new(),
+            };
+            let text = "its certificate is for other names than the one in the kubeconfig";
+            safe(&format!("{text}{names}: correct `server`, or set `tls-server-name`"), MESSAGE)
+        }
+        Wrong::Expired | Wrong::ExpiredContext { .. } => {
+            "its certificate has expired: renew it, or set this host's clock".to_owned()
+        }
+        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+            "its certificate is not valid yet: set this host's clock, or wait".to_owned()
+        }
+        other => safe(&format!("its certificate is not trusted: {other}"), MESSAGE),
+    })
+}
+
+/// The TLS error that an I/O error carries, or one that it carries: it does not name it as its source.
+fn carried<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    let mut io = error.downcast_ref::<std::io::Error>()?;
+    for _ in 0..8 {
+        let inner = io.get_ref()?;
+        match inner.downcast_ref::<rustls::Error>() {
+            Some(found) => return Some(found),
+            None => io = inner.downcast_ref::<std::io::Error>()?,
+        }
+    }
+    None
 }
 
 /// The first error of a type in the chain of sources.

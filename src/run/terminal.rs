@@ -16,8 +16,8 @@ use crossterm::event::{
     EnableMouseCapture,
 };
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-    enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
 use ratatui::Terminal;
@@ -148,8 +148,12 @@ impl Screen {
     }
 
     /// The next frame is drawn whole: after a suspend, or when asked for.
+    ///
+    /// Nothing is asked of the terminal for it: one that does not say where its cursor is must not
+    /// end the program.
     pub fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        self.terminal = fixed(&self.collected, self.size)?;
+        queue!(self.collected, Clear(ClearType::All))
     }
 
     /// Puts text on the terminal's clipboard (OSC 52), if the terminal allows that.

@@ -178,3 +178,51 @@ fn a_clock_that_is_off_lets_lowering_through() {
     let id = world.go(Verb::Drain, region(EU));
     assert_eq!(world.end(id).0, "settled");
 }
+
+#[test]
+fn nothing_is_written_where_a_context_leads_to_another_cluster_than_before() {
+    use gonogo::domain::observation::ClusterFacts;
+    let turn = |world: &mut World, changed: bool| {
+        let facts = ClusterFacts { uid: Some("uid-b".into()), uid_changed: changed, ..ClusterFacts::default() };
+        world.see(Observation::Cluster { cluster: ClusterIx(2), facts });
+    };
+    // Neither into it, nor on what it shows.
+    for target in [1, 2] {
+        let mut world = World::new();
+        turn(&mut world, true);
+        let refusal = world.review(promote(), ring(target)).unwrap_err();
+        if target == 2 {
+            assert_eq!(refusal.code, "another-cluster");
+            assert!(refusal.text.contains("ap: its context leads to another cluster"), "{}", refusal.text);
+            assert!(refusal.hint.contains("gonogo check --connect --accept ap"), "{}", refusal.hint);
+        }
+    }
+    // A hold reaches all the others, and says which it does not.
+    let mut world = World::new();
+    turn(&mut world, true);
+    let id = world.go(Verb::Hold, Target::Service);
+    assert_eq!(world.end(id).0, "settled");
+    assert!(codes(&world.operation(id).plan).contains(&"another-cluster"));
+    assert!(world.facts(AP).is_empty() && !world.facts(EU).is_empty());
+    // A rollback there alone has nothing left to do.
+    let refusal = world.review(roll_back(), region(AP)).unwrap_err();
+    assert!(["another-cluster", "no-known-good"].contains(&refusal.code), "{refusal:?}");
+    // It turns while a hold is being tried again: what was not sent is not sent there any more.
+    let mut world = World::new();
+    world.cut(ClusterIx(2));
+    let id = world.go(Verb::Hold, Target::Service);
+    turn(&mut world, true);
+    world.mend(ClusterIx(2));
+    world.pass(60);
+    assert_eq!(world.end(id).0, "refused", "{:?}", world.end(id));
+    assert!(world.facts(AP).is_empty());
+    // Bookkeeping neither; accepted, it goes on.
+    let mut world = World::keeping();
+    turn(&mut world, true);
+    world.write_fact(US, Body::Hold { scope: Scope::Service, reason: "pager".into() });
+    world.pass(60);
+    assert!(!world.fact_kinds(AP).contains(&"hold") && world.fact_kinds(EU).contains(&"hold"));
+    turn(&mut world, false);
+    world.pass(60);
+    assert!(world.fact_kinds(AP).contains(&"hold"));
+}

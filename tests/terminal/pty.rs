@@ -111,6 +111,31 @@ impl Pty {
         }
     }
 
+    /// Waits until the modes that are on satisfy the question.
+    pub fn wait_modes(&self, what: &str, question: impl Fn(&[&str]) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !question(&self.modes_left_on()) {
+            assert!(Instant::now() < deadline, "waited in vain for {what}: {:?} are on", self.modes_left_on());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Whether the program is stopped, as by Ctrl-Z; waits for it.
+    pub fn is_stopped(&self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        let stopped = || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        };
+        while !stopped() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+
     /// Waits for a text on the screen.
     pub fn wait_text(&self, text: &str) -> String {
         self.wait_for(text, |screen| screen.contains(text))
@@ -128,6 +153,17 @@ impl Pty {
             self.send(&c.to_string());
             std::thread::sleep(Duration::from_millis(25));
         }
+    }
+
+    /// Something else writes over the screen.
+    pub fn scribble(&self) {
+        let mut guard = self.shared.0.lock().expect("the reader lives");
+        guard.parser.process(b"\x1b[5;5HSCRIBBLE");
+    }
+
+    /// A person's pause: a confirming key counts only some time after any other.
+    pub fn pause(&self) {
+        std::thread::sleep(Duration::from_millis(400));
     }
 
     /// Changes the size.

@@ -130,6 +130,17 @@ async fn no_answer_is_told_with_its_reason() {
     assert!(matches!(url(|_| Does::Raw(200, &[], b"<html>".to_vec())).await, NoData::NotPrometheus(_)));
     assert!(matches!(url(|_| Does::Raw(200, &[], vec![b' '; 17 << 20])).await, NoData::NotPrometheus(_)));
     assert_eq!(url(|_| answer("NaN")).await, NoData::NotANumber);
+    assert_eq!(
+        url(move |_| Does::Json(200, json!({"status": "success", "data": {"resultType": "vector", "result": []}})))
+            .await,
+        NoData::Empty
+    );
+    let warned = url(|_| {
+        let data =
+            json!({"resultType": "vector", "result": [{"metric": {}, "value": [start_of_time().as_second(), "1"]}]});
+        Does::Json(200, json!({"status": "success", "data": data, "warnings": ["a store did not answer"]}))
+    });
+    assert_eq!(warned.await, NoData::Warning("a store did not answer".into()));
     let proxy = |does| async move { one_answer(&by_proxy(), &Mode::Console, does).await.0.unwrap_err() };
     let forbidden = proxy(|_| Does::Json(403, failed(403, "Forbidden", "no services/proxy"))).await;
     assert_eq!(forbidden, NoData::Http(403, "no services/proxy".into()));

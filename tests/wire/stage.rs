@@ -307,6 +307,7 @@ pub struct Notebook(Arc<Mutex<Vec<(Duration, Observation)>>>);
 pub struct Stage {
     pub watching: Watching,
     pub notes: Notebook,
+    pub clusters: Clusters,
 }
 
 /// The ways into scripted clusters, without watching them.
@@ -344,7 +345,7 @@ impl Stage {
         let book = notes.0.clone();
         let tell: gonogo::io::Tell = Arc::new(move |o| book.lock().unwrap().push((start.elapsed(), o)));
         let watching = watch_all(&clusters, &plans, &clock, &tell, &remembered, 7);
-        Self { watching, notes }
+        Self { watching, notes, clusters }
     }
 }
 

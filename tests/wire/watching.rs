@@ -445,3 +445,97 @@ async fn the_same_seed_gives_the_same_history() {
     }
     assert_eq!(histories[0], histories[1]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_is_not_there_is_an_absent_workload_and_a_404_of_it_a_failure() {
+    // A real server answers the list of a namespace that does not exist with no items.
+    let empty = |asked: &Asked| match asked {
+        a if a.is_list_of("deployments") => list_of("10", vec![]),
+        a => well(a),
+    };
+    let stage = Stage::watch(fleet(1, false), &[Server::new(empty)]);
+    stage.notes.until("live", |n| n.is_live(0)).await;
+    assert_eq!(stage.notes.syncs(0), [(vec![], false)]);
+    // Something in between that says 404 is not an empty cluster.
+    let missing = |asked: &Asked| match asked {
+        a if a.is_list_of("deployments") => Does::Json(404, failed(404, "NotFound", "namespaces \"shop\" not found")),
+        a => well(a),
+    };
+    let stage = Stage::watch(fleet(1, false), &[Server::new(missing)]);
+    stage.notes.until("lost", |n| n.lost(0).is_some()).await;
+    let (_, reason) = stage.notes.lost(0).unwrap();
+    assert!(
+        matches!(&reason, LostReason::Failing(t) if t.contains("of cluster c0: 404 NotFound: namespaces \"shop\"")),
+        "{reason:?}"
+    );
+    assert!(stage.notes.syncs(0).is_empty(), "never told as empty");
+}
+
+/// Remembers one identity for every context.
+struct Knew(&'static str);
+
+impl gonogo::io::connect::Remembered for Knew {
+    fn recall(&self, _: &str) -> Option<gonogo::domain::id::ClusterUid> {
+        Some(self.0.into())
+    }
+    fn remember(&self, _: &str, _: &gonogo::domain::id::ClusterUid) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_context_that_leads_to_another_cluster_than_before_is_told() {
+    for (known, changed) in [("cluster-uid", false), ("another-uid", true)] {
+        let server = Server::new(well);
+        let stage = Stage::remembering(
+            fleet(1, false),
+            in_process(std::slice::from_ref(&server)),
+            &Mode::Console,
+            Arc::new(Knew(known)),
+        );
+        stage.notes.until("known", |n| n.facts(0).uid.is_some()).await;
+        assert_eq!(stage.notes.facts(0).uid_changed, changed);
+    }
+}
+
+/// Leads to another server from the second dial on, as a kubeconfig that was changed under us.
+struct Moves {
+    first: Arc<dyn Dial>,
+    then: Arc<dyn Dial>,
+    dials: AtomicUsize,
+}
+
+impl Dial for Moves {
+    fn dial(&self, cluster: ClusterIx, renew: bool) -> futures::future::BoxFuture<'_, Result<Dialed, LostReason>> {
+        match self.dials.fetch_add(1, Ordering::SeqCst) {
+            0 => self.first.dial(cluster, renew),
+            _ => self.then.dial(cluster, renew),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_goes_only_to_the_server_that_was_identified() {
+    use gonogo::io::connect::InProcess;
+    let (ours, other) = (Server::new(well), Server::new(|_| Does::Json(200, json!({"kind": "ConfigMap"}))));
+    let to = |name: &str, server: &Server| -> Arc<dyn Dial> {
+        Arc::new(InProcess::new().with(ClusterIx(0), name, server.clone()))
+    };
+    let moves = Moves { first: to("eu", &ours), then: to("eu-new", &other), dials: AtomicUsize::new(0) };
+    let stage = Stage::with(fleet(1, false), Arc::new(moves), &Mode::Console);
+    stage.notes.until("known", |n| n.facts(0).uid.is_some()).await;
+    let access = stage.clusters.get(ClusterIx(0)).unwrap();
+    let object = gonogo::domain::change::ObjectRef {
+        cluster: ClusterIx(0),
+        api: gonogo::domain::change::ApiType::config_map(),
+        namespace: "shop".into(),
+        name: "gonogo-test-web".into(),
+    };
+    let write = gonogo::domain::plan::record_write(
+        gonogo::domain::plan::WriteRole::Record,
+        &object,
+        &[("01.hold".to_owned(), "by=ann".to_owned())],
+    );
+    let result = gonogo::io::act::keep(access, &write.change, None, "a").await;
+    let gonogo::engine::effect::ActResult::NotSent(why) = result else { panic!("{result:?}") };
+    assert!(why.contains("leads to another server"), "{why}");
+    assert!(other.asked().is_empty(), "{:?}", other.asked());
+}

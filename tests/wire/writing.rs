@@ -270,6 +270,7 @@ async fn a_write_waits_until_the_cluster_is_known() {
     tokio::pin!(writing);
     assert!(futures::poll!(&mut writing).is_pending());
     assert!(server.asked().is_empty());
-    access.identified(gonogo::io::connect::Identified::Same);
+    let anchor = access.reader().await.unwrap().anchor;
+    access.identified(gonogo::io::connect::Identified::Same(anchor));
     assert!(matches!(writing.await, ActResult::Accepted { .. }));
 }

@@ -12,7 +12,7 @@ use super::view::Question;
 use crate::domain::change::{ApiType, Change, ObjectRef, PatchKind, add};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::{Fleet, Region, Ring, Service};
-use crate::domain::id::{Operator, RegionIx, ServiceIx, Text};
+use crate::domain::id::{ClusterIx, Operator, RegionIx, ServiceIx, Text};
 use crate::domain::intent::{Direction, Intent, Target, Verb};
 use crate::domain::link::LostReason;
 use crate::domain::plan::{Blast, Plan, PlanId, Refusal, Step, Write, WriteRole, record_write};
@@ -172,6 +172,7 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
         Verb::Drain => drain::draft(desk, id, intent),
         Verb::Restore => restore::draft(desk, id, intent),
     }?;
+    other_clusters(desk, &mut plan)?;
     if plan.direction() == Direction::Raising {
         raising_findings(desk, &mut plan)?;
     }
@@ -193,6 +194,34 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
         }
     }
     Ok(plan)
+}
+
+/// A context that leads to another cluster than before: nothing is written there until that is accepted, and
+/// what it shows is no ground to raise on. Lowering goes on in the other clusters.
+fn other_clusters(desk: &Desk<'_>, plan: &mut Plan) -> Result<(), Refusal> {
+    let is_other = |cluster: ClusterIx| desk.clusters.get(cluster.at()).is_some_and(|c| c.facts.uid_changed);
+    let rings = plan.blast.regions.iter().filter_map(|r| desk.service.region(*r)).map(|r| r.ring);
+    let last = rings.max();
+    let rests = desk.service.regions.iter().filter(|r| last >= Some(r.ring)).map(|r| r.cluster);
+    let raising = plan.direction() == Direction::Raising;
+    let written = plan.steps.iter().flat_map(|s| &s.writes).map(|w| w.change.object().cluster);
+    let mut others: Vec<ClusterIx> = written.chain(rests.filter(|_| raising)).filter(|c| is_other(*c)).collect();
+    others.sort();
+    others.dedup();
+    let sentence = |cluster: &ClusterIx| {
+        let name = desk.fleet.cluster_name(*cluster);
+        (name.clone(), format!("{name}: its context leads to another cluster than before, so nothing is written there"))
+    };
+    let Some((name, text)) = others.first().map(sentence) else { return Ok(()) };
+    plan.steps.retain(|s| !s.writes.iter().any(|w| is_other(w.change.object().cluster)));
+    if raising || plan.steps.is_empty() {
+        let hint = format!("look where it leads; `gonogo check --connect --accept {name}` accepts it");
+        return Err(Refusal::new("another-cluster", text, hint));
+    }
+    for (name, text) in others.iter().map(sentence) {
+        plan.findings.push(Finding::new(Severity::Warning, "another-cluster", name.as_str(), text));
+    }
+    Ok(())
 }
 
 /// What stops or marks every raising plan: fresh records of a majority and of the rings up
@@ -227,17 +256,6 @@ fn raising_findings(desk: &Desk<'_>, plan: &mut Plan) -> Result<(), Refusal> {
                 "record-lost",
                 format!("{name}: the shared record has disappeared; a hold may have gone with it"),
                 "it is being written again from memory; look at it, then try again",
-            ));
-        }
-    }
-    let written = plan.steps.iter().flat_map(|s| &s.writes).map(|w| w.change.object().cluster);
-    for cluster in written {
-        if desk.clusters.get(cluster.at()).is_some_and(|c| c.facts.uid_changed) {
-            let name = desk.fleet.cluster_name(cluster);
-            return Err(Refusal::new(
-                "identity",
-                format!("{name}: the context points to another cluster than before: nothing is written to it"),
-                format!("if that is meant: gonogo check --connect --accept {name}"),
             ));
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::timeout;
 
 use super::client::{Reader, Writer};
@@ -29,8 +29,8 @@ pub enum Identified {
     Unknown,
     /// It is being asked.
     Asking,
-    /// As before, or seen for the first time.
-    Same,
+    /// As before, or seen for the first time, behind the server with this anchor.
+    Same(Text),
     /// Another one than before: why nothing is written to it.
     Changed(Text),
 }
@@ -63,6 +63,7 @@ pub struct Access {
     reader: Mutex<Option<Opened<Reader>>>,
     writer: Mutex<Option<Held>>,
     known: watch::Sender<Identified>,
+    moved: Notify,
 }
 
 /// The writer's slot.
@@ -109,6 +110,7 @@ impl Clusters {
                 reader: Mutex::new(None),
                 writer: Mutex::new(None),
                 known: watch::Sender::new(Identified::Unknown),
+                moved: Notify::new(),
             })
         });
         Self { all: all.collect(), fleet }
@@ -162,8 +164,17 @@ impl Access {
         };
         let open = self.dialed(generation, spent.is_some(), |d| Reader::new(d, reach)).await?;
         let shown = open.shown();
+        if slot.as_ref().is_some_and(|before| before.anchor != open.anchor) {
+            // The kubeconfig was changed under us: whoever that is, it must be asked who it is.
+            self.moved.notify_one();
+        }
         *slot = Some(open);
         Ok(shown)
+    }
+
+    /// Waits until reads go to another server than before.
+    pub(crate) async fn moved(&self) {
+        self.moved.notified().await;
     }
 
     /// What was learnt of its identity. Asking again, or asking in vain, ends no knowledge.
@@ -172,7 +183,7 @@ impl Access {
             let news = match known {
                 Identified::Unknown => *now == Identified::Asking,
                 Identified::Asking => *now == Identified::Unknown,
-                Identified::Same | Identified::Changed(_) => *now != known,
+                Identified::Same(_) | Identified::Changed(_) => *now != known,
             };
             if news {
                 *now = known;
@@ -198,6 +209,10 @@ impl Access {
             held => held.is_some(),
         };
         let open = self.dialed(Generation(0), renew, Writer::new).await?;
+        if matches!(&*known.borrow(), Identified::Same(anchor) if *anchor != open.anchor) {
+            let text = format!("context {} leads to another server than the one that was identified", open.context);
+            return Err(LostReason::Changed(text.into()));
+        }
         let client = open.client.clone();
         *slot = Some(Held::Open(open));
         Ok(client)

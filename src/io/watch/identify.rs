@@ -29,7 +29,11 @@ pub(super) async fn identify(access: &Access, plan: &ClusterPlan, health: &Healt
                     ask_about_us(&open, plan, health, is_first).await;
                 }
                 is_first = false;
-                health.came_back(AGAIN).await;
+                tokio::select! {
+                    biased;
+                    () = access.moved() => {}
+                    () = health.came_back(AGAIN) => {}
+                }
             }
             Err(failure) => {
                 access.identified(Identified::Unknown);
@@ -52,7 +56,7 @@ async fn learn(
     access.identified(if who.changed {
         Identified::Changed(strange(access, open, &who.uid))
     } else {
-        Identified::Same
+        Identified::Same(open.anchor.clone())
     });
     let what = version(&open.reader).await;
     health.learnt(|facts| {

@@ -1,0 +1,22 @@
+//! Whole consoles, without their terminals, against the simulated fleet in this process, under paused time:
+//! everything that leaves them is seen.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "tests"
+)]
+
+#[path = "fleet/console.rs"]
+mod console;
+#[path = "fleet/keys.rs"]
+mod keys;
+#[path = "fleet/operators.rs"]
+mod operators;
+#[path = "fleet/prompts.rs"]
+mod prompts;
+#[path = "fleet/tap.rs"]
+mod tap;
