@@ -84,7 +84,7 @@ impl Console {
     pub fn open(fleet: &SimFleet, config: &Config, who: &str, mode: Mode, seed: u64) -> Self {
         let tap = Tap::default();
         let clock = Clock::tokio(fleet.clock().now());
-        let shared = Arc::new(config.fleet.clone());
+        let shared = config.fleet.clone();
         let mut dial = InProcess::new();
         for (at, cluster) in shared.clusters.iter().enumerate() {
             let name = cluster.name.to_string();
@@ -149,7 +149,7 @@ impl Console {
 
     /// Takes in what has come, and does what follows.
     pub fn turn(&mut self) {
-        for incoming in self.inbox.take(Duration::ZERO) {
+        for incoming in self.inbox.take(Duration::ZERO, Duration::ZERO) {
             match incoming {
                 Incoming::Key(message) => self.feed(message),
                 Incoming::Engine(message) => self.feed(AppMsg::Engine(message)),
