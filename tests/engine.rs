@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+#[path = "engine/automation.rs"]
+mod automation;
 #[path = "engine/approvals.rs"]
 mod approvals;
 #[path = "engine/beginnings.rs"]

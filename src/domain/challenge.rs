@@ -65,6 +65,8 @@ pub enum How {
     Standing,
     /// The flags of a one-shot verb.
     Flags,
+    /// A policy, carried out by a guard.
+    Policy,
 }
 
 impl How {
@@ -74,6 +76,7 @@ impl How {
             How::Answered => "answered",
             How::Standing => "standing",
             How::Flags => "flags",
+            How::Policy => "policy",
         }
     }
 }
@@ -87,6 +90,8 @@ pub enum Rejected {
     ReasonMissing,
     /// Only a hold may be approved by standing approval.
     NotAHold,
+    /// A policy approves no findings when it raises, and no override at all.
+    NeedsAPerson,
 }
 
 impl Rejected {
@@ -96,6 +101,7 @@ impl Rejected {
             Rejected::WrongText => "that is not the text asked for",
             Rejected::ReasonMissing => "a reason is required",
             Rejected::NotAHold => "only a hold has standing approval",
+            Rejected::NeedsAPerson => "this has findings that a person must see",
         }
     }
 }
@@ -204,6 +210,18 @@ impl Approved {
         } else {
             Err((Box::new(plan), Rejected::NotAHold))
         }
+    }
+    /// A policy's approval, with the reason that names it. Lowering: unless it would need an
+    /// override; raising: only without anything that a person must see.
+    pub fn by_policy(plan: Plan, reason: Text, by: Operator) -> Result<Approved, (Box<Plan>, Rejected)> {
+        let most = match plan.direction() {
+            Direction::Lowering => Severity::Warning,
+            Direction::Raising => Severity::Note,
+        };
+        if plan.worst() > Some(most) {
+            return Err((Box::new(plan), Rejected::NeedsAPerson));
+        }
+        Ok(Approved::seal(plan, How::Policy, Some(reason), by))
     }
     /// The plan that was approved.
     pub fn plan(&self) -> &Plan {

@@ -5,6 +5,10 @@ use std::fmt;
 use super::id::{RegionIx, RingIx, ServiceIx, Text};
 use super::record::FactId;
 
+/// As the revision of a rollback: the newest before the one that ran before the release. Real
+/// numbers begin at 1.
+pub const BEFORE_PREVIOUS: u64 = 0;
+
 /// What the operator wants, before anything is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
@@ -37,7 +41,7 @@ pub enum Verb {
     },
     /// Back to known-good.
     RollBack {
-        /// A revision chosen by hand where there is no fact to go by.
+        /// A revision chosen by hand where there is no fact to go by, or [`BEFORE_PREVIOUS`].
         to_revision: Option<u64>,
     },
     /// Roll back what is in flight.

@@ -144,6 +144,27 @@ impl Advance {
     }
 }
 
+/// What a guard may do by itself. In order: later ones may do more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// Only says what it would do.
+    Advise,
+    /// Holds, aborts and rolls back; drains where a policy names it.
+    Guard,
+    /// Also promotes, where a ring's policy says `auto` and every gate says GO.
+    Autopilot,
+}
+
+impl Mode {
+    /// As the command line writes it.
+    pub const NAMES: [(&'static str, Mode); 3] =
+        [("advise", Mode::Advise), ("guard", Mode::Guard), ("autopilot", Mode::Autopilot)];
+    /// The word.
+    pub fn word(self) -> &'static str {
+        word_of(&Self::NAMES, self)
+    }
+}
+
 fn word_of<T: PartialEq + Copy>(names: &[(&'static str, T)], of: T) -> &'static str {
     names.iter().find(|(_, value)| *value == of).map_or("?", |(name, _)| name)
 }

@@ -79,6 +79,11 @@ pub fn settled(region: &RegionState, record: Option<&RegionRecord>, now: Timesta
     believed.or(first_seen)
 }
 
+/// When a region was given what it runs, rolled out or not; none where nothing tells.
+pub fn begun(region: &RegionState, record: Option<&RegionRecord>) -> Option<Timestamp> {
+    not_before(region, record, region.workload.as_ref()?)
+}
+
 /// Of equal moments, the stronger evidence is named.
 fn rank(source: BakeSource) -> u8 {
     match source {

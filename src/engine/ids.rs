@@ -9,16 +9,25 @@ use crate::domain::stamp::Timestamp;
 pub struct Ids {
     state: u64,
     last: u128,
+    given: Option<Ulid>,
 }
 
 impl Ids {
     /// A source from a seed.
     pub fn new(seed: u64) -> Self {
-        Self { state: seed, last: 0 }
+        Self { state: seed, last: 0, given: None }
+    }
+
+    /// The next identity will be this one: two guards that say the same write the same fact.
+    pub fn give(&mut self, id: Option<Ulid>) {
+        self.given = id;
     }
 
     /// The next identity; later ones sort after earlier ones even when the clock goes back.
     pub fn next(&mut self, at: Timestamp) -> Ulid {
+        if let Some(given) = self.given.take() {
+            return given;
+        }
         let millis = u64::try_from(at.as_millisecond()).unwrap_or(0);
         let random = u128::from(self.word()) << 64 | u128::from(self.word());
         let id = Ulid::from_parts(millis, random).0.max(self.last + 1);

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use super::bake;
 use super::scene::{CLOCK_LIMIT, Scene, same_release};
 use super::state::RegionState;
 use super::view::{Question, QuestionRow, RingRuns};
 use crate::domain::fleet::{Fleet, GateSpec, Region, Ring, Service};
-use crate::domain::gate::{Entering, Evidence, Gate, GateType, Need};
+use crate::domain::gate::{BakeSource, BakeStart, Entering, Evidence, Gate, GateType, Need};
 use crate::domain::id::{RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::link::Freshness;
-use crate::domain::record::Body;
+use crate::domain::record::{Body, Fact};
 use crate::domain::stamp::{SignedDuration, short};
 use crate::domain::verdict::{Judgement, RingVerdict, Verdict};
 use crate::domain::version::Version;
@@ -24,6 +25,8 @@ pub const RECORD: &str = "record";
 pub const CLOCK: &str = "clock";
 /// Heading of the policy that others promoted by.
 pub const POLICY: &str = "policy";
+/// Heading of an earlier ring's failure.
+pub const LOCK: &str = "lock";
 /// Heading of what was rolled back or quarantined before.
 pub const PAST: &str = "past";
 
@@ -124,6 +127,24 @@ pub fn exit(scene: &Scene<'_>, ring: RingIx) -> RingVerdict {
     run(scene, ring, None, |g| &g.exit)
 }
 
+/// A region's exit gates from when it was given what it runs: also while it rolls out, and in a
+/// ring of which a part has it. Where its ring bakes, that is [`exit`].
+pub fn armed(scene: &Scene<'_>, at: RegionIx) -> Vec<(Text, Judgement)> {
+    let judged = || {
+        let ring = scene.service.region(at)?.ring;
+        let (spec, gates) = (scene.service.ring(ring)?, scene.world.gates.ring(scene.at, ring)?);
+        let region = scene.region(at)?;
+        let begun = || {
+            let at = bake::begun(region, scene.state.record.region(at))?;
+            Some(BakeStart { at, source: BakeSource::Record })
+        };
+        let start = scene.start(ring).or(region.settled).or_else(begun);
+        let cell = |g: &BuiltGate| Some((g.label.clone(), judge(scene, spec, at, (None, start), g)?));
+        Some(gates.exit.iter().filter_map(cell).collect())
+    };
+    judged().unwrap_or_default()
+}
+
 /// A ring's entry gates, on what it would get.
 pub fn entry(scene: &Scene<'_>, ring: RingIx, version: &Version) -> RingVerdict {
     let source = ring.at().checked_sub(1).and_then(|j| scene.service.rings.get(j)).and_then(|r| r.regions.first());
@@ -141,8 +162,9 @@ fn run(
         return RingVerdict::default();
     };
     let gates = which(gates);
+    let start = scene.start(at);
     let row = |at: &RegionIx| {
-        let cells = gates.iter().map(|g| judge(scene, ring, *at, entering, g));
+        let cells = gates.iter().map(|g| judge(scene, ring, *at, (entering, start), g));
         Some((*at, cells.collect::<Option<Vec<_>>>()?))
     };
     RingVerdict {
@@ -155,7 +177,7 @@ fn judge(
     scene: &Scene<'_>,
     ring: &Ring,
     at: RegionIx,
-    entering: Option<Entering<'_>>,
+    (entering, bake_start): (Option<Entering<'_>>, Option<BakeStart>),
     gate: &BuiltGate,
 ) -> Option<Judgement> {
     let region = scene.service.region(at)?;
@@ -170,7 +192,7 @@ fn judge(
         wanted: None,
         freshness: freshness.clone(),
         record_unread: record_unread(scene, region, state),
-        bake_start: scene.start(region.ring),
+        bake_start,
         windows: &state.windows,
         current: &state.current,
         peers: &scene.peers,
@@ -246,7 +268,13 @@ pub fn question(scene: &Scene<'_>, exits: &[RingVerdict], ring: RingIx, version:
     board.add_ring(ring, &entry(scene, ring, version));
     board.add(ring, None, HOLD, 0, held(scene, ring));
     board.add(ring, None, RECORD, 0, record(scene, ring));
-    for (heading, judgement) in [(CLOCK, clock(scene)), (POLICY, policy(scene)), (PAST, past(scene, ring, version))] {
+    let besides = [
+        (CLOCK, clock(scene)),
+        (POLICY, policy(scene)),
+        (LOCK, lock(scene, ring, version)),
+        (PAST, past(scene, ring, version)),
+    ];
+    for (heading, judgement) in besides {
         if let Some(judgement) = judgement {
             board.add(ring, None, heading, 0, judgement);
         }
@@ -459,6 +487,28 @@ pub(super) fn other_policy(scene: &Scene<'_>) -> Option<String> {
     let ours = &scene.service.policy_hash;
     (!moved.policy.is_empty() && moved.policy != *ours)
         .then(|| format!("this console's policy {ours} is not the one {} promoted by ({})", fact.by, moved.policy))
+}
+
+/// A ring that failed on a version locks every later ring for it.
+fn lock(scene: &Scene<'_>, ring: RingIx, version: &Version) -> Option<Judgement> {
+    let earlier = scene.service.rings.iter().take(ring.at()).flat_map(|r| &r.regions);
+    let (at, fact) = earlier.filter_map(|at| Some((*at, rolled_back(scene, *at, version)?))).next()?;
+    let failed = scene.service.region(at).map(|r| scene.ring_name(r.ring)).unwrap_or_default();
+    let sentence = format!(
+        "{} is locked: {failed} failed on {version} ({} was rolled back by {})",
+        scene.ring_name(ring),
+        scene.region_name(at),
+        fact.by
+    );
+    Some(Judgement::new(Verdict::NoGo, "locked", sentence))
+}
+
+/// The rollback from a version that a region's newest move is, if it is one.
+pub(super) fn rolled_back<'a>(scene: &Scene<'a>, at: RegionIx, version: &Version) -> Option<&'a Fact> {
+    match scene.state.record.region(at)?.newest_move()? {
+        (fact, moved) if matches!(fact.body, Body::RolledBack(_)) && moved.from_version == version.0 => Some(fact),
+        _ => None,
+    }
 }
 
 /// What speaks against the version from before: a quarantine, or a rollback in this ring.

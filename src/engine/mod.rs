@@ -11,6 +11,7 @@ use crate::domain::plan::PlanId;
 use crate::domain::record::Record;
 use crate::domain::stamp::{SignedDuration, Stamp, Stamped};
 
+pub mod automation;
 pub mod bake;
 pub mod blame;
 pub mod derive;
@@ -90,6 +91,7 @@ pub struct Engine {
     may_keep: bool,
     listed: BTreeMap<Place, std::time::Duration>,
     revisions_asked: BTreeMap<Place, std::time::Duration>,
+    automation: Option<automation::Automation>,
 }
 
 /// How often something changed that a screen may show. Two equal values: nothing did, but for
@@ -171,6 +173,7 @@ impl Engine {
             may_keep: setting.may_keep,
             listed: BTreeMap::new(),
             revisions_asked: BTreeMap::new(),
+            automation: None,
         }
     }
 
@@ -183,7 +186,9 @@ impl Engine {
     pub fn update_all(&mut self, stamp: Stamp, messages: impl IntoIterator<Item = Msg>) -> Vec<Effect> {
         self.now = stamp;
         let mut effects = Vec::new();
+        let mut ticks = false;
         for message in messages {
+            ticks |= matches!(message, Msg::Tick);
             match message {
                 Msg::Seen(seen) => self.observe(seen),
                 Msg::Reply(reply) => {
@@ -199,6 +204,7 @@ impl Engine {
             }
         }
         self.refresh();
+        self.tend_automation(ticks, &mut effects);
         effects
     }
 
@@ -222,6 +228,7 @@ impl Engine {
         self.look_at_overtaken(effects);
         self.blame(effects);
         self.tend_review(effects);
+        self.tend_slot_reviews(effects);
     }
 
     fn reply(&mut self, reply: Reply, effects: &mut Vec<Effect>) {
@@ -235,13 +242,17 @@ impl Engine {
                     let result = result.map(|value| value.map(without_managed_fields));
                     self.full.insert(object, (self.now, result));
                 } else {
-                    self.read_for_review(ticket, review::Answer::Object(result), effects);
+                    let answer = review::Answer::Object(result);
+                    self.for_review(ticket, |engine| engine.read_for_review(ticket, answer, effects));
                 }
             }
             Reply::FetchedList { ticket, result } => {
-                self.read_for_review(ticket, review::Answer::List(result), effects);
+                let answer = review::Answer::List(result);
+                self.for_review(ticket, |engine| engine.read_for_review(ticket, answer, effects));
             }
-            Reply::DryRan { ticket, result } => self.dry_ran(ticket, result),
+            Reply::DryRan { ticket, result } => {
+                self.for_review(ticket, |engine| engine.dry_ran(ticket, result));
+            }
             Reply::Journaled { plan, result } => self.journaled(plan, result, effects),
             Reply::Acted { plan, step, write, result } => self.acted(plan, step, write, result, effects),
             Reply::Kept { ticket, result } => self.kept(ticket, &result, effects),

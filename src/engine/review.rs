@@ -51,6 +51,13 @@ pub(super) enum Answer {
     List(Result<Vec<Value>, LostReason>),
 }
 
+impl Review {
+    /// Whether this is the answer to something it asked.
+    pub(super) fn waits_for(&self, ticket: Ticket) -> bool {
+        self.reading.contains_key(&ticket) || self.dry_runs.contains_key(&ticket)
+    }
+}
+
 impl Engine {
     /// Starts to review an intent; its proposal replaces the one under review.
     pub fn propose(&mut self, id: PlanId, intent: Intent) -> Vec<Effect> {

@@ -26,7 +26,7 @@ const OTHER_PAUSE: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// What surrounds every service now.
-    fn world(&self) -> World<'_> {
+    pub(super) fn world(&self) -> World<'_> {
         World {
             fleet: &self.fleet,
             clusters: &self.clusters,
@@ -131,7 +131,9 @@ impl Engine {
     /// spell, else as often as a screen can show it. [`Engine::freshen`] does not wait.
     pub(super) fn refresh(&mut self) {
         for at in (0..self.services.len()).map(ServiceIx::from) {
-            let pause = if self.shown == Some(at) { SHOWN_PAUSE } else { OTHER_PAUSE };
+            // A guard looks at everything.
+            let looked_at = self.shown == Some(at) || self.automation.is_some();
+            let pause = if looked_at { SHOWN_PAUSE } else { OTHER_PAUSE };
             let due = self
                 .services
                 .get(at.at())

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::bake;
 use super::scene::World;
 use super::state::ServiceState;
 use super::view::RingPhase;
@@ -46,7 +47,7 @@ pub struct WantKey {
 struct Spans {
     /// Newest window that can have been scraped.
     last: Timestamp,
-    /// First window of the bake, at most [`JUDGED_SPAN`] ago; none while the ring does not bake.
+    /// First window of the bake, or since the ring is being changed, at most [`JUDGED_SPAN`] ago; none otherwise.
     bake: Option<Timestamp>,
 }
 
@@ -57,13 +58,13 @@ pub fn wants(world: &World<'_>, at: ServiceIx, service: &Service, state: &Servic
     for (r, ring) in service.rings.iter().enumerate() {
         let r = RingIx::from(r);
         let mut needs = Vec::new();
-        if is_judged(world, state, r) {
+        if is_judged(world, at, state, r) {
             needs.extend(world.gates.exit_needs(at, r));
         }
         if target == Some(r) {
             needs.extend(world.gates.entry_needs(at, r));
         }
-        let Some(spans) = Spans::of(world, state, r) else { continue };
+        let Some(spans) = Spans::of(world, at, state, r) else { continue };
         for need in needs {
             let Some(want) = spans.want(service, ring, r, need) else { continue };
             if !all.iter().any(|other| other.holds(&want)) {
@@ -79,7 +80,7 @@ pub fn wants(world: &World<'_>, at: ServiceIx, service: &Service, state: &Servic
 pub fn current(world: &World<'_>, at: ServiceIx, service: &Service, state: &ServiceState) -> BTreeSet<ColumnName> {
     let target = state.view.question.as_ref().map(|q| q.ring);
     let rings = (0..service.rings.len()).map(RingIx::from);
-    let exit = rings.filter(|r| is_judged(world, state, *r)).flat_map(|r| world.gates.exit_needs(at, r));
+    let exit = rings.filter(|r| is_judged(world, at, state, *r)).flat_map(|r| world.gates.exit_needs(at, r));
     let needs = exit.chain(target.into_iter().flat_map(|r| world.gates.entry_needs(at, r)));
     let columns = needs.filter_map(|need| match need {
         Need::Current(column) => Some(column),
@@ -88,8 +89,8 @@ pub fn current(world: &World<'_>, at: ServiceIx, service: &Service, state: &Serv
     columns.chain(service.traffic_column().map(|c| c.name.clone())).collect()
 }
 
-/// A ring that is before the one that is asked about, or that bakes.
-fn is_judged(world: &World<'_>, state: &ServiceState, ring: RingIx) -> bool {
+/// A ring that is before the one that is asked about, that bakes, or that is being changed.
+fn is_judged(world: &World<'_>, at: ServiceIx, state: &ServiceState, ring: RingIx) -> bool {
     let view = &state.view;
     let bakes = || {
         let ring = view.rings.get(ring.at())?;
@@ -97,16 +98,31 @@ fn is_judged(world: &World<'_>, state: &ServiceState, ring: RingIx) -> bool {
         let over = ring.bake_start?.at.checked_add(bake).ok()? <= world.now;
         Some(!over || matches!(ring.phase, RingPhase::Baking | RingPhase::Blocked))
     };
-    view.question.as_ref().is_some_and(|q| ring < q.ring) || bakes().unwrap_or(false)
+    view.question.as_ref().is_some_and(|q| ring < q.ring)
+        || bakes().unwrap_or(false)
+        || moving_since(world, at, state, ring).is_some()
+}
+
+/// Since when a ring is being changed that does not bake yet; none for one that is not: a breach
+/// may come before the rollout is complete.
+fn moving_since(world: &World<'_>, at: ServiceIx, state: &ServiceState, ring: RingIx) -> Option<Timestamp> {
+    let view = state.view.rings.get(ring.at())?;
+    let moves =
+        view.bake_start.is_none() && matches!(view.phase, RingPhase::RollingOut | RingPhase::Held | RingPhase::Failed);
+    let begun = |at: &RegionIx| bake::begun(state.region(*at)?, state.record.region(*at));
+    // What still runs the old version was given that long ago.
+    let new = |at: &&RegionIx| state.view.regions.get(at.at()).is_some_and(|r| r.on_new == Some(true));
+    world.fleet.service(at)?.ring(ring).filter(|_| moves)?.regions.iter().filter(new).filter_map(begun).min()
 }
 
 impl Spans {
-    fn of(world: &World<'_>, state: &ServiceState, ring: RingIx) -> Option<Self> {
+    fn of(world: &World<'_>, at: ServiceIx, state: &ServiceState, ring: RingIx) -> Option<Self> {
         let last = window_floor(world.now.saturating_sub(INGEST).unwrap_or(world.now));
-        let bake = state.view.rings.get(ring.at())?.bake_start.and_then(|start| {
+        let bakes = state.view.rings.get(ring.at())?.bake_start.map(|start| start.at);
+        let bake = bakes.or_else(|| moving_since(world, at, state, ring)).and_then(|start| {
             // Only windows that lie wholly inside the bake count, and gates look no further back.
             let reach = world.now.saturating_sub(JUDGED_SPAN).ok()?;
-            window_ceil(start.at).max(window_ceil(reach)).checked_add(WINDOW).ok()
+            window_ceil(start).max(window_ceil(reach)).checked_add(WINDOW).ok()
         });
         Some(Self { last, bake: bake.filter(|first| *first <= last) })
     }

@@ -9,7 +9,7 @@ use crate::domain::change::{replace, test};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::{CarryPath, Region};
 use crate::domain::id::{RegionIx, Text};
-use crate::domain::intent::{Intent, Target};
+use crate::domain::intent::{BEFORE_PREVIOUS, Intent, Target};
 use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::record::{Body, Move};
 use crate::domain::version::{Image, TemplateDigest};
@@ -250,12 +250,20 @@ fn by_revision(
     let past = kind.history(object, owned);
     let list = past.iter().map(|p| format!("{} ({})", p.number, p.digest.short())).collect::<Vec<_>>().join(", ");
     let list = if list.is_empty() { "none".to_owned() } else { list };
+    // What ran before the release is N-1; the one before that is N-2.
+    let previous = desk.state.record.region(at).and_then(|r| r.newest_promotion()).map(|(_, m)| m.from_template);
     let chosen = match wanted {
+        Some(BEFORE_PREVIOUS) => past
+            .iter()
+            .filter(|p| p.digest != running && !tainted(desk, p.digest))
+            .filter(|p| previous.is_none() || previous != Some(p.digest))
+            .nth(usize::from(previous.is_none())),
         Some(number) => past.iter().find(|p| p.number == number),
         None => past.iter().find(|p| p.digest != running && !tainted(desk, p.digest)),
     };
     let Some(chosen) = chosen else {
         let text = match wanted {
+            Some(BEFORE_PREVIOUS) => format!("{}: no revision before the one before this release", region.name),
             Some(number) => format!("{} has no revision {number} in its history", region.name),
             None => format!("{}: no revision to go back to that this release did not promote", region.name),
         };

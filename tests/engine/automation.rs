@@ -1,0 +1,419 @@
+//! A guard: what a policy does about a NO-GO, in every state, once, and only in its scope.
+
+use gonogo::domain::fleet::*;
+use gonogo::domain::id::*;
+use gonogo::domain::intent::{Target, Verb};
+use gonogo::domain::observation::Observation;
+use gonogo::domain::plan::PlanId;
+use gonogo::domain::policy::*;
+use gonogo::domain::record::{Body, Scope};
+use gonogo::domain::stamp::window_floor;
+use gonogo::engine::automation::{Arming, Interrupted};
+use gonogo::engine::effect::ActResult;
+use ulid::Ulid;
+
+use crate::fixture::*;
+
+fn text(of: &str) -> Param {
+    Param::Text(of.to_owned())
+}
+
+/// The fleet, judged by its errors, with one policy for every ring.
+fn judged(ring: RingPolicy) -> Fleet {
+    let mut fleet = fleet();
+    let service = &mut fleet.services[0];
+    service.columns.push(Column {
+        name: "errors".into(),
+        title: "errors".into(),
+        query: QueryText::PerRegion("errors".into()),
+        unit: Unit::Ratio,
+        better: Better::Lower,
+        is_traffic: false,
+    });
+    for spec in &mut service.rings {
+        let params = Params([("column".to_owned(), text("errors")), ("max".to_owned(), text("1%"))].into());
+        spec.exit_gates.push(GateSpec { gate: "ready".into(), label: "ready".into(), params: Params::default() });
+        spec.exit_gates.push(GateSpec { gate: "threshold".into(), label: "errors".into(), params });
+    }
+    service.policy.rings = vec![ring; 4];
+    fleet
+}
+
+fn policy(on_nogo: OnNogo, scope: Reach) -> RingPolicy {
+    RingPolicy { reaction: Reaction { on_nogo, scope }, ..RingPolicy::default() }
+}
+
+fn arming(mode: Mode) -> Arming {
+    Arming { mode, lessened: None, holder: "guard-1".into(), regions: Vec::new(), interrupted: Vec::new() }
+}
+
+/// ring-2 was promoted, and a guard watches.
+fn promoted(ring: RingPolicy) -> World {
+    let mut world = World::with(judged(ring));
+    // What the earlier rings run was judged long ago, and is well.
+    world.pass(2);
+    well(&mut world);
+    let id = world.go(Verb::Promote { to: None, without_wait: true }, ring_of(2));
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    world.sent.clear();
+    world.log.clear();
+    world
+}
+
+fn ring_of(at: u32) -> Target {
+    Target::Ring(RingIx(at))
+}
+
+/// What the rings before run is well in every window that is judged.
+fn well(world: &mut World) {
+    for at in [STAGE_A, STAGE_B, AP] {
+        windows_back(world, at, 0.001, 2_020);
+    }
+}
+
+/// Every window of the last two hours has this share of errors.
+fn windows(world: &mut World, at: RegionIx, errors: f64) {
+    windows_back(world, at, errors, 24);
+}
+
+fn windows_back(world: &mut World, at: RegionIx, errors: f64, count: i64) {
+    let last = window_floor(world.now.wall);
+    let ends = (0..count).map(|n| last.checked_sub(gonogo::domain::stamp::SignedDuration::from_mins(5 * n)).unwrap());
+    let readings = vec![(at, ends.map(|end| (end, Ok(errors))).collect())];
+    world.see(Observation::Windows { service: WEBAPP, column: "errors".into(), readings });
+}
+
+/// Ten minutes later, the errors of a region are seen.
+fn breach(world: &mut World, at: RegionIx) {
+    world.skip(600);
+    windows(world, at, 0.15);
+    world.pass(3);
+}
+
+/// Objects that were written, by kind and cluster.
+fn written(world: &World, kind: &str) -> Vec<u32> {
+    world.sent.iter().filter(|c| &*c.object().api.kind == kind).map(|c| c.object().cluster.0).collect()
+}
+
+#[test]
+fn advise_says_and_does_nothing() {
+    let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
+    world.engine.arm(arming(Mode::Advise));
+    breach(&mut world, EU);
+    assert!(world.sent.is_empty(), "{:?}", world.log);
+    assert_eq!(world.image(EU), V2);
+}
+
+/// Every state a ring can be in when the breach comes.
+fn states() -> Vec<(&'static str, fn(&mut World))> {
+    vec![
+        ("baking", |_| {}),
+        ("waiting for a person", |world| world.skip(25 * 3_600)),
+        ("rolling out", |world| world.in_flight(EU)),
+        ("held while it rolls out", |world| {
+            world.in_flight(EU);
+            world.go(Verb::Hold, ring_of(2));
+            assert!(world.paused(EU));
+            world.sent.clear();
+        }),
+        ("held", |world| {
+            world.go(Verb::Hold, Target::Service);
+            world.sent.clear();
+        }),
+        ("paused by somebody", |world| {
+            world.workload(EU)["spec"]["paused"] = true.into();
+            world.show_workload(EU);
+        }),
+        ("seen by a guard that was started just now", |world| {
+            let fleet = (*world.fleet).clone();
+            let mut fresh = World::with(fleet);
+            fresh.objects = world.objects.clone();
+            fresh.now = world.now;
+            fresh.show_everything();
+            *world = fresh;
+        }),
+        ("while other clusters are away", |world| [0, 1, 2, 4].into_iter().for_each(|c| world.cut(ClusterIx(c)))),
+    ]
+}
+
+#[test]
+fn a_breach_in_any_state_is_rolled_back_once_and_only_there() {
+    for (state, reach) in states() {
+        let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
+        reach(&mut world);
+        world.engine.arm(arming(Mode::Guard));
+        breach(&mut world, EU);
+        assert_eq!(world.image(EU), V1, "{state}: {:?}", world.log);
+        assert_eq!(written(&world, "Deployment"), [3], "{state}: exactly one write, there");
+        assert!(!world.paused(EU), "{state}");
+        let reasons: Vec<String> = world
+            .facts(EU)
+            .iter()
+            .filter_map(|f| match &f.body {
+                Body::RolledBack(m) => Some(m.reason.to_string()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reasons.len(), 1, "{state}");
+        assert!(reasons[0].starts_with("by policy: errors says NO-GO: eu-west-1: errors was 15.0 %"), "{reasons:?}");
+        // The errors stay: nothing is rolled back twice, and no rollback is rolled back.
+        for _ in 0..5 {
+            breach(&mut world, EU);
+        }
+        assert_eq!(written(&world, "Deployment"), [3], "{state}: never again");
+    }
+}
+
+#[test]
+fn a_hold_is_put_once_and_a_person_has_the_last_word() {
+    let mut world = promoted(policy(OnNogo::Hold, Reach::Ring));
+    world.engine.arm(arming(Mode::Guard));
+    breach(&mut world, EU);
+    let holds = world.engine.services[0].record.holds();
+    assert_eq!(holds.len(), 1);
+    assert_eq!(holds[0].scope, Scope::Ring("ring-2".into()));
+    assert!(holds[0].reason.starts_with("by policy: errors says NO-GO"), "{:?}", holds[0]);
+    assert!(written(&world, "Deployment").is_empty(), "what runs is left alone");
+    world.go(resume(), ring_of(2));
+    assert!(world.engine.services[0].record.holds().is_empty());
+    breach(&mut world, EU);
+    assert!(world.engine.services[0].record.holds().is_empty(), "a person released it: it is not put back");
+}
+
+#[test]
+fn two_guards_that_see_the_same_write_one_hold() {
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let mut world = promoted(policy(OnNogo::Hold, Reach::Region));
+        world.engine.arm(arming(Mode::Guard));
+        breach(&mut world, EU);
+        ids.push(world.engine.services[0].record.holds()[0].id);
+    }
+    assert_eq!(ids[0], ids[1], "one fact, whoever writes it, however often");
+}
+
+#[test]
+fn abort_rolls_back_what_is_in_flight_and_holds_what_is_not() {
+    let mut world = promoted(policy(OnNogo::Abort, Reach::Region));
+    world.in_flight(EU);
+    world.engine.arm(arming(Mode::Guard));
+    breach(&mut world, EU);
+    assert_eq!(world.image(EU), V1, "{:?}", world.log);
+
+    let mut world = promoted(policy(OnNogo::Abort, Reach::Region));
+    world.engine.arm(arming(Mode::Guard));
+    breach(&mut world, EU);
+    assert_eq!(world.image(EU), V2, "it had settled");
+    assert_eq!(world.engine.services[0].record.holds().len(), 1);
+}
+
+#[test]
+fn scope_upstream_takes_the_earlier_rings_back_too() {
+    let mut world = promoted(policy(OnNogo::RollBack, Reach::Upstream));
+    for (at, cluster) in [(STAGE_A, 0), (STAGE_B, 1), (AP, 2)] {
+        let uid = format!("uid-{}", at.0);
+        world.owned.insert(ClusterIx(cluster), vec![replica_set(&uid, "7", V2), replica_set(&uid, "5", V1)]);
+    }
+    world.engine.arm(arming(Mode::Guard));
+    breach(&mut world, EU);
+    for at in [STAGE_A, STAGE_B, AP, EU] {
+        assert_eq!(world.image(at), V1, "{}", world.name(at));
+    }
+    let mut clusters = written(&world, "Deployment");
+    clusters.sort_unstable();
+    assert_eq!(clusters, [0, 1, 2, 3], "once each, and not in us-east-1");
+}
+
+#[test]
+fn one_gate_may_be_answered_otherwise() {
+    let mut ring = policy(OnNogo::RollBack, Reach::Region);
+    ring.gates.insert("errors".into(), Reaction { on_nogo: OnNogo::Advise, scope: Reach::Region });
+    let mut world = promoted(ring);
+    world.engine.arm(arming(Mode::Guard));
+    breach(&mut world, EU);
+    assert!(world.sent.is_empty(), "{:?}", world.log);
+}
+
+#[test]
+fn what_was_released_long_ago_and_everywhere_is_nobodys_release() {
+    let mut world = World::with(judged(policy(OnNogo::RollBack, Reach::Region)));
+    for at in ALL {
+        let uid = format!("uid-{}", at.0);
+        let object = world.workload_ref(at);
+        world.objects.insert(object, deployment(&uid, V2));
+    }
+    world.show_everything();
+    world.engine.arm(arming(Mode::Guard));
+    breach(&mut world, EU);
+    assert!(world.sent.is_empty(), "an incident of what has run for days is not a release: {:?}", world.log);
+}
+
+#[test]
+fn unknown_is_neither_go_nor_no_go() {
+    let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
+    world.engine.arm(arming(Mode::Autopilot));
+    world.pass(900);
+    assert!(world.sent.is_empty(), "no windows came: {:?}", world.log);
+    assert_eq!(world.image(EU), V2);
+}
+
+#[test]
+fn an_unreachable_region_is_rolled_back_when_it_is_back() {
+    let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
+    world.engine.arm(arming(Mode::Guard));
+    world.skip(600);
+    world.cut(ClusterIx(3));
+    windows(&mut world, EU, 0.15);
+    world.pass(60);
+    assert_eq!(world.image(EU), V2);
+    world.mend(ClusterIx(3));
+    world.pass(30);
+    assert_eq!(world.image(EU), V1, "{:?}", world.log);
+    assert_eq!(written(&world, "Deployment"), [3]);
+}
+
+#[test]
+fn where_known_good_is_quarantined_it_goes_one_further_back_and_then_out_of_traffic() {
+    let quarantined = |ring: RingPolicy| {
+        let mut world = promoted(ring);
+        world.write_fact(US, Body::Quarantine { digest: "sha256:1111111111111111".into(), reason: "leaks".into() });
+        world.engine.arm(arming(Mode::Guard));
+        world
+    };
+    let older = "registry.example/webapp:v1.9.0@sha256:0000000000000000";
+    let mut world = quarantined(policy(OnNogo::RollBack, Reach::Region));
+    let history = |images: &[(&str, &str)]| images.iter().map(|(n, i)| replica_set("uid-3", n, i)).collect();
+    world.owned.insert(ClusterIx(3), history(&[("8", V2), ("7", V1), ("5", older)]));
+    breach(&mut world, EU);
+    world.pass(20);
+    assert_eq!(world.image(EU), older, "N-2: {:?}", world.log);
+
+    let fallback = vec![Fallback::Previous, Fallback::BeforePrevious, Fallback::Drain];
+    let mut world = quarantined(RingPolicy { fallback, ..policy(OnNogo::RollBack, Reach::Region) });
+    world.owned.insert(ClusterIx(3), history(&[("8", V2), ("7", V1)]));
+    breach(&mut world, EU);
+    world.pass(40);
+    assert_eq!(world.weight(1), 0, "out of traffic: {:?}", world.log);
+    assert_eq!(world.image(EU), V2);
+
+    let mut world = quarantined(policy(OnNogo::RollBack, Reach::Region));
+    world.owned.insert(ClusterIx(3), history(&[("8", V2), ("7", V1)]));
+    breach(&mut world, EU);
+    world.pass(60);
+    let holds = world.engine.services[0].record.holds();
+    assert_eq!(holds.len(), 1, "nothing worked: a person decides, {:?}", world.log);
+    assert!(holds[0].reason.contains("nothing that the policy names worked"), "{:?}", holds[0]);
+    assert_eq!(world.weight(1), 40, "drain is not named, so it is not done");
+}
+
+#[test]
+fn the_breaker_opens_after_so_many_and_a_person_closes_it() {
+    let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
+    for round in 0..3 {
+        world.engine.arm(arming(Mode::Guard));
+        breach(&mut world, EU);
+        assert_eq!(world.image(EU), V1, "round {round}");
+        world.engine.disarm();
+        well(&mut world);
+        // A person promotes again, by break-glass, again and again.
+        world.go(Verb::Promote { to: None, without_wait: true }, ring_of(2));
+        assert_eq!(world.image(EU), V2, "round {round}: {:?}", world.log);
+    }
+    world.sent.clear();
+    world.engine.arm(arming(Mode::Guard));
+    breach(&mut world, EU);
+    assert_eq!(world.image(EU), V2, "three were enough: {:?}", world.log);
+    assert!(written(&world, "Deployment").is_empty());
+    let holds = world.engine.services[0].record.holds();
+    assert_eq!(holds.len(), 1);
+    assert!(
+        holds[0].reason.starts_with("by policy: breaker open: 3 automatic actions in this region"),
+        "{:?}",
+        holds[0]
+    );
+    assert_eq!(holds[0].scope, Scope::Region("eu-west-1".into()));
+    // Closed by a person, it acts again.
+    world.go(resume(), Target::Regions(vec![EU]));
+    world.pass(20);
+    assert_eq!(world.image(EU), V1, "{:?}", world.log);
+}
+
+#[test]
+fn a_rollback_that_is_refused_is_tried_so_often_and_no_more() {
+    let ring = RingPolicy { fallback: vec![Fallback::Previous], ..policy(OnNogo::RollBack, Reach::Region) };
+    let mut world = promoted(ring);
+    world.engine.arm(arming(Mode::Guard));
+    let no = || refused(403, "admission says no");
+    world.faults.insert((EU, "Deployment"), [no(), no(), no(), no(), no()].into());
+    breach(&mut world, EU);
+    world.pass(120);
+    let tries = world.requests().iter().filter(|r| **r == "eu-west-1 Main PATCH Deployment").count();
+    assert_eq!(tries, 2, "two attempts, then a hold: {:?}", world.requests());
+    let holds = world.engine.services[0].record.holds();
+    assert!(holds[0].reason.contains("a person decides"), "{holds:?}");
+}
+
+#[test]
+fn two_guards_never_write_twice() {
+    let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
+    world.engine.arm(arming(Mode::Guard));
+    // The other one was faster: this one's watch has not shown it yet.
+    world.watch = false;
+    world.faults.insert((EU, "Deployment"), [Fault::Answer(ActResult::Changed)].into());
+    breach(&mut world, EU);
+    assert!(written(&world, "ConfigMap").is_empty(), "a refused step leaves no fact: {:?}", world.log);
+    assert_eq!(world.requests().iter().filter(|r| r.contains("PATCH Deployment")).count(), 1);
+}
+
+#[test]
+fn an_interrupted_rollback_is_continued_by_a_new_plan_that_names_the_old_one() {
+    let mut world = promoted(policy(OnNogo::Advise, Reach::Region));
+    let old = PlanId(Ulid::from_parts(world.now.wall.as_millisecond().unsigned_abs(), 7));
+    let interrupted = |verb: &str, raising| Interrupted {
+        plan: old,
+        service: WEBAPP,
+        verb: verb.into(),
+        raising,
+        regions: vec![EU],
+        title: format!("{verb} eu-west-1").into(),
+    };
+    world.engine.arm(Arming { interrupted: vec![interrupted("rollback", false)], ..arming(Mode::Guard) });
+    world.pass(3);
+    assert_eq!(world.image(EU), V1, "{:?}", world.log);
+    let reason = world.facts(EU).iter().find_map(|f| match &f.body {
+        Body::RolledBack(m) => Some(m.reason.to_string()),
+        _ => None,
+    });
+    assert_eq!(reason, Some(format!("by policy: continues {old} (rollback eu-west-1)")));
+    assert!(world.log.contains(&"note closed interrupted".to_owned()), "the old one is closed: {:?}", world.log);
+
+    let mut world = promoted(policy(OnNogo::Advise, Reach::Region));
+    world.engine.arm(Arming { interrupted: vec![interrupted("promote", true)], ..arming(Mode::Autopilot) });
+    world.pass(30);
+    assert!(world.sent.is_empty(), "what raises waits for a person: {:?}", world.log);
+    assert_eq!(world.engine.automation().unwrap().interrupted().len(), 1);
+}
+
+#[test]
+fn a_guard_of_one_region_acts_there_and_nowhere_else() {
+    let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
+    world.engine.arm(Arming { regions: vec!["us-east-1".into()], ..arming(Mode::Guard) });
+    breach(&mut world, EU);
+    assert!(world.sent.is_empty(), "{:?}", world.log);
+    world.engine.arm(Arming { regions: vec!["eu-west-1".into()], ..arming(Mode::Guard) });
+    world.pass(3);
+    assert_eq!(world.image(EU), V1);
+}
+
+#[test]
+fn a_person_at_the_prompt_is_not_disturbed() {
+    let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
+    world.engine.arm(arming(Mode::Guard));
+    world.skip(600);
+    world.propose(Verb::Hold, Target::Service);
+    let before = world.engine.proposal.as_ref().map(|p| p.id);
+    windows(&mut world, EU, 0.15);
+    world.pass(3);
+    assert_eq!(world.image(EU), V1);
+    assert_eq!(world.engine.proposal.as_ref().map(|p| p.id), before, "the prompt stays open");
+}
