@@ -21,6 +21,8 @@ mod fixture;
 mod holds;
 #[path = "engine/overtaken.rs"]
 mod overtaken;
+#[path = "engine/pace.rs"]
+mod pace;
 #[path = "engine/promotions.rs"]
 mod promotions;
 #[path = "engine/quiet.rs"]

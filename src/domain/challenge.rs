@@ -1,5 +1,7 @@
 //! What must be answered before a plan may be carried out; answering makes [`Approved`].
 
+use std::time::Duration;
+
 use super::finding::Severity;
 use super::id::{Operator, Text};
 use super::intent::{Direction, Verb};
@@ -11,6 +13,9 @@ const TYPE_ABOVE: f64 = 0.5;
 const KEY_UP_TO: f64 = 0.01;
 /// The phrase for break-glass.
 pub const BREAK_GLASS: &str = "break glass";
+
+/// How long broken glass lasts: a step that has not started by then is not started any more.
+pub const BREAK_GLASS_LASTS: Duration = Duration::from_secs(15 * 60);
 
 /// What must be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -202,6 +202,7 @@ impl Plan {
                         Body::Hold { reason: r, .. }
                         | Body::Release { reason: r, .. }
                         | Body::Revoked { reason: r, .. }
+                        | Body::BreakGlass { reason: r, .. }
                         | Body::Drained { reason: r, .. }
                         | Body::Restored { reason: r, .. },
                         Some(reason),
@@ -238,6 +239,16 @@ impl Plan {
             && self.findings == shown.findings
             && self.steps.len() == shown.steps.len()
             && self.steps.iter().zip(&shown.steps).all(|(a, b)| same(a, b))
+    }
+
+    /// One more fact with every step that writes any: `make` makes it for a region.
+    pub fn add_fact(&mut self, mut make: impl FnMut(RegionIx) -> Option<Fact>) {
+        for step in &mut self.steps {
+            if let (Some((_, facts)), Some(fact)) = (&mut step.facts, make(step.region)) {
+                facts.push(fact);
+                step.refresh_record();
+            }
+        }
     }
 
     /// The direction of risk.

@@ -130,6 +130,13 @@ pub enum Body {
         /// Why.
         reason: Text,
     },
+    /// Regional fact: glass was broken for a plan; every screen is red until it ends.
+    BreakGlass {
+        /// The plan, in one line.
+        what: Text,
+        /// Why.
+        reason: Text,
+    },
     /// Regional fact: free text.
     Note {
         /// The text.
@@ -186,6 +193,7 @@ impl Fact {
             Body::Paused { .. } => "paused",
             Body::Unpaused { .. } => "unpaused",
             Body::Accepted { .. } => "accepted",
+            Body::BreakGlass { .. } => "break-glass",
             Body::Note { .. } => "note",
         }
     }
@@ -223,6 +231,7 @@ impl Fact {
                 .put("to", &stretch.to.to_string())
                 .put("template", &template.hex())
                 .put("reason", reason),
+            Body::BreakGlass { what, reason } => lines.put("what", what).put("reason", reason),
             Body::Note { text } => lines.put("text", text),
         };
         lines.0
@@ -266,6 +275,7 @@ impl Fact {
                 template: TemplateDigest::from_hex(fields.get("template")?)?,
                 reason: reason(),
             },
+            "break-glass" => Body::BreakGlass { what: text("what")?, reason: reason() },
             "note" => Body::Note { text: text("text")? },
             _ => return None,
         };

@@ -37,6 +37,7 @@ impl Body {
                 let what = format!("accepted {} in {region}, windows that ended {from} to {to} UTC", stretch.column);
                 (what, reason.clone())
             }
+            Body::BreakGlass { what, reason } => (format!("{region}: BREAK-GLASS: {what}"), reason.clone()),
             Body::Note { text } => (format!("{region}: {text}"), none()),
         };
         Some(Said { what: what.into(), why })

@@ -52,6 +52,7 @@ fn bodies() -> Vec<Body> {
             template: a_move().from_template,
             reason: "a batch job, known".into(),
         },
+        Body::BreakGlass { what: "promote all".into(), reason: "fire".into() },
         Body::Note { text: "hello".into() },
     ]
 }

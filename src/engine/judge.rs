@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::bake;
+use super::deciders::{may_decide, whom_to_call};
+use super::pace::pace;
 use super::scene::{CLOCK_LIMIT, Scene, same_release};
 use super::state::RegionState;
 use super::view::{Question, QuestionRow, RingRuns};
@@ -27,6 +29,10 @@ pub const CLOCK: &str = "clock";
 pub const POLICY: &str = "policy";
 /// Heading of an earlier ring's failure.
 pub const LOCK: &str = "lock";
+/// Heading of the least time between regions and rings.
+pub const PACE: &str = "pace";
+/// Heading of who may decide.
+pub const DECIDE: &str = "decide";
 /// Heading of what was rolled back or quarantined before.
 pub const PAST: &str = "past";
 
@@ -119,7 +125,7 @@ fn build_gate(service: &Service, spec: &GateSpec, find: &dyn Fn(&str) -> Option<
 
 /// Whether a draft judges this on what it has just read, and need not take it from the board.
 pub fn drafts_see_to(heading: &str) -> bool {
-    matches!(heading, HOLD | RECORD | CLOCK | POLICY)
+    matches!(heading, HOLD | RECORD | CLOCK | POLICY | DECIDE)
 }
 
 /// A ring's exit gates, on what it runs now.
@@ -272,6 +278,8 @@ pub fn question(scene: &Scene<'_>, exits: &[RingVerdict], ring: RingIx, version:
         (CLOCK, clock(scene)),
         (POLICY, policy(scene)),
         (LOCK, lock(scene, ring, version)),
+        (PACE, pace(scene, ring, version)),
+        (DECIDE, decide(scene, ring)),
         (PAST, past(scene, ring, version)),
     ];
     for (heading, judgement) in besides {
@@ -487,6 +495,15 @@ pub(super) fn other_policy(scene: &Scene<'_>) -> Option<String> {
     let ours = &scene.service.policy_hash;
     (!moved.policy.is_empty() && moved.policy != *ours)
         .then(|| format!("this console's policy {ours} is not the one {} promoted by ({})", fact.by, moved.policy))
+}
+
+/// We are known there, and not one of those who decide: the board says whom to call.
+fn decide(scene: &Scene<'_>, ring: RingIx) -> Option<Judgement> {
+    let regions = scene.service.ring(ring)?.regions.iter().filter_map(|at| scene.service.region(*at));
+    let cluster = |r: &Region| scene.world.clusters.get(r.cluster.at());
+    let not_ours = regions.filter(|r| may_decide(scene.service, r, cluster(r)) == Some(false));
+    let calls: Vec<String> = not_ours.map(|r| whom_to_call(scene.service, r)).collect();
+    (!calls.is_empty()).then(|| Judgement::new(Verdict::Findings, "not you", calls.join("; ")))
 }
 
 /// A ring that failed on a version locks every later ring for it.

@@ -14,6 +14,7 @@ use crate::domain::stamp::{SignedDuration, Stamp, Stamped};
 pub mod automation;
 pub mod bake;
 pub mod blame;
+pub mod deciders;
 pub mod derive;
 pub mod draft;
 pub mod effect;
@@ -26,6 +27,7 @@ mod keep;
 pub mod newest;
 mod observe;
 pub mod operation;
+pub mod pace;
 pub mod report;
 mod review;
 pub mod sampling;
@@ -92,6 +94,7 @@ pub struct Engine {
     listed: BTreeMap<Place, std::time::Duration>,
     revisions_asked: BTreeMap<Place, std::time::Duration>,
     automation: Option<automation::Automation>,
+    leases: automation::lease::Leases,
 }
 
 /// How often something changed that a screen may show. Two equal values: nothing did, but for
@@ -174,6 +177,7 @@ impl Engine {
             listed: BTreeMap::new(),
             revisions_asked: BTreeMap::new(),
             automation: None,
+            leases: automation::lease::Leases::default(),
         }
     }
 
@@ -229,12 +233,15 @@ impl Engine {
         self.blame(effects);
         self.tend_review(effects);
         self.tend_slot_reviews(effects);
+        self.tend_leases(effects);
     }
 
     fn reply(&mut self, reply: Reply, effects: &mut Vec<Effect>) {
         match reply {
             Reply::Fetched { ticket, result } => {
-                if let Some((object, sent)) = self.looks.remove(&ticket) {
+                if self.lease_read(ticket, &result) {
+                    // Taken: whose it is, is kept with its region.
+                } else if let Some((object, sent)) = self.looks.remove(&ticket) {
                     self.looked(&object, sent, result);
                 } else if self.is_blame(ticket, &result) {
                     // Taken: who it was is kept, the object is not.
@@ -255,7 +262,11 @@ impl Engine {
             }
             Reply::Journaled { plan, result } => self.journaled(plan, result, effects),
             Reply::Acted { plan, step, write, result } => self.acted(plan, step, write, result, effects),
-            Reply::Kept { ticket, result } => self.kept(ticket, &result, effects),
+            Reply::Kept { ticket, result } => {
+                if !self.lease_kept(ticket, &result) {
+                    self.kept(ticket, &result, effects);
+                }
+            }
             Reply::Logged { place, pod, result } => {
                 self.logs.insert((place, pod), result);
             }

@@ -13,6 +13,7 @@ use crate::domain::stamp::{SignedDuration, Stamp, Timestamp};
 use crate::domain::version::TemplateDigest;
 use crate::domain::workload::{Pod, Revision, Route, Workload};
 
+use super::automation::lease::GuardSeen;
 use super::bake::Stay;
 use super::blame::Writer;
 use super::newest::Newest;
@@ -106,6 +107,8 @@ pub struct RegionState {
     pub happenings: Vec<Happening>,
     /// Who changed the template under a hold: the template it is about, and who wrote it.
     pub changed_by: Option<(TemplateDigest, Writer)>,
+    /// What the lease of the region shows: a guard's heartbeat.
+    pub guard: Option<GuardSeen>,
     /// Last change that a person would want to notice.
     pub changed: Option<Stamp>,
 }

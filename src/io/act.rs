@@ -37,9 +37,10 @@ pub async fn act(access: &Access, journaled: &Journaled, step: usize, write: usi
     one_of(access, &planned.change, planned.if_absent.as_ref(), &audit).await
 }
 
-/// Sends a write of own record facts outside a plan: a ConfigMap of ours, by merge patch or creation.
+/// Sends bookkeeping, outside a plan: own record facts, by merge patch or creation of a ConfigMap
+/// of ours, and the renewal of a lease of ours.
 pub async fn keep(access: &Access, change: &Change, if_absent: Option<&Change>, audit: &str) -> ActResult {
-    if !is_record(change) || if_absent.is_some_and(|c| !is_record(c)) {
+    if !is_kept(change) || if_absent.is_some_and(|c| !is_kept(c)) {
         return ActResult::NotSent("only own record facts are written outside a plan".into());
     }
     one_of(access, change, if_absent, audit).await
@@ -94,7 +95,28 @@ fn is_record(change: &Change) -> bool {
     let object = change.object();
     let ours = object.api.group.is_empty() && &*object.api.plural == "configmaps" && object.name.starts_with("gonogo-");
     let form = match change {
-        Change::Patch { kind, subresource, .. } => *kind == PatchKind::Merge && subresource.is_none(),
+        Change::Patch { kind: PatchKind::Merge, subresource, .. } => subresource.is_none(),
+        // A settled fact: the first writer wins by a `test`.
+        Change::Patch { kind: PatchKind::Json, subresource, body, .. } => {
+            let data = |op: &Value| op.get("path").and_then(Value::as_str).is_some_and(|p| p.starts_with("/data/"));
+            subresource.is_none() && body.as_array().is_some_and(|ops| ops.iter().all(data))
+        }
+        Change::Create { .. } => true,
+    };
+    ours && form
+}
+
+fn is_kept(change: &Change) -> bool {
+    is_record(change) || is_lease(change)
+}
+
+fn is_lease(change: &Change) -> bool {
+    let object = change.object();
+    let ours = &*object.api.group == "coordination.k8s.io"
+        && &*object.api.plural == "leases"
+        && object.name.starts_with("gonogo-");
+    let form = match change {
+        Change::Patch { kind, subresource, .. } => *kind == PatchKind::Json && subresource.is_none(),
         Change::Create { .. } => true,
     };
     ours && form

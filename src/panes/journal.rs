@@ -139,7 +139,7 @@ fn fact_line(region: &str, fact: &Fact) -> Option<Line> {
     let said = fact.body.said(region)?;
     let sign = match &fact.body {
         Body::Hold { .. } | Body::Paused { .. } => Sign::Held,
-        Body::Quarantine { .. } | Body::Revoked { .. } => Sign::NoGo,
+        Body::Quarantine { .. } | Body::Revoked { .. } | Body::BreakGlass { .. } => Sign::NoGo,
         Body::Promoted(_) => Sign::Promoted,
         Body::RolledBack(_) => Sign::RolledBack,
         Body::Drained { .. } => Sign::Drained,

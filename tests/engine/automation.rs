@@ -417,3 +417,108 @@ fn a_person_at_the_prompt_is_not_disturbed() {
     assert_eq!(world.image(EU), V1);
     assert_eq!(world.engine.proposal.as_ref().map(|p| p.id), before, "the prompt stays open");
 }
+
+/// The lease of a region, as its cluster shows it.
+fn lease(world: &World, at: RegionIx) -> serde_json::Value {
+    let object = world.engine.lease_object((WEBAPP, at)).unwrap();
+    world.objects.get(&object).cloned().unwrap_or_default()
+}
+
+fn auto() -> RingPolicy {
+    RingPolicy { advance: Advance::Auto, ..policy(OnNogo::RollBack, Reach::Region) }
+}
+
+/// Everything is baked and well; ring-2 may have it.
+fn baked(ring: RingPolicy) -> World {
+    let mut world = World::with(judged(ring));
+    world.pass(2);
+    well(&mut world);
+    world.pass(2);
+    world
+}
+
+#[test]
+fn autopilot_promotes_on_go_with_the_lease_and_once() {
+    let mut world = baked(auto());
+    world.engine.arm(arming(Mode::Autopilot));
+    world.pass(3);
+    assert_eq!(world.image(EU), V2, "{:?}", world.log);
+    assert_eq!(lease(&world, EU)["spec"]["holderIdentity"], "guard-1");
+    assert_eq!(lease(&world, EU)["metadata"]["annotations"]["gonogo.dev/mode"], "autopilot");
+    world.pass(60);
+    assert_eq!(written(&world, "Deployment"), [3], "and not on to ring-3 before ring-2 has baked");
+}
+
+#[test]
+fn guard_never_promotes_and_autopilot_only_where_the_policy_says_auto() {
+    for (mode, ring) in [(Mode::Guard, auto()), (Mode::Autopilot, policy(OnNogo::RollBack, Reach::Region))] {
+        let mut world = baked(ring);
+        world.engine.arm(arming(mode));
+        world.pass(60);
+        assert!(written(&world, "Deployment").is_empty(), "{mode:?}: {:?}", world.log);
+    }
+}
+
+#[test]
+fn autopilot_treats_findings_as_wait() {
+    // Not one of the deciders: a person must see that.
+    let mut fleet = judged(auto());
+    fleet.services[0].deciders = vec!["people".into()];
+    let mut world = World::with(fleet);
+    world.pass(2);
+    well(&mut world);
+    world.known_as(ClusterIx(3), "guard");
+    world.engine.arm(arming(Mode::Autopilot));
+    world.pass(30);
+    assert!(written(&world, "Deployment").is_empty(), "{:?}", world.log);
+}
+
+#[test]
+fn a_lease_of_another_that_is_renewed_keeps_autopilot_from_promoting_and_not_from_rolling_back() {
+    let mut world = baked(auto());
+    let object = world.engine.lease_object((WEBAPP, EU)).unwrap();
+    let mut beat = 0;
+    let mut renew = |world: &mut World| {
+        beat += 1;
+        // Its clock is hours off: that does not matter.
+        let renewed = format!("2020-01-01T00:00:{:02}.000000Z", beat % 60);
+        let lease = serde_json::json!({"metadata": {"annotations": {}},
+            "spec": {"holderIdentity": "guard-2", "renewTime": renewed, "leaseTransitions": 4}});
+        world.objects.insert(object.clone(), lease);
+    };
+    renew(&mut world);
+    world.engine.arm(arming(Mode::Autopilot));
+    for _ in 0..12 {
+        world.pass(10);
+        renew(&mut world);
+    }
+    assert!(written(&world, "Deployment").is_empty(), "guard-2 is alive: {:?}", world.log);
+    // It dies: nothing changes for long enough by our own clock.
+    world.pass(60);
+    assert_eq!(world.image(EU), V2, "{:?}", world.log);
+    assert_eq!(lease(&world, EU)["spec"]["holderIdentity"], "guard-1");
+    assert_eq!(lease(&world, EU)["spec"]["leaseTransitions"], 5);
+    // It comes back and takes the lease; a breach is rolled back all the same.
+    renew(&mut world);
+    breach(&mut world, EU);
+    assert_eq!(world.image(EU), V1, "{:?}", world.log);
+}
+
+#[test]
+fn consoles_see_the_guard_and_that_it_died() {
+    let mut world = baked(auto());
+    let object = world.engine.lease_object((WEBAPP, EU)).unwrap();
+    let lease = serde_json::json!({
+        "metadata": {"annotations": {"gonogo.dev/mode": "guard", "gonogo.dev/policy": "0011223344556677"}},
+        "spec": {"holderIdentity": "guard-2", "renewTime": "2020-01-01T00:00:00.000000Z"}});
+    world.objects.insert(object, lease);
+    let effects = world.engine.show(WEBAPP);
+    world.perform(effects);
+    world.pass(12);
+    let seen = world.engine.services[0].regions[EU.at()].guard.clone().unwrap();
+    assert_eq!((&*seen.holder, &*seen.mode), ("guard-2", "guard"));
+    assert!(seen.alive(world.now));
+    world.pass(40);
+    let alarms = world.engine.services[0].view.alarms.join("\n");
+    assert!(alarms.contains("eu-west-1: the guard (guard-2, guard) has not been heard for"), "{alarms}");
+}

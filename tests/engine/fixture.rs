@@ -636,7 +636,7 @@ impl World {
 
     // ---- effects out ----
 
-    fn perform(&mut self, effects: Vec<Effect>) {
+    pub fn perform(&mut self, effects: Vec<Effect>) {
         let mut queue: VecDeque<Effect> = effects.into();
         let mut done = 0;
         while let Some(effect) = queue.pop_front() {
@@ -705,7 +705,10 @@ impl World {
                     None => match self.patched(&change) {
                         Ok(value) => {
                             self.objects.insert(object.clone(), value.clone());
-                            (accepted(Some(value)), Some(Msg::Seen(self.observation(object))))
+                            // Leases are looked at, not watched.
+                            let watched = &*object.api.kind != "Lease";
+                            let seen = watched.then(|| Msg::Seen(self.observation(object)));
+                            (accepted(Some(value)), seen)
                         }
                         Err(result) => (result, None),
                     },
@@ -811,7 +814,7 @@ impl World {
                     value["status"]["conditions"][0]["reason"] = "ReplicaSetUpdated".into();
                 }
                 if value.get("spec").cloned() != before {
-                    let generation = value["metadata"]["generation"].as_i64().unwrap() + 1;
+                    let generation = value["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
                     value["metadata"]["generation"] = generation.into();
                 }
                 Ok(value)

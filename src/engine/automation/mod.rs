@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! decide   verdicts + policy + record -> wishes (pure)
+//! lease    which guard raises in a region, and its heartbeat
 //! mod      wish -> review in a slot of its own -> approved by policy -> carried out
 //! ```
 
@@ -25,6 +26,7 @@ use crate::domain::stamp::Stamp;
 use crate::domain::version::TemplateDigest;
 
 pub mod decide;
+pub mod lease;
 
 use decide::{BY_POLICY, Case, Cases, Deed, Memory, Progress, Wish};
 
@@ -143,12 +145,19 @@ impl Memory for Remembered<'_> {
             || self.automation.done.contains(&(place, deed.key(), template))
     }
     fn mine(&self, place: Place) -> bool {
-        let regions = &self.automation.arming.regions;
-        let name = self.engine.fleet.service(place.0).and_then(|s| s.region(place.1)).map(|r| r.name.as_str());
-        regions.is_empty() || name.is_some_and(|name| regions.iter().any(|r| &**r == name))
+        self.is_mine(place)
     }
     fn mono(&self) -> Duration {
         self.engine.now.mono
+    }
+}
+
+impl Remembered<'_> {
+    /// This guard acts there.
+    fn is_mine(&self, place: Place) -> bool {
+        let regions = &self.automation.arming.regions;
+        let name = self.engine.fleet.service(place.0).and_then(|s| s.region(place.1)).map(|r| r.name.as_str());
+        regions.is_empty() || name.is_some_and(|name| regions.iter().any(|r| &**r == name))
     }
 }
 
@@ -190,6 +199,15 @@ impl Engine {
             started: BTreeMap::new(),
             ended: BTreeMap::new(),
         });
+    }
+
+    /// What is known of leases.
+    pub fn leases(&self) -> &lease::Leases {
+        &self.leases
+    }
+
+    fn leases_mut(&mut self) -> &mut lease::Leases {
+        &mut self.leases
     }
 
     /// The guard in this engine, if it is one.
@@ -324,6 +342,14 @@ impl Engine {
 
     fn approve(&mut self, slot: Slot, plan: Plan, effects: &mut Vec<Effect>) {
         let wish = slot.wish;
+        let place = |at: &RegionIx| (plan.service, *at);
+        if plan.direction() == Direction::Raising
+            && !plan.blast.regions.iter().all(|at| self.leases.held(place(at), self.now.mono))
+        {
+            // Another guard raises there, or nobody can tell: this one waits.
+            self.did_not_work(&wish, "unreachable");
+            return;
+        }
         let (id, since) = (plan.id, self.now);
         let service = self.fleet.service(plan.service);
         let ring = wish.cases.first().and_then(|(at, _)| service?.region(*at)).map(|r| r.ring);
@@ -344,6 +370,14 @@ impl Engine {
                 automation.running.insert(id, Running { wish, since, limit, overdue: false });
             }
         }
+    }
+
+    /// Raising by policy needs the lease of every region that is still to be changed.
+    pub(super) fn lease_lost(&self, plan: &Plan) -> Option<String> {
+        self.automation.as_ref().filter(|a| a.runs(plan.id))?;
+        let lost = plan.steps.iter().find(|s| !self.leases.held((plan.service, s.region), self.now.mono))?;
+        let name = self.fleet.service(plan.service)?.region(lost.region)?.name.clone();
+        Some(format!("stopped: the lease of {name} is not held any more"))
     }
 
     /// What came of what was carried out.

@@ -1,12 +1,13 @@
 //! Loud sentences: what a person must see whatever else is on the screen.
 
+use crate::domain::challenge::BREAK_GLASS_LASTS;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::record::{Body, HoldInForce};
-use crate::domain::stamp::Timestamp;
+use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::text::safe;
 use crate::engine::judge;
 use crate::engine::scene::{CLOCK_LIMIT, Scene, odd_clock_sentence, odd_clocks};
-use crate::engine::state::RegionState;
+use crate::engine::state::{Happened, RegionState};
 
 /// Longest piece of outside text in an alarm, in bytes.
 const LONGEST: usize = 80;
@@ -29,6 +30,9 @@ pub(super) fn alarms(scene: &Scene<'_>) -> Vec<Text> {
             alarms.push(format!("{name}: the context points to another cluster than before: no writes until `gonogo check --connect --accept {name}`"));
         }
     }
+    alarms.extend(broken_glass(scene));
+    alarms.extend(under_review(scene));
+    alarms.extend(unmoved(scene));
     for at in scene.service.region_indexes() {
         if let Some(region) = scene.region(at) {
             alarms.extend(of_region(scene, at, region));
@@ -36,6 +40,52 @@ pub(super) fn alarms(scene: &Scene<'_>) -> Vec<Text> {
     }
     alarms.extend(judge::other_policy(scene));
     alarms.into_iter().map(Text::from).collect()
+}
+
+/// Broken glass, until it ends: one line per plan.
+fn broken_glass(scene: &Scene<'_>) -> Vec<String> {
+    let lasts = SignedDuration::try_from(BREAK_GLASS_LASTS).unwrap_or_default();
+    let mut told: Vec<String> = Vec::new();
+    for fact in scene.state.record.regions.iter().flatten().flat_map(|r| r.facts.values()) {
+        let Body::BreakGlass { what, reason } = &fact.body else { continue };
+        let Ok(until) = fact.at.checked_add(lasts) else { continue };
+        if until > scene.world.now {
+            let line = format!(
+                "BREAK-GLASS until {} UTC by {}: {}: {}",
+                until.strftime("%H:%M"),
+                fact.by,
+                safe(what, LONGEST),
+                safe(reason, LONGEST)
+            );
+            if !told.contains(&line) {
+                told.push(line);
+            }
+        }
+    }
+    told
+}
+
+/// A ring that failed on a version: earlier rings that still run it are under review.
+fn under_review(scene: &Scene<'_>) -> Option<String> {
+    let moves = scene.service.region_indexes().filter_map(|at| {
+        let (fact, moved) = scene.state.record.region(at)?.newest_move()?;
+        let ring = scene.service.region(at)?.ring;
+        matches!(fact.body, Body::RolledBack(_)).then_some((fact.id, ring, at, &moved.from_version))
+    });
+    let (_, ring, failed, version) = moves.max_by_key(|(id, ..)| *id)?;
+    let runs = |at: &RegionIx| scene.workload(*at).is_some_and(|w| w.version.0 == *version);
+    let upstream = |at: &RegionIx| scene.service.region(*at).is_some_and(|r| r.ring < ring);
+    let regions: Vec<Text> =
+        scene.service.region_indexes().filter(upstream).filter(runs).map(|at| scene.region_name(at)).collect();
+    (!regions.is_empty()).then(|| {
+        format!(
+            "{} failed on {version} in {}: later rings are locked; {} still run it and are under review (`:rollback {}`)",
+            scene.ring_name(ring),
+            scene.region_name(failed),
+            regions.join(", "),
+            regions.join(" ")
+        )
+    })
 }
 
 /// Positions of the clusters that a service's regions and routes are in.
@@ -60,10 +110,69 @@ fn of_region(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Vec<Strin
     if region.absent {
         alarms.push(format!("{name}: the workload does not exist"));
     }
+    alarms.extend(guard_is_silent(scene, at, region));
+    alarms.extend(forgotten_pause(scene, at, region));
     alarms.extend(paused_without_hold(scene, at, region));
     alarms.extend(changed_under_hold(scene, at, region).or_else(|| written_elsewhere(scene, at, region)));
     alarms.extend(drained_but_weighted(scene, at, region));
     alarms
+}
+
+/// A guard held the lease, and has not renewed it: nobody watches that region any more.
+fn guard_is_silent(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Option<String> {
+    let guard = region.guard.as_ref().filter(|g| !g.holder.is_empty() && !g.alive(scene.world.stamp))?;
+    let spec = scene.service.region(at)?;
+    if !scene.freshness(spec).is_live() {
+        // The cluster is not heard: that is said elsewhere, and says nothing of its guard.
+        return None;
+    }
+    let silent = SignedDuration::try_from(scene.world.stamp.since(guard.changed)).unwrap_or_default();
+    let name = scene.region_name(at);
+    Some(format!("{name}: the guard ({}, {}) has not been heard for {}", guard.holder, guard.mode, coarse(silent)))
+}
+
+/// A pause that lasts longer than its policy expects.
+fn forgotten_pause(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Option<String> {
+    region.workload.as_ref().filter(|w| w.paused)?;
+    let since = paused_since(scene, at, region)?;
+    let length = scene.world.now.duration_since(since);
+    let limit = SignedDuration::try_from(scene.service.policy.forgotten_pause).ok()?;
+    let name = scene.region_name(at);
+    (length > limit).then(|| format!("{name}: paused for {}: forgotten?", coarse(length)))
+}
+
+/// Since when a region is paused, as far as the record or this console can tell.
+pub(super) fn paused_since(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Option<Timestamp> {
+    let fact = scene.state.record.region(at).into_iter().flat_map(|r| r.pauses()).map(|(f, ..)| f.at).max();
+    let seen = region.happenings.iter().rev().find(|h| h.what == Happened::Paused).map(|h| h.at);
+    fact.or(seen)
+}
+
+/// In whole minutes: an alarm that changes every second is read by nobody.
+fn coarse(length: SignedDuration) -> String {
+    match length.as_mins() {
+        0 => "less than a minute".to_owned(),
+        1 => "a minute".to_owned(),
+        m if m < 120 => format!("{m} minutes"),
+        m if m < 48 * 60 => format!("{} hours", m / 60),
+        m => format!("{} days", m / 1_440),
+    }
+}
+
+/// A release that has not moved for longer than its tier allows.
+fn unmoved(scene: &Scene<'_>) -> Option<String> {
+    let limit = SignedDuration::try_from(scene.service.policy.unmoved?).ok()?;
+    let mut versions = scene.state.regions.iter().filter_map(|r| r.workload.as_ref()).map(|w| &w.version);
+    let first = versions.next()?;
+    if versions.all(|v| v == first) {
+        return None;
+    }
+    let facts = scene.state.record.regions.iter().flatten().filter_map(|r| r.newest_move()).map(|(f, _)| f.at);
+    let settled = scene.state.regions.iter().filter_map(|r| r.settled).map(|s| s.at);
+    let last = facts.chain(settled).max()?;
+    let still = scene.world.now.duration_since(last);
+    (still > limit)
+        .then(|| format!("the release has not moved for {}; its policy allows {}", coarse(still), coarse(limit)))
 }
 
 /// A pause that no hold explains any more: an open item, never resumed by itself.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::deciders::{may_decide, whom_to_call};
 use super::ids::Ids;
 use super::scene::{CLOCK_LIMIT, median_skew, odd_clock_sentence, odd_clocks};
 use super::state::{ClusterState, RegionState, ServiceState};
@@ -176,6 +177,13 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
     if plan.direction() == Direction::Raising {
         raising_findings(desk, &mut plan)?;
     }
+    if plan.direction() == Direction::Raising && plan.worst() == Some(Severity::BreakGlass) {
+        let what = plan.title.clone();
+        plan.add_fact(|at| {
+            let region = desk.service.region(at)?.clone();
+            Some(desk.fact(&region, Body::BreakGlass { what: what.clone(), reason: "".into() }))
+        });
+    }
     for at in plan.blast.regions.clone() {
         if let Some(owner) = desk.region_state(at).and_then(|s| s.workload.as_ref()).and_then(|w| w.owner.as_ref())
             && !matches!(plan.intent.verb, Verb::Drain | Verb::Restore)
@@ -273,6 +281,14 @@ fn raising_findings(desk: &Desk<'_>, plan: &mut Plan) -> Result<(), Refusal> {
             let name = desk.fleet.cluster_name(at.into());
             let text = odd_clock_sentence(name.as_str(), by);
             plan.findings.push(Finding::new(Severity::Warning, "clock", name.as_str(), text));
+        }
+    }
+    // Who is not known there is not one of them either.
+    for region in plan.blast.regions.iter().filter_map(|at| service.region(*at)) {
+        if may_decide(service, region, desk.clusters.get(region.cluster.at())) != Some(true) {
+            let name = region.name.as_str();
+            let text = format!("{}; others need break-glass", whom_to_call(service, region));
+            plan.findings.push(Finding::new(Severity::BreakGlass, "decider", name, text));
         }
     }
     let newest =

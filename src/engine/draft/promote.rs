@@ -24,11 +24,14 @@ pub(super) fn draft(
     without_wait: bool,
 ) -> Result<Plan, Refusal> {
     let regions = targets(desk.service, &intent.target);
-    let ring = one_ring(desk, &regions)?;
+    let rings = rings(desk, &regions);
+    let ring = one_ring(&rings, without_wait)?;
     let from = source(desk, ring, to)?;
     let mut findings = Vec::new();
     let ring_spec = desk.service.ring(ring).cloned();
-    let staggered = ring_spec.as_ref().is_some_and(|r| r.stagger.is_some());
+    let distance = Some(desk.service.policy.ring(ring).region_distance).filter(|d| !d.is_zero());
+    let soak = ring_spec.as_ref().and_then(|r| r.stagger).into_iter().chain(distance).max();
+    let staggered = soak.is_some() && rings.len() == 1;
     let mut steps: Vec<Step> = Vec::new();
     let mut later = 0;
     for at in regions {
@@ -41,9 +44,12 @@ pub(super) fn draft(
             findings.append(&mut own);
         }
     }
-    let (name, parallelism, stagger) = ring_spec
-        .as_ref()
-        .map_or((Text::from("?"), 1, None), |r| (r.name.as_str().into(), r.parallelism.max(1), r.stagger));
+    let several = |name: Text| match rings.len() {
+        0 | 1 => name,
+        count => format!("{name} and {} more at once", count - 1).into(),
+    };
+    let (name, parallelism) =
+        ring_spec.as_ref().map_or((Text::from("?"), 1), |r| (several(r.name.as_str().into()), r.parallelism.max(1)));
     if steps.is_empty() {
         return Err(Refusal::new(
             "nothing-to-do",
@@ -59,7 +65,12 @@ pub(super) fn draft(
     let mut judged = judged(desk, ring, without_wait)?;
     judged.append(&mut findings);
     let mut findings = judged;
-    if let Some(soak) = stagger
+    if rings.len() > 1 {
+        let names: Vec<&str> = rings.iter().filter_map(|r| desk.service.ring(*r)).map(|r| r.name.as_str()).collect();
+        let text = format!("{} change in one plan: what goes wrong goes wrong in all of them", names.join(", "));
+        findings.push(Finding::new(Severity::BreakGlass, "several-rings", names.join(", "), text));
+    }
+    if let Some(soak) = soak
         && later > 0
     {
         findings.push(Finding::new(
@@ -73,7 +84,8 @@ pub(super) fn draft(
         ));
     }
     let blast = desk.blast(steps.iter().map(|s| s.region).collect());
-    let next = desk.service.ring(RingIx(ring.0 + 1)).map(|r| r.name.to_string());
+    let last = rings.last().copied().unwrap_or(ring);
+    let next = desk.service.ring(RingIx(last.0 + 1)).map(|r| r.name.to_string());
     let bake = desk.state.view.rings.get(ring.at()).map(|r| r.bake).unwrap_or_default();
     let after = match next {
         Some(next) => format!("bake {}, then {next} may ask", short(bake.try_into().unwrap_or_default())),
@@ -95,16 +107,24 @@ pub(super) fn draft(
     })
 }
 
-/// All regions of a promotion are in one ring: ring by ring is the point.
-fn one_ring(desk: &Desk<'_>, regions: &[RegionIx]) -> Result<RingIx, Refusal> {
+/// The rings of some regions, earliest first.
+fn rings(desk: &Desk<'_>, regions: &[RegionIx]) -> Vec<RingIx> {
     let mut rings: Vec<RingIx> = regions.iter().filter_map(|r| desk.service.region(*r)).map(|r| r.ring).collect();
+    rings.sort();
     rings.dedup();
-    match rings.as_slice() {
+    rings
+}
+
+/// All regions of a promotion are in one ring: ring by ring is the point. Several at once is
+/// break-glass; the version is then that of the ring before the first.
+fn one_ring(rings: &[RingIx], without_wait: bool) -> Result<RingIx, Refusal> {
+    match rings {
         [ring] => Ok(*ring),
+        [first, ..] if without_wait => Ok(*first),
         _ => Err(Refusal::new(
             "several-rings",
             "a promotion changes one ring at a time",
-            "mark regions of one ring only",
+            "mark regions of one ring only; several rings at once is break-glass (F, or --without-wait)",
         )),
     }
 }

@@ -143,11 +143,16 @@ impl Builder {
     }
 }
 
-/// What a watch screen may read: what is watched, and ReplicaSets' metadata.
+/// Leases: a guard's heartbeat is looked at now and then.
+fn lease() -> ApiType {
+    ApiType::new("coordination.k8s.io", "v1", "leases", "Lease")
+}
+
+/// What a watch screen may read: what is watched, ReplicaSets' metadata, and leases.
 ///
 /// `paths` are the configured Prometheus query paths through service proxies.
 pub fn reach(plans: &[Arc<ClusterPlan>], paths: Vec<String>) -> Reach {
-    let apis = plans.iter().flat_map(|p| &p.watches).map(|w| w.api.clone()).chain([ApiType::replica_set()]);
+    let apis = plans.iter().flat_map(|p| &p.watches).map(|w| w.api.clone()).chain([ApiType::replica_set(), lease()]);
     let resources: BTreeSet<_> = apis.map(|a| (a.group.to_string(), a.plural.to_string())).collect();
     Reach::Watch(Arc::new(Watched { resources, paths }))
 }

@@ -1,0 +1,90 @@
+//! How fast a release may go, whatever its gates say: least distances between rings and between
+//! regions, and the soak of a staggered ring.
+
+use super::judge;
+use super::scene::Scene;
+use crate::domain::id::{RegionIx, RingIx};
+use crate::domain::record::Body;
+use crate::domain::stamp::{SignedDuration, Timestamp, short};
+use crate::domain::verdict::{Judgement, Verdict};
+use crate::domain::version::Version;
+
+/// Why a ring may not be changed yet; none where it may, or nobody asked for a distance.
+pub fn pace(scene: &Scene<'_>, ring: RingIx, version: &Version) -> Option<Judgement> {
+    let between_rings = ring_distance(scene, ring);
+    let between_regions = next_region(scene, ring, version);
+    [between_rings, between_regions]
+        .into_iter()
+        .flatten()
+        .max_by(|a, b| a.verdict.cmp(&b.verdict).then(a.until.cmp(&b.until)))
+}
+
+/// Since the last change of an earlier ring.
+fn ring_distance(scene: &Scene<'_>, ring: RingIx) -> Option<Judgement> {
+    let distance = length(scene.service.policy.ring(ring).ring_distance)?;
+    let earlier = scene.service.rings.iter().take(ring.at()).flat_map(|r| &r.regions);
+    let promoted = |at: &RegionIx| match scene.state.record.region(*at)?.newest_move()? {
+        (fact, _) if matches!(fact.body, Body::Promoted(_)) => Some((fact.at, *at)),
+        _ => None,
+    };
+    let (at, last) = earlier.filter_map(promoted).max()?;
+    let until = at.checked_add(distance).ok()?;
+    waits(scene, until, || {
+        format!(
+            "{} waits {} after the change of {}: rings are {} apart",
+            scene.ring_name(ring),
+            short(until.duration_since(scene.world.now)),
+            scene.region_name(last),
+            short(distance)
+        )
+    })
+}
+
+/// Between the regions of one ring: the ones before have soaked, and their gates do not say no.
+fn next_region(scene: &Scene<'_>, ring: RingIx, version: &Version) -> Option<Judgement> {
+    let spec = scene.service.ring(ring)?;
+    let stagger = spec.stagger.and_then(length);
+    let distance = length(scene.service.policy.ring(ring).region_distance);
+    let soak = stagger.into_iter().chain(distance).max()?;
+    let has = |at: &RegionIx| scene.workload(*at).is_some_and(|w| w.version == *version);
+    let (given, waiting): (Vec<RegionIx>, Vec<RegionIx>) = spec.regions.iter().copied().partition(has);
+    if given.is_empty() || waiting.is_empty() {
+        return None;
+    }
+    let mut worst: Option<Judgement> = None;
+    let mut take = |judgement: Option<Judgement>| {
+        let Some(new) = judgement else { return };
+        if worst.as_ref().is_none_or(|old| (new.verdict, new.until) > (old.verdict, old.until)) {
+            worst = Some(new);
+        }
+    };
+    for at in given {
+        let name = scene.region_name(at);
+        let Some(settled) = scene.region(at).and_then(|r| r.settled) else {
+            let sentence = format!("{name} is still rolling out: the next region of {} waits", scene.ring_name(ring));
+            take(Some(Judgement::new(Verdict::Wait, "rolling", sentence)));
+            continue;
+        };
+        let until = settled.at.checked_add(soak).unwrap_or(Timestamp::MAX);
+        take(waits(scene, until, || {
+            format!(
+                "{name} soaks for another {} before the next region of {}",
+                short(until.duration_since(scene.world.now)),
+                scene.ring_name(ring)
+            )
+        }));
+        // A bake that is not over is no reason; a gate that says no, or cannot say, is.
+        let gates = judge::armed(scene, at).into_iter().map(|(_, j)| j).filter(|j| j.verdict >= Verdict::NoData);
+        take(gates.max_by_key(|j| j.verdict));
+    }
+    worst
+}
+
+fn waits(scene: &Scene<'_>, until: Timestamp, sentence: impl FnOnce() -> String) -> Option<Judgement> {
+    let left = until.duration_since(scene.world.now);
+    left.is_positive().then(|| Judgement::new(Verdict::Wait, short(left), sentence()).until(until))
+}
+
+fn length(of: std::time::Duration) -> Option<SignedDuration> {
+    SignedDuration::try_from(of).ok().filter(|d| d.is_positive())
+}
