@@ -83,9 +83,9 @@ fn windows_back(world: &mut World, at: RegionIx, errors: f64, count: i64) {
     world.see(Observation::Windows { service: WEBAPP, column: "errors".into(), readings });
 }
 
-/// Ten minutes later, the errors of a region are seen.
+/// Some time later, the errors of a region are seen.
 fn breach(world: &mut World, at: RegionIx) {
-    world.skip(600);
+    world.skip(1_500);
     windows(world, at, 0.15);
     world.pass(3);
 }
@@ -261,7 +261,7 @@ fn unknown_is_neither_go_nor_no_go() {
 fn an_unreachable_region_is_rolled_back_when_it_is_back() {
     let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
     world.engine.arm(arming(Mode::Guard));
-    world.skip(600);
+    world.skip(1_500);
     world.cut(ClusterIx(3));
     windows(&mut world, EU, 0.15);
     world.pass(60);
@@ -409,7 +409,7 @@ fn a_guard_of_one_region_acts_there_and_nowhere_else() {
 fn a_person_at_the_prompt_is_not_disturbed() {
     let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
     world.engine.arm(arming(Mode::Guard));
-    world.skip(600);
+    world.skip(1_500);
     world.propose(Verb::Hold, Target::Service);
     let before = world.engine.proposal.as_ref().map(|p| p.id);
     windows(&mut world, EU, 0.15);

@@ -327,8 +327,9 @@ impl Engine {
                     if plan.direction() == Direction::Lowering || *checking == 0 =>
                 {
                     let plan = (**plan).clone();
-                    let Some(slot) = self.take_slot(at) else { continue };
-                    self.approve(slot, plan, effects);
+                    // What raises is checked once more against the review that it comes from.
+                    self.approve(at, plan, effects);
+                    self.take_slot(at);
                 }
                 _ => at += 1,
             }
@@ -340,8 +341,9 @@ impl Engine {
         (at < automation.slots.len()).then(|| automation.slots.remove(at))
     }
 
-    fn approve(&mut self, slot: Slot, plan: Plan, effects: &mut Vec<Effect>) {
-        let wish = slot.wish;
+    fn approve(&mut self, at: usize, plan: Plan, effects: &mut Vec<Effect>) {
+        let Some(slot) = self.automation.as_ref().and_then(|a| a.slots.get(at)) else { return };
+        let (wish, continues) = (slot.wish.clone(), slot.continues);
         let place = |at: &RegionIx| (plan.service, *at);
         if plan.direction() == Direction::Raising
             && !plan.blast.regions.iter().all(|at| self.leases.held(place(at), self.now.mono))
@@ -360,11 +362,8 @@ impl Engine {
                 self.did_not_work(&wish, "needs-a-person");
             }
             Ok(approved) => {
-                let person = self.proposal.take();
-                let out = self.carry_out(approved);
-                self.proposal = person;
-                effects.extend(out);
-                self.close_interrupted(slot.continues, &format!("continued by {id}"), effects);
+                effects.extend(self.in_slot(at, |engine| engine.carry_out(approved)));
+                self.close_interrupted(continues, &format!("continued by {id}"), effects);
                 let Some(automation) = &mut self.automation else { return };
                 *automation.started.entry(wish.deed.word()).or_default() += 1;
                 automation.running.insert(id, Running { wish, since, limit, overdue: false });
