@@ -62,6 +62,11 @@ pub enum Command {
         #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "20s")]
         rotate: Duration,
     },
+    /// Watch without a screen, and hold or roll back by policy while nobody looks.
+    ///
+    /// The same engine as the console's. It writes its log as JSON lines to stderr, and needs a
+    /// durable journal to do more than advise.
+    Guard(GuardArgs),
     /// What runs where, and what each ring waits for.
     Status {
         /// Only this service.
@@ -161,6 +166,46 @@ pub enum Command {
         #[command(subcommand)]
         what: Printed,
     },
+}
+
+/// Arguments of a guard.
+#[derive(Clone, Debug, Args)]
+pub struct GuardArgs {
+    /// Services to guard; all when left out.
+    pub services: Vec<String>,
+    /// What it may do by itself.
+    #[arg(long, default_value = "advise")]
+    pub mode: GuardMode,
+    /// Serve /healthz, /readyz and /metrics here.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<std::net::SocketAddr>,
+    /// Act only in this region; more than one may be given. All when left out.
+    #[arg(long = "region", value_name = "REGION")]
+    pub regions: Vec<String>,
+    /// Where journal and identities lie: on a volume that lasts.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+/// What a guard may do by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GuardMode {
+    /// Only say what it would do.
+    Advise,
+    /// Hold, abort and roll back; drain where a policy names it.
+    Guard,
+    /// Also promote, where a ring's policy says `auto` and every gate says GO.
+    Autopilot,
+}
+
+impl From<GuardMode> for crate::domain::policy::Mode {
+    fn from(mode: GuardMode) -> Self {
+        match mode {
+            GuardMode::Advise => Self::Advise,
+            GuardMode::Guard => Self::Guard,
+            GuardMode::Autopilot => Self::Autopilot,
+        }
+    }
 }
 
 /// What is simulated.

@@ -2,7 +2,7 @@
 
 mod policy;
 
-pub use policy::{GATE_POLICY, POLICY, RING_POLICY};
+pub use policy::{GATE_POLICY, NOTIFY, POLICY, RING_POLICY};
 use policy::{POLICY_KEY, RING_POLICY_KEY};
 
 /// A kind of table in the file.
@@ -152,6 +152,7 @@ pub static ROOT: Section = Section {
             NONE,
             "Who is who where clusters call people differently: `ana = [\"ana@example.com\", \"arn:aws:iam::1:user/ana\"]`. Approvals go by it.",
         ),
+        key("notify", Shape::Named(&NOTIFY), NONE, "Whom a guard tells, by name."),
         key("ui", Shape::Table(&UI), NONE, "The screen."),
         key(
             "simulated_clock",
@@ -524,6 +525,7 @@ pub static SECTIONS: &[&Section] = &[
     &POLICY,
     &RING_POLICY,
     &GATE_POLICY,
+    &NOTIFY,
     &UI,
     &CLOCK,
 ];

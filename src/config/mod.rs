@@ -23,7 +23,8 @@ mod tests;
 pub use error::{ConfigError, Severity, render_errors};
 pub use load::{Loaded, Place, SearchPaths, load, locate};
 pub use model::{
-    Config, Connection, Given, KeyOverride, Kubeconfigs, Login, PrometheusServer, Reach, Secret, SimulatedClock, Ui,
+    Config, Connection, Given, KeyOverride, Kubeconfigs, Login, NotifyForm, PrometheusServer, Reach, Secret,
+    SimulatedClock, Ui, Webhook,
 };
 
 use source::{Source, Span};

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use super::kubeconfig::Kubeconfig;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ClusterIx, PrometheusIx, Text};
+use crate::engine::effect::NoticeKind;
 
 /// Everything the program is told by its file.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Config {
     pub prometheuses: Vec<PrometheusServer>,
     /// The screen.
     pub ui: Ui,
+    /// Whom a guard tells.
+    pub notify: Vec<Webhook>,
     /// The simulation's time; none: the host's clock.
     pub simulated_clock: Option<SimulatedClock>,
     /// The file it was read from.
@@ -112,6 +115,28 @@ impl fmt::Debug for Secret {
             Secret::File(path) => write!(f, "Secret(file {})", path.display()),
         }
     }
+}
+
+/// Somebody whom a guard tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Its name.
+    pub name: Text,
+    /// Where it is: whoever knows it can write there.
+    pub url: Secret,
+    /// What it takes.
+    pub form: NotifyForm,
+    /// Which notices it wants; empty: all.
+    pub events: Vec<NoticeKind>,
+}
+
+/// Form of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotifyForm {
+    /// Our own JSON.
+    Generic,
+    /// `{"text": …}`, as Slack and many others take it.
+    Slack,
 }
 
 /// The screen.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+pub use super::automation::notice::{Notice, NoticeKind};
 use crate::domain::challenge::Approved;
 use crate::domain::change::{ApiType, Change, ObjectRef};
 use crate::domain::id::{ClusterIx, Namespace, Place, Text};
@@ -85,6 +86,8 @@ pub enum Effect {
     },
     /// Try a lost cluster again now.
     Reconnect(ClusterIx),
+    /// Tell people who do not look; never waited for. Only a guard asks for it.
+    Notify(Box<Notice>),
 }
 
 /// A line for the journal about a plan that was opened.

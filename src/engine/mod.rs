@@ -318,15 +318,16 @@ impl Engine {
             effects.push(Effect::ListEvents(place));
         }
         // History of the shown service: one metadata list per region, again when its digest changes.
-        let Some(service) = self.shown else { return };
-        let Some(state) = self.services.get(service.at()) else { return };
-        let due: Vec<Place> = state
-            .regions
-            .iter()
-            .enumerate()
-            .filter(|(_, r)| r.workload.as_ref().is_some_and(|w| r.revisions_for != Some(w.template)))
-            .map(|(at, _)| (service, at.into()))
-            .collect();
+        // A guard has no screen, and needs it of whatever is under release.
+        let all = (0..self.services.len()).map(ServiceIx::from);
+        let guarded = all.filter(|at| self.automation.is_some() && self.is_sampled(*at));
+        let listed: BTreeSet<ServiceIx> = self.shown.into_iter().chain(guarded).collect();
+        let of = |service: ServiceIx| {
+            let regions = self.services.get(service.at()).map(|s| s.regions.as_slice()).unwrap_or_default();
+            let stale = |r: &RegionState| r.workload.as_ref().is_some_and(|w| r.revisions_for != Some(w.template));
+            regions.iter().enumerate().filter(move |(_, r)| stale(r)).map(move |(at, _)| (service, at.into()))
+        };
+        let due: Vec<Place> = listed.into_iter().flat_map(of).collect();
         for place in due {
             let waits = self.revisions_asked.get(&place).is_some_and(|t| self.now.mono.saturating_sub(*t) < LIST_EVERY);
             if !waits {
@@ -410,6 +411,11 @@ impl Engine {
     /// An identity for a plan that is about to be proposed.
     pub fn next_plan_id(&mut self) -> PlanId {
         PlanId(self.ids.next(self.now.wall))
+    }
+
+    /// What tells this process from another on the same host.
+    pub fn instance(&mut self) -> String {
+        self.ids.next(self.now.wall).to_string().to_lowercase()
     }
 
     /// Who acts, where a cluster does not say.

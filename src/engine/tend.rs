@@ -9,7 +9,7 @@ use super::effect::{Effect, MetricQuestion, Span};
 use super::judge;
 use super::sampling::{self, Sampled};
 use super::scene::{Scene, World};
-use super::view::{Question, RingRuns};
+use super::view::{Question, RingPhase, RingRuns};
 use super::wants;
 use crate::domain::id::{ClusterIx, ColumnName, RegionIx, RingIx, ServiceIx};
 use crate::domain::intent::{Intent, Verb};
@@ -49,12 +49,17 @@ impl Engine {
 
     /// A service is sampled while it is shown or under release. What only is not seen yet, or not
     /// any more, makes no release.
-    fn is_sampled(&self, at: ServiceIx) -> bool {
+    pub(super) fn is_sampled(&self, at: ServiceIx) -> bool {
         let under_release = |s: &super::state::ServiceState| {
             let unseen = s.view.rings.iter().any(|r| r.runs == RingRuns::Unknown);
             s.view.release.from != s.view.release.to || (s.view.question.is_some() && !unseen)
         };
-        self.shown == Some(at) || self.services.get(at.at()).is_some_and(under_release)
+        // The last ring bakes when every ring has the version: a guard still answers for it.
+        let bakes = |s: &super::state::ServiceState| {
+            s.view.rings.iter().any(|r| matches!(r.phase, RingPhase::Baking | RingPhase::Blocked | RingPhase::Failed))
+        };
+        let guarded = |s: &super::state::ServiceState| self.automation.is_some() && bakes(s);
+        self.shown == Some(at) || self.services.get(at.at()).is_some_and(|s| under_release(s) || guarded(s))
     }
 
     /// Records are kept of services that are shown, under release, or held.

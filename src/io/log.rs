@@ -61,6 +61,58 @@ pub fn start(folder: &Path, level: LevelFilter, with_pane: bool) -> Result<Worke
     Ok(guard)
 }
 
+/// Starts logging as JSON lines on standard error, for a process that others collect from.
+pub fn to_stderr(level: LevelFilter) -> Result<(), LogError> {
+    let lines = JsonLines(std::sync::Mutex::new(io::stderr()));
+    let layer = lines.with_filter(FilterFn::new(is_ours)).with_filter(level);
+    tracing_subscriber::registry().with(layer).try_init()?;
+    Ok(())
+}
+
+/// One JSON object per event.
+struct JsonLines<W>(std::sync::Mutex<W>);
+
+impl<S, W> Layer<S> for JsonLines<W>
+where
+    S: tracing::Subscriber,
+    W: Write + Send + 'static,
+{
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let line = json_line(crate::io::Clock::host().wall(), event);
+        let mut to = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A reader that is gone is no reason to stop guarding.
+        let _ = writeln!(to, "{line}").and_then(|()| to.flush());
+    }
+}
+
+fn json_line(at: crate::domain::stamp::Timestamp, event: &tracing::Event<'_>) -> serde_json::Value {
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    let meta = event.metadata();
+    let mut line = serde_json::json!({
+        "at": at.to_string(),
+        "level": meta.level().as_str().to_ascii_lowercase(),
+        "target": meta.target(),
+    });
+    if let Some(line) = line.as_object_mut() {
+        line.append(&mut fields.0);
+    }
+    line
+}
+
+/// Values of an event, made visible.
+#[derive(Default)]
+struct Fields(serde_json::Map<String, serde_json::Value>);
+
+impl tracing::field::Visit for Fields {
+    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+        self.0.insert(field.name().to_owned(), visible(value).into());
+    }
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        self.0.insert(field.name().to_owned(), visible(&format!("{value:?}")).into());
+    }
+}
+
 /// Libraries log requests, and one of them whole bodies: only our own words are kept,
 /// and warnings of those that never see a body.
 fn is_ours(meta: &Metadata<'_>) -> bool {

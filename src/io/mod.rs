@@ -12,6 +12,7 @@ pub mod fetch;
 pub mod files;
 pub mod journal;
 pub mod log;
+pub mod notify;
 pub mod prometheus;
 pub mod watch;
 

@@ -5,6 +5,7 @@ mod check;
 mod console;
 pub mod failure;
 mod folder;
+mod guard;
 pub mod inbox;
 mod journal;
 mod login;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use color_eyre::eyre::{Result, WrapErr};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{Cli, Command, SimArgs, TextOutput, VerbArgs};
+use crate::cli::{Cli, Command, GuardArgs, SimArgs, TextOutput, VerbArgs};
 use crate::config::{self, Severity};
 use crate::domain::id::ServiceIx;
 use crate::io::log;
@@ -67,6 +68,7 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
             let signal = world::runtime()?.block_on(sim::serve(&sim, dir, say_line))?;
             Ok(by_signal(signal))
         }
+        Some(Command::Guard(args)) => guarded(&cli, &args),
         Some(Command::Status { service, output, wait }) => look::status(&cli, service.as_deref(), output, wait),
         Some(Command::Board { service, size, ansi, wait }) => look::board(&cli, &service, size, ansi, wait),
         Some(Command::Gate(args)) => look::gate(&cli, &args),
@@ -181,6 +183,23 @@ fn session(world: &mut World, purpose: Use) -> Result<Session> {
     std::thread::spawn(move || signals.forever().for_each(|s| to.key(Signal(s))));
     let performer = world.connect(&inbox, purpose == Use::Look);
     Ok(Session::new(world.engine(purpose == Use::Write), inbox, performer, world.clock.clone()))
+}
+
+fn guarded(cli: &Cli, args: &GuardArgs) -> Result<ExitCode> {
+    opened(cli, |mut world| {
+        // Pods keep no log files: what a guard says is collected from its standard error.
+        log::to_stderr(LevelFilter::INFO)?;
+        if let Some(state) = &args.state {
+            world.around.places.state.clone_from(state);
+        }
+        if let Err(text) = guard::scope(&mut world, &args.services, &args.regions) {
+            return Ok(fail(&text, Exit::Usage));
+        }
+        let session = session(&mut world, Use::Write)?;
+        let ended = guard::run(&world, session, args)?;
+        world.runtime.block_on(world.close_journal());
+        Ok(ended.map_or(Exit::Done.into(), |Signal(signal)| by_signal(signal)))
+    })
 }
 
 fn verb(cli: &Cli, word: &str, args: &VerbArgs) -> Result<ExitCode> {

@@ -17,6 +17,7 @@ use crate::domain::plan::PlanId;
 use crate::engine::Engine;
 use crate::engine::effect::{ActResult, Effect, MetricQuestion, Note, Reply};
 use crate::io::journal::{Begun, Journal, Journaled, Known};
+use crate::io::notify::Notifier;
 use crate::io::watch::Watching;
 use crate::io::{Access, Clusters, act, fetch};
 
@@ -36,6 +37,7 @@ pub struct Performer<K> {
     inbox: Inbox<K>,
     proofs: Proofs,
     known: Known,
+    notifier: Option<Notifier>,
 }
 
 impl<K: Send + 'static> Performer<K> {
@@ -49,7 +51,23 @@ impl<K: Send + 'static> Performer<K> {
         inbox: Inbox<K>,
     ) -> Self {
         let fleet = clusters.fleet().clone();
-        Self { runtime, fleet, clusters, watching, ask, journal, inbox, proofs: Proofs::default(), known: Known::new() }
+        Self {
+            runtime,
+            fleet,
+            clusters,
+            watching,
+            ask,
+            journal,
+            inbox,
+            proofs: Proofs::default(),
+            known: Known::new(),
+            notifier: None,
+        }
+    }
+
+    /// From now on notices go to webhooks.
+    pub fn notify(&mut self, notifier: Notifier) {
+        self.notifier = Some(notifier);
     }
 
     /// Who we are in each cluster, and which cluster it is: the journal keeps both.
@@ -133,6 +151,12 @@ impl<K: Send + 'static> Performer<K> {
                 });
             }
             Effect::Reconnect(cluster) => self.watching.reconnect(cluster),
+            Effect::Notify(notice) => {
+                tracing::info!("notice: {} {}: {}", notice.service, notice.kind.word(), notice.text);
+                if let Some(notifier) = &self.notifier {
+                    notifier.tell(&notice);
+                }
+            }
         }
     }
 

@@ -36,12 +36,25 @@ impl Session {
         Self { engine, inbox, performer, clock, ticked: Duration::ZERO, signal: None }
     }
 
+    /// From now on notices go to webhooks.
+    pub fn notify(&mut self, notifier: crate::io::notify::Notifier) {
+        self.performer.notify(notifier);
+    }
+
     /// Does what the engine asks for.
     pub fn perform(&mut self, effects: Vec<Effect>) {
         self.performer.know(&self.engine);
         for effect in effects {
             self.performer.perform(effect);
         }
+    }
+
+    /// Does what the engine asks for, and lets the world come in until the question is answered or the
+    /// time is over, whatever signals come.
+    pub fn wind_down(&mut self, most: Duration, done: impl FnMut(&mut Engine) -> Option<()>) {
+        let signal = self.signal.take();
+        self.pump(most, done);
+        self.signal = signal;
     }
 
     /// Lets the world come in until the question is answered, or the time is over, or a signal came.

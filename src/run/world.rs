@@ -114,6 +114,13 @@ impl World {
         Ok(())
     }
 
+    /// Keeps these services, and forgets the others. Before anything is connected.
+    pub fn only(&mut self, services: &[String]) {
+        let mut fleet = (*self.fleet).clone();
+        fleet.services.retain(|s| services.iter().any(|n| n == s.name.as_str()));
+        self.fleet = Arc::new(fleet);
+    }
+
     /// Where the journal is.
     pub fn journal_folder(&self) -> PathBuf {
         self.around.places.journal()

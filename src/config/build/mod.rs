@@ -23,6 +23,7 @@ mod gates;
 mod hash;
 mod lint;
 mod names;
+mod notify;
 mod policy;
 mod prometheus;
 mod region;
@@ -126,6 +127,7 @@ fn config(build: &Build<'_>, root: Table<'_>, origin: &Path) -> Config {
         connections: clusters.connections,
         prometheuses: prometheuses.servers,
         ui: ui(build, root),
+        notify: notify::read(build, root),
         simulated_clock: clock(build, root),
         origin: origin.to_owned(),
     }

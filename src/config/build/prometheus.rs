@@ -273,7 +273,7 @@ fn login(build: &Build<'_>, table: Table<'_>) -> Login {
 }
 
 /// `{ env = "VAR" }` or `{ file = "PATH" }`.
-fn secret(build: &Build<'_>, key: &str, value: &Value<'_>) -> Option<Secret> {
+pub(super) fn secret(build: &Build<'_>, key: &str, value: &Value<'_>) -> Option<Secret> {
     let wrong = || {
         let message = format!("`{key}` must say where the secret is, not what it is");
         let fix = format!("write `{key} = {{ env = \"VAR\" }}` or `{key} = {{ file = \"PATH\" }}`");

@@ -100,3 +100,29 @@ pub static RING_POLICY: Section = Section {
 /// What differs for one gate.
 pub static GATE_POLICY: Section =
     Section { path: "service.NAME.policy.gate.GATE", about: "What differs for one gate.", keys: &[ON_NOGO, SCOPE] };
+
+/// Somebody whom a guard tells.
+pub static NOTIFY: Section = Section {
+    path: "notify.NAME",
+    about: "A webhook that `gonogo guard` tells: one message per change of state, tried again for some minutes, never waited for.",
+    keys: &[
+        key(
+            "url",
+            Shape::Secret,
+            super::REQUIRED,
+            "`{ env = \"VAR\" }` or `{ file = \"PATH\" }`: whoever knows it can write there.",
+        ),
+        key(
+            "form",
+            Shape::Word(&["generic", "slack"]),
+            "`generic`",
+            "What it takes: our JSON, or `{\"text\": …}` as Slack does.",
+        ),
+        key(
+            "events",
+            Shape::Texts,
+            "all",
+            "Which it wants: `verdict`, `hold`, `rollback`, `divergence`, `alarm` (a forgotten pause, a release that stands still, a guard that is silent, broken glass).",
+        ),
+    ],
+};

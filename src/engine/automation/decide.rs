@@ -167,14 +167,19 @@ fn cells(scene: &Scene<'_>, view: &ServiceView, at: RegionIx, ring: RingIx) -> V
 }
 
 /// What is to be done now.
-pub fn wishes(scene: &Scene<'_>, view: &ServiceView, memory: &dyn Memory, mode: Mode) -> Vec<Wish> {
+pub fn wishes(
+    scene: &Scene<'_>,
+    view: &ServiceView,
+    breaches: &[Breach],
+    memory: &dyn Memory,
+    mode: Mode,
+) -> Vec<Wish> {
     if mode == Mode::Advise {
         return Vec::new();
     }
     let decide = Decide { scene, view, memory };
     let mut out: Vec<Wish> = Vec::new();
-    let breaches = breaches(scene, view);
-    for breach in &breaches {
+    for breach in breaches {
         for wish in decide.about(breach) {
             // Two regions of a ring may want the same: once is enough.
             let covered =

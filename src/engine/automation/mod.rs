@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! decide   verdicts + policy + record -> wishes (pure)
+//! notice   what people are told who do not look
 //! lease    which guard raises in a region, and its heartbeat
 //! mod      wish -> review in a slot of its own -> approved by policy -> carried out
 //! ```
@@ -16,7 +17,7 @@ use super::operation::{Outcome, Proposal, ProposalState, StepState};
 use super::review::Review;
 use super::scene::Scene;
 use crate::domain::challenge::Approved;
-use crate::domain::id::{Place, RegionIx, ServiceIx, Text};
+use crate::domain::id::{Place, RegionIx, RingName, ServiceIx, Text};
 use crate::domain::intent::{Direction, Intent, Target, Verb};
 use crate::domain::link::Link;
 use crate::domain::plan::{Plan, PlanId};
@@ -27,6 +28,7 @@ use crate::domain::version::TemplateDigest;
 
 pub mod decide;
 pub mod lease;
+pub mod notice;
 
 use decide::{BY_POLICY, Case, Cases, Deed, Memory, Progress, Wish};
 
@@ -77,6 +79,10 @@ pub struct Automation {
     interrupted: Vec<Interrupted>,
     /// When the views were made that were judged last.
     judged: Vec<Option<Duration>>,
+    /// What people were told.
+    pub told: notice::Told,
+    /// NO-GOs that policies answer: service, ring, and why.
+    breached: Vec<(ServiceIx, RingName, Text)>,
     /// Automatic actions that were started, by word.
     pub started: BTreeMap<&'static str, u64>,
     /// Automatic actions that came to an end, by word and outcome.
@@ -196,6 +202,8 @@ impl Engine {
             done: BTreeSet::new(),
             interrupted,
             judged: Vec::new(),
+            told: notice::Told::default(),
+            breached: Vec::new(),
             started: BTreeMap::new(),
             ended: BTreeMap::new(),
         });
@@ -243,6 +251,9 @@ impl Engine {
             self.review_wish(wish, None, effects);
         }
         self.tend_slots(effects);
+        if ticks {
+            self.notices(effects);
+        }
     }
 
     /// What the policies want now. What did not change since it was judged wants nothing new:
@@ -257,9 +268,22 @@ impl Engine {
         let of = |at: ServiceIx| {
             let state = self.services.get(at.at())?;
             let scene = Scene::new(self.world(), at, state)?;
-            Some(decide::wishes(&scene, &state.view, &memory, automation.mode()))
+            let breaches = decide::breaches(&scene, &state.view);
+            let name = |r| scene.service.ring(r).map(|r| r.name.clone());
+            let why = breaches.iter().filter_map(|b| Some((at, name(b.ring)?, b.sentence.clone())));
+            let why: Vec<_> = why.collect();
+            Some((at, why, decide::wishes(&scene, &state.view, &breaches, &memory, automation.mode())))
         };
-        (0..self.services.len()).map(ServiceIx::from).filter(due).filter_map(of).flatten().collect()
+        let judged: Vec<_> = (0..self.services.len()).map(ServiceIx::from).filter(due).filter_map(of).collect();
+        let mut wishes = Vec::new();
+        if let Some(automation) = &mut self.automation {
+            for (at, why, wanted) in judged {
+                automation.breached.retain(|(s, ..)| *s != at);
+                automation.breached.extend(why);
+                wishes.extend(wanted);
+            }
+        }
+        wishes
     }
 
     fn review_wish(&mut self, wish: Wish, continues: Option<PlanId>, effects: &mut Vec<Effect>) {

@@ -10,10 +10,12 @@
 //! writer   one thread: append, fdatasync, answer
 //! proof    Approved -> Journaled
 //! read     all files as one history; operations; what is still open
+//! durable  whether a folder keeps what is written
 //! verify   the first bad entry: file, line, why
 //! ```
 
 mod chain;
+mod durable;
 mod entry;
 mod proof;
 mod read;
@@ -21,6 +23,7 @@ mod verify;
 mod writer;
 
 pub use chain::{Head, Line, Torn};
+pub use durable::durable;
 pub use entry::{Begin, Entry, HeadRef, Opened, OpenedRegion, OpenedStep, OpenedWrite};
 pub use proof::{Begun, Journal, Journaled, Known};
 pub use read::{History, Operation, Process, Recorded, StepState, read_all};
