@@ -140,6 +140,14 @@ pub enum Command {
     Drain(VerbArgs),
     /// Put a drained region back at its earlier weight.
     Restore(VerbArgs),
+    /// Say yes to what a ring would get: this version, this template, for at most seven days.
+    Approve(VerbArgs),
+    /// End the approvals of a ring, whoever gave them.
+    Revoke(VerbArgs),
+    /// Refuse what runs there (or --to DIGEST) everywhere, as target and as way back.
+    Quarantine(VerbArgs),
+    /// End a quarantine, or that of what was rolled back (--to VERSION), with a reason.
+    Clear(VerbArgs),
     /// Check the configuration, and with --connect everything it needs.
     Check {
         /// Connect: reachable, latency, identity, rights, clock, each query's answer.
@@ -246,7 +254,7 @@ pub struct VerbArgs {
     /// What the prompt would ask to be typed: the ring's or region's name.
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
-    /// The version, for the first ring; a revision number, for rollback.
+    /// The version, for the first ring; a revision number, for rollback; a digest, for quarantine.
     #[arg(long, value_name = "VERSION")]
     pub to: Option<String>,
     /// Promote without the rest of the wait: an override.

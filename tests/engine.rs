@@ -6,6 +6,8 @@
 mod automation;
 #[path = "engine/approvals.rs"]
 mod approvals;
+#[path = "engine/approving.rs"]
+mod approving;
 #[path = "engine/beginnings.rs"]
 mod beginnings;
 #[path = "engine/challenges.rs"]
@@ -27,6 +29,8 @@ mod pace;
 mod promotions;
 #[path = "engine/quiet.rs"]
 mod quiet;
+#[path = "engine/quarantines.rs"]
+mod quarantines;
 #[path = "engine/records.rs"]
 mod records;
 #[path = "engine/refusals.rs"]

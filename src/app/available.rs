@@ -27,6 +27,9 @@ impl App {
             | Command::RollBack
             | Command::Abort
             | Command::Undo
+            | Command::Revoke
+            | Command::Quarantine
+            | Command::Clear
             | Command::Retry => self.intent(command).map(drop),
             Command::Drain => {
                 let region = selected()?;
@@ -39,6 +42,10 @@ impl App {
                 }
                 self.intent(command).map(drop)
             }
+            Command::Approve => match crate::panes::approvals::waiting(&self.engine).is_empty() {
+                true => Err("no ring that is about to change asks for an approval".into()),
+                false => Ok(()),
+            },
             Command::Cancel => match self.engine.operations.iter().any(Operation::open) {
                 true => Ok(()),
                 false => Err("no operation is open".into()),
@@ -98,6 +105,7 @@ impl App {
         match command {
             Command::Promote => on_board && matches!(verdict, Some(Verdict::Go | Verdict::Findings)),
             Command::PromoteNow => on_board && verdict == Some(Verdict::Wait),
+            Command::Approve => on_board && crate::panes::approvals::anything_waits(&self.engine),
             Command::RollBack => on_board && moved(),
             Command::Hold | Command::HoldAll | Command::Drain | Command::Undo | Command::Abort => on_board,
             Command::Explain => on_board && verdict != Some(Verdict::Go),

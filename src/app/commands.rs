@@ -41,7 +41,21 @@ impl App {
             | Command::RollBack
             | Command::Abort
             | Command::Drain
+            | Command::Revoke
+            | Command::Quarantine
+            | Command::Clear
             | Command::Retry => match self.intent_with(command, words) {
+                Ok((intent, rule)) => self.review(intent, rule, key),
+                Err(why) => {
+                    self.say(why, true);
+                    Vec::new()
+                }
+            },
+            Command::Approve if words.is_empty() => {
+                self.modals.push(Modal::Approvals { selected: 0 });
+                Vec::new()
+            }
+            Command::Approve => match self.intent_with(command, words) {
                 Ok((intent, rule)) => self.review(intent, rule, key),
                 Err(why) => {
                     self.say(why, true);

@@ -5,11 +5,13 @@ use std::time::Duration;
 use super::modal::{Ask, Asking, Modal, Palette};
 use super::prompt::{QUIET, edit};
 use super::{App, AppEffect, Mode, STILL};
+use crate::domain::intent::{Intent, Target, Verb};
 use crate::domain::text::safe;
 use crate::input::command::Danger;
 use crate::input::key::Code;
 use crate::input::keymap::Match;
 use crate::input::{Command, Key};
+use crate::panes::approvals;
 
 impl App {
     /// One key.
@@ -84,6 +86,11 @@ impl App {
                     return Vec::new();
                 }
             }
+            Modal::Approvals { .. } => {
+                if let Some(effects) = self.approvals_key(key) {
+                    return effects;
+                }
+            }
             Modal::Took(_) => {}
         }
         let command = match self.setup.keymap.find(&[key]) {
@@ -109,6 +116,32 @@ impl App {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// A key of the approvals inbox; none: it is for what every popup does.
+    fn approvals_key(&mut self, key: Key) -> Option<Vec<AppEffect>> {
+        let entries = approvals::waiting(&self.engine);
+        let Some(Modal::Approvals { selected }) = self.modals.last_mut() else { return None };
+        *selected = (*selected).min(entries.len().saturating_sub(1));
+        let at = *selected;
+        let verb = match (key.code, key.ctrl) {
+            (Code::Up | Code::Char('k'), false) => {
+                *selected = at.saturating_sub(1);
+                return Some(Vec::new());
+            }
+            (Code::Down | Code::Char('j'), false) => {
+                *selected = (at + 1).min(entries.len().saturating_sub(1));
+                return Some(Vec::new());
+            }
+            (Code::Enter | Code::Char('A'), false) => Verb::Approve { to: None },
+            (Code::Char('r'), false) => Verb::Revoke { approval: None },
+            _ => return None,
+        };
+        let entry = entries.get(at)?;
+        self.modals.pop();
+        let rule = format!("acts on the entry of the inbox: {}", entry.title).into();
+        let intent = Intent { service: entry.service, verb, target: Target::Ring(entry.ring), reason: None };
+        Some(self.review(intent, rule, Some(key)))
     }
 
     fn palette_key(&mut self, key: Key) -> Vec<AppEffect> {

@@ -36,6 +36,11 @@ pub enum Modal {
         /// First line shown.
         scroll: usize,
     },
+    /// What waits for an approval.
+    Approvals {
+        /// The entry under the cursor.
+        selected: usize,
+    },
     /// The runbook.
     Runbook {
         /// First line shown.

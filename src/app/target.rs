@@ -11,6 +11,11 @@ use crate::panes::Pane;
 /// An intent with the rule that chose its target.
 pub type Chosen = (Intent, Text);
 
+/// Commands that may be told a version or a digest.
+fn takes_a_version(command: Command) -> bool {
+    matches!(command, Command::Promote | Command::PromoteNow | Command::Approve | Command::Quarantine | Command::Clear)
+}
+
 impl App {
     /// The intent of a key, or why there is none.
     pub fn intent(&self, command: Command) -> Result<Chosen, Text> {
@@ -24,6 +29,13 @@ impl App {
             Command::RollBack => Ok(chosen(Verb::RollBack { to_revision: None }, self.to_act_on()?)),
             Command::Drain => Ok(chosen(Verb::Drain, self.to_act_on()?)),
             Command::Abort => Ok(chosen(Verb::Abort, self.to_abort()?)),
+            Command::Approve => Ok(chosen(Verb::Approve { to: None }, self.to_promote()?)),
+            Command::Revoke => Ok(chosen(Verb::Revoke { approval: None }, self.to_promote()?)),
+            Command::Quarantine => Ok(chosen(Verb::Quarantine { digest: None }, self.to_act_on()?)),
+            Command::Clear => {
+                let rule = "acts on every region of the service";
+                Ok(chosen(Verb::Clear { what: None }, (Target::Service, rule.into())))
+            }
             Command::Undo => {
                 let (verb, target) = self.to_undo()?;
                 Ok(chosen(verb, target))
@@ -172,7 +184,7 @@ impl App {
                     Some(Target::Regions(regions)) => regions.push(region),
                     _ => target = Some(Target::Regions(vec![region])),
                 }
-            } else if matches!(command, Command::Promote | Command::PromoteNow) && version.is_none() {
+            } else if takes_a_version(command) && version.is_none() {
                 version = Some(word.as_str().into());
             } else {
                 return Err(format!("`{word}` is neither a ring nor a region of {}", service.name).into());
@@ -184,6 +196,9 @@ impl App {
                 let without_wait = command == Command::PromoteNow;
                 Verb::Promote { to: version, without_wait }
             }
+            Command::Approve => Verb::Approve { to: version },
+            Command::Quarantine => Verb::Quarantine { digest: version },
+            Command::Clear => Verb::Clear { what: version },
             _ => {
                 let (intent, _) = self.intent(command)?;
                 intent.verb
@@ -191,7 +206,10 @@ impl App {
         };
         let (target, rule) = match target {
             Some(target) => (target, rule()),
-            None if matches!(command, Command::Promote | Command::PromoteNow) => self.to_promote()?,
+            None if matches!(command, Command::Promote | Command::PromoteNow | Command::Approve | Command::Revoke) => {
+                self.to_promote()?
+            }
+            None if command == Command::Clear => (Target::Service, rule()),
             None => self.to_act_on()?,
         };
         Ok((Intent { service: self.scene().at(), verb, target, reason: None }, rule))

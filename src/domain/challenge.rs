@@ -122,7 +122,9 @@ pub fn challenge(plan: &Plan) -> Challenge {
                 Severity::BreakGlass => Asked::Typed(BREAK_GLASS.into()),
                 // Only a drain moves traffic; holds and rollbacks cost the fewest keystrokes.
                 _ if matches!(plan.intent.verb, Verb::Drain) && share > TYPE_ABOVE => typed(),
-                _ if !matches!(plan.intent.verb, Verb::Hold) && plan.blast.share.is_some_and(|s| s > TYPE_ABOVE) => {
+                _ if !matches!(plan.intent.verb, Verb::Hold | Verb::Revoke { .. } | Verb::Quarantine { .. })
+                    && plan.blast.share.is_some_and(|s| s > TYPE_ABOVE) =>
+                {
                     typed()
                 }
                 _ => Asked::Key,
@@ -135,7 +137,8 @@ pub fn challenge(plan: &Plan) -> Challenge {
                 Severity::Note if share <= KEY_UP_TO => Asked::Key,
                 _ => typed(),
             },
-            reason_required: worst >= Severity::Override || !matches!(plan.intent.verb, Verb::Promote { .. }),
+            reason_required: worst >= Severity::Override
+                || !matches!(plan.intent.verb, Verb::Promote { .. } | Verb::Approve { .. }),
         },
     }
 }
@@ -154,7 +157,8 @@ impl Challenge {
 
     /// The flags of a one-shot verb: `--confirm NAME` and `--reason TEXT`.
     ///
-    /// Raising always needs both; hold, abort and rollback need neither.
+    /// Raising always needs both; hold, abort, rollback, revoke and quarantine need neither, nor
+    /// does an approval without findings.
     pub fn flags(
         &self,
         plan: Plan,
@@ -162,8 +166,15 @@ impl Challenge {
         reason: Option<Text>,
         by: Operator,
     ) -> Result<Approved, (Box<Plan>, Rejected)> {
-        let free = matches!(plan.intent.verb, Verb::Hold | Verb::Abort | Verb::RollBack { .. });
-        if free && plan.worst() < Some(Severity::BreakGlass) {
+        let free = match plan.intent.verb {
+            Verb::Hold | Verb::Abort | Verb::RollBack { .. } | Verb::Revoke { .. } | Verb::Quarantine { .. } => {
+                plan.worst() < Some(Severity::BreakGlass)
+            }
+            // It names its ring, and promotes nothing; what must be seen must be confirmed.
+            Verb::Approve { .. } => plan.worst() < Some(Severity::Warning),
+            _ => false,
+        };
+        if free {
             return Ok(Approved::seal(plan, How::Flags, reason, by));
         }
         if reason.is_none() {

@@ -50,6 +50,26 @@ pub enum Verb {
     Drain,
     /// Back to the weight before the drain.
     Restore,
+    /// Say yes to what a ring would get.
+    Approve {
+        /// The version, for the first ring: it has none before it.
+        to: Option<Text>,
+    },
+    /// End approvals of a ring.
+    Revoke {
+        /// Which one; none: all that are there.
+        approval: Option<FactId>,
+    },
+    /// Refuse a digest everywhere.
+    Quarantine {
+        /// Image digest, template digest or version; none: the image of what the target runs.
+        digest: Option<Text>,
+    },
+    /// End a quarantine.
+    Clear {
+        /// What is in quarantine (or the fact's identity); none: the only one.
+        what: Option<Text>,
+    },
 }
 
 /// Where to do it.
@@ -76,8 +96,15 @@ impl Verb {
     /// The direction of risk.
     pub fn direction(&self) -> Direction {
         match self {
-            Verb::Promote { .. } | Verb::Resume { .. } | Verb::Restore => Direction::Raising,
-            Verb::Hold | Verb::RollBack { .. } | Verb::Abort | Verb::Drain => Direction::Lowering,
+            Verb::Promote { .. } | Verb::Resume { .. } | Verb::Restore | Verb::Approve { .. } | Verb::Clear { .. } => {
+                Direction::Raising
+            }
+            Verb::Hold
+            | Verb::RollBack { .. }
+            | Verb::Abort
+            | Verb::Drain
+            | Verb::Revoke { .. }
+            | Verb::Quarantine { .. } => Direction::Lowering,
         }
     }
     /// The word on screen, in the journal and on the command line.
@@ -90,6 +117,10 @@ impl Verb {
             Verb::Abort => "abort",
             Verb::Drain => "drain",
             Verb::Restore => "restore",
+            Verb::Approve { .. } => "approve",
+            Verb::Revoke { .. } => "revoke",
+            Verb::Quarantine { .. } => "quarantine",
+            Verb::Clear { .. } => "clear",
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod metric;
 pub mod observation;
 pub mod plan;
 pub mod policy;
+pub mod quarantine;
 pub mod question;
 pub mod record;
 mod record_move;

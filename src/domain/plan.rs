@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use ulid::Ulid;
 
+use super::approval::Approval;
 use super::change::{Change, ObjectRef, PatchKind};
 use super::finding::{Finding, Severity};
 use super::id::{RegionIx, RingIx, ServiceIx, Text};
@@ -137,6 +138,8 @@ pub enum Expectation {
     Weight(u32),
     /// The region's record holds this fact.
     Fact(FactId),
+    /// The region shows this approval.
+    Approval(FactId),
 }
 
 /// The write that adds facts to a record: a merge patch that names only its own keys, so
@@ -201,6 +204,8 @@ impl Plan {
                     (
                         Body::Hold { reason: r, .. }
                         | Body::Release { reason: r, .. }
+                        | Body::Quarantine { reason: r, .. }
+                        | Body::Clearance { reason: r, .. }
                         | Body::Revoked { reason: r, .. }
                         | Body::BreakGlass { reason: r, .. }
                         | Body::Drained { reason: r, .. }
@@ -211,6 +216,9 @@ impl Plan {
                 }
             }
             step.refresh_record();
+            for write in step.writes.iter_mut().filter(|_| reason.is_some()) {
+                say_reason(&mut write.change, reason.map_or("", |r| r));
+            }
         }
     }
 
@@ -223,7 +231,7 @@ impl Plan {
     /// the same requests, findings and outcome to be seen.
     pub fn is_as_shown(&self, shown: &Plan) -> bool {
         let same = |a: &Step, b: &Step| {
-            let main = |s: &Step| s.main().map(|w| w.change.clone());
+            let main = |s: &Step| s.main().map(|w| without_reason(w.change.clone()));
             let facts = |s: &Step| s.facts.as_ref().map(|(_, f)| f.iter().map(|f| f.id).collect::<Vec<_>>());
             // The facts of a step that writes nothing else are its main request, and take the reason.
             let only_facts =
@@ -268,6 +276,12 @@ impl Plan {
         for (step, write) in self.steps.iter().flat_map(|s| s.writes.iter().map(move |w| (s, w))) {
             if write.role == WriteRole::Main {
                 let object = write.change.object();
+                if let (true, Change::Create { body, .. }) = (Approval::is_named_so(&object.name), &write.change) {
+                    // Its name is an identity; what it says is what was shown.
+                    let said = ["approver", "ring", "version", "template"].map(|k| body.pointer(&format!("/data/{k}")));
+                    text.push_str(&format!("{} approve {said:?}\n", step.region.0));
+                    continue;
+                }
                 text.push_str(&format!("{} {} {} ", step.region.0, write.change.method(), object));
                 if object.api.kind.as_ref() != "ConfigMap" {
                     text.push_str(&write.change.body_sha256());
@@ -277,6 +291,21 @@ impl Plan {
         }
         super::version::sha256_hex(text.as_bytes()).chars().take(16).collect()
     }
+}
+
+/// Puts a reason into an approval; nothing else has one in its body.
+fn say_reason(change: &mut Change, reason: &str) {
+    if let Change::Create { object, body } = change
+        && Approval::is_named_so(&object.name)
+        && let Some(said) = body.pointer_mut("/data/reason")
+    {
+        *said = Value::String(reason.to_owned());
+    }
+}
+
+fn without_reason(mut change: Change) -> Change {
+    say_reason(&mut change, "");
+    change
 }
 
 /// Why there is no plan.

@@ -2,7 +2,7 @@
 
 use super::id::Text;
 use super::plan::Expectation;
-use super::record::RegionRecord;
+use super::record::{FactId, RegionRecord};
 use super::workload::{Phase, Workload};
 
 /// The answer.
@@ -24,6 +24,7 @@ pub fn verify(
     workload: Option<&Workload>,
     weight: Option<u32>,
     record: Option<&RegionRecord>,
+    approved: &dyn Fn(FactId) -> bool,
     generation: Option<i64>,
 ) -> Check {
     let missing = |text: &str| Check::Missing(text.into());
@@ -37,6 +38,8 @@ pub fn verify(
             Some(record) if record.facts.contains_key(id) => Check::Seen,
             _ => missing("the fact is not yet in the record"),
         },
+        Expectation::Approval(id) if approved(*id) => Check::Seen,
+        Expectation::Approval(_) => missing("the approval is not shown yet"),
         Expectation::Settled(_) | Expectation::Template(_) | Expectation::Paused(_) => {
             let Some(workload) = workload else { return missing("the workload is not seen") };
             if generation.is_some_and(|g| workload.generation < g) {

@@ -15,7 +15,7 @@ use crate::domain::finding::Severity;
 use crate::domain::id::{ClusterIx, Place, Text};
 use crate::domain::intent::{Direction, Verb};
 use crate::domain::plan::{Expectation, Plan, PlanId, Step, WriteRole};
-use crate::domain::record::Body;
+use crate::domain::record::{Body, FactId};
 use crate::domain::verdict::Verdict;
 use crate::domain::verify::{Check, verify};
 
@@ -463,13 +463,15 @@ impl Engine {
             rule.iter().find(|b| b.name == spec.backend).map(|b| b.weight)
         });
         let record = service.record.region(place.1);
+        let approved =
+            |id: FactId| service.record.approvals_in(place.1).any(|(_, a)| a.as_ref().is_ok_and(|a| a.id == id));
         for expected in &spec.expect {
             // The generation of a route is not the workload's.
             let generation = match expected {
-                Expectation::Weight(_) | Expectation::Fact(_) => None,
+                Expectation::Weight(_) | Expectation::Fact(_) | Expectation::Approval(_) => None,
                 _ => memory.generation,
             };
-            match verify(expected, region.workload.as_ref(), weight, record, generation) {
+            match verify(expected, region.workload.as_ref(), weight, record, &approved, generation) {
                 Check::Seen => {}
                 other => return other,
             }

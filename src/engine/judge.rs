@@ -16,6 +16,7 @@ use crate::domain::record::{Body, Fact};
 use crate::domain::stamp::{SignedDuration, short};
 use crate::domain::verdict::{Judgement, RingVerdict, Verdict};
 use crate::domain::version::Version;
+use crate::gates::quarantined;
 
 /// Heading of what earlier rings run.
 pub const RUNS: &str = "runs";
@@ -153,9 +154,13 @@ pub fn armed(scene: &Scene<'_>, at: RegionIx) -> Vec<(Text, Judgement)> {
 
 /// A ring's entry gates, on what it would get.
 pub fn entry(scene: &Scene<'_>, ring: RingIx, version: &Version) -> RingVerdict {
+    run(scene, ring, Some(entering(scene, ring, version)), |g| &g.entry)
+}
+
+/// What a ring would get: what the ring before it runs.
+fn entering<'a>(scene: &Scene<'a>, ring: RingIx, version: &'a Version) -> Entering<'a> {
     let source = ring.at().checked_sub(1).and_then(|j| scene.service.rings.get(j)).and_then(|r| r.regions.first());
-    let entering = Entering { version, source: source.and_then(|at| scene.workload(*at)) };
-    run(scene, ring, Some(entering), |g| &g.entry)
+    Entering { version, source: source.and_then(|at| scene.workload(*at)) }
 }
 
 fn run(
@@ -509,7 +514,10 @@ fn decide(scene: &Scene<'_>, ring: RingIx) -> Option<Judgement> {
 /// A ring that failed on a version locks every later ring for it.
 fn lock(scene: &Scene<'_>, ring: RingIx, version: &Version) -> Option<Judgement> {
     let earlier = scene.service.rings.iter().take(ring.at()).flat_map(|r| &r.regions);
-    let (at, fact) = earlier.filter_map(|at| Some((*at, rolled_back(scene, *at, version)?))).next()?;
+    let (at, fact) = earlier.filter_map(|at| Some((*at, rolled_back(scene, *at, version)?))).find(|(_, fact)| {
+        // A clearance with a reason unlocks, too.
+        !scene.state.record.cleared(fact.id)
+    })?;
     let failed = scene.service.region(at).map(|r| scene.ring_name(r.ring)).unwrap_or_default();
     let sentence = format!(
         "{} is locked: {failed} failed on {version} ({} was rolled back by {})",
@@ -528,33 +536,13 @@ pub(super) fn rolled_back<'a>(scene: &Scene<'a>, at: RegionIx, version: &Version
     }
 }
 
-/// What speaks against the version from before: a quarantine, or a rollback in this ring.
+/// What speaks against the version from before: a quarantine, or a rollback anywhere. A ring that
+/// lists the gate shows it region by region instead.
 fn past(scene: &Scene<'_>, ring: RingIx, version: &Version) -> Option<Judgement> {
-    let source = ring.at().checked_sub(1).and_then(|j| scene.service.rings.get(j)).and_then(|r| r.regions.first());
-    if let Some(workload) = source.and_then(|at| scene.workload(*at)) {
-        let template = workload.template.hex();
-        let image = workload.image.as_ref().and_then(|i| i.digest.as_deref());
-        let hit = |digest: &str| digest == template || Some(digest) == image;
-        let quarantines = scene.state.record.quarantines();
-        if let Some((_, fact)) = quarantines.iter().find(|(digest, _)| hit(digest)) {
-            let reason = match &fact.body {
-                Body::Quarantine { reason, .. } if !reason.is_empty() => format!(": {reason}"),
-                _ => String::new(),
-            };
-            let sentence = format!("{version} is quarantined by {}{reason}", fact.by);
-            return Some(Judgement::new(Verdict::NoGo, "quarantine", sentence));
-        }
-    }
-    let regions = &scene.service.ring(ring)?.regions;
-    let newest = |at: &RegionIx| Some((*at, scene.state.record.region(*at)?.newest_move()?));
-    let rolled = regions.iter().filter_map(newest).find_map(|(at, (fact, moved))| match &fact.body {
-        Body::RolledBack(_) if moved.from_version == version.0 => Some((at, fact, moved)),
-        _ => None,
-    });
-    let (at, fact, moved) = rolled?;
-    let reason = if moved.reason.is_empty() { String::new() } else { format!(": {}", moved.reason) };
-    let sentence = format!("{} was rolled back from {version} by {}{reason}", scene.region_name(at), fact.by);
-    Some(Judgement::new(Verdict::Findings, "rolled back", sentence))
+    let listed = scene.service.ring(ring)?.entry_gates.iter().any(|g| &*g.gate == "quarantine");
+    let entering = entering(scene, ring, version);
+    let judged = quarantined(scene.service, &scene.state.record, &entering, scene.world.now);
+    judged.filter(|_| !listed)
 }
 
 #[cfg(test)]

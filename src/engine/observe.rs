@@ -276,7 +276,7 @@ impl Engine {
     }
 
     /// An approval as a cluster shows it, or its absence. It lies in a region of the ring it is about.
-    fn approval(
+    pub(super) fn approval(
         &mut self,
         cluster: ClusterIx,
         namespace: &Namespace,

@@ -14,10 +14,11 @@ use super::draft::{self, Desk, Objects, Read};
 use super::effect::{ActResult, Effect, MetricQuestion, Ticket};
 use super::newest::Came;
 use super::operation::{Proposal, ProposalState};
+use crate::domain::approval::Approval;
 use crate::domain::challenge::challenge;
 use crate::domain::change::{ApiType, ObjectRef};
 use crate::domain::finding::{Finding, Severity};
-use crate::domain::id::{RegionIx, ServiceIx, Text};
+use crate::domain::id::{Place, RegionIx, ServiceIx, Text};
 use crate::domain::intent::{Direction, Intent, Target, Verb};
 use crate::domain::link::LostReason;
 use crate::domain::observation::{ResourceVersion, Seen};
@@ -30,6 +31,8 @@ use crate::domain::version::TemplateDigest;
 const LOWERING_READS: Duration = Duration::from_millis(1_500);
 /// Raising refuses when reads take longer.
 const RAISING_READS: Duration = Duration::from_secs(10);
+/// Selects approvals among what gonogo manages.
+const APPROVALS: &str = "app.kubernetes.io/managed-by=gonogo,app.kubernetes.io/component=approval";
 /// A dry-run that takes longer is a finding.
 const DRY_RUN: Duration = Duration::from_secs(3);
 
@@ -40,7 +43,16 @@ pub(super) struct Review {
     asked: BTreeSet<Read>,
     objects: Objects,
     dry_runs: BTreeMap<Ticket, usize>,
+    /// Rehearsals of a forged approval, by the region it would lie in.
+    forged: BTreeMap<Ticket, RegionIx>,
     ready_since: Option<Duration>,
+}
+
+impl Review {
+    /// Rehearsals that are not answered.
+    fn unanswered(&self) -> usize {
+        self.dry_runs.len() + self.forged.len()
+    }
 }
 
 /// What a read brought.
@@ -121,6 +133,13 @@ impl Engine {
                     namespace: object.namespace,
                     selector: selector.as_str().into(),
                 },
+                Read::Approvals(_) => Effect::FetchList {
+                    ticket,
+                    cluster: object.cluster,
+                    api: ApiType::config_map(),
+                    namespace: object.namespace,
+                    selector: APPROVALS.into(),
+                },
                 _ => Effect::Fetch { ticket, object },
             });
             review.reading.insert(ticket, read);
@@ -130,7 +149,7 @@ impl Engine {
 
     pub(super) fn object_of(&self, service: ServiceIx, read: &Read) -> Option<ObjectRef> {
         let spec = self.fleet.service(service)?;
-        let (Read::Workload(at) | Read::Owned(at, _) | Read::Route(at) | Read::Record(at)) = read;
+        let (Read::Workload(at) | Read::Owned(at, _) | Read::Route(at) | Read::Record(at) | Read::Approvals(at)) = read;
         let region = spec.region(*at)?;
         match read {
             Read::Workload(_) | Read::Owned(..) => self.workload_object((service, *at)),
@@ -143,7 +162,7 @@ impl Engine {
                     name: route.name.clone(),
                 })
             }
-            Read::Record(_) => Some(ObjectRef {
+            Read::Record(_) | Read::Approvals(_) => Some(ObjectRef {
                 cluster: region.cluster,
                 api: ApiType::config_map(),
                 namespace: region.workload.namespace.clone(),
@@ -169,6 +188,10 @@ impl Engine {
             self.observe_full(&object, value.as_ref(), opened);
             self.refresh();
         }
+        if let (Read::Approvals(at), Answer::List(Ok(list))) = (&read, &answer) {
+            self.approvals_listed((service, *at), list);
+            self.refresh();
+        }
         let Some(review) = &mut self.review else { return };
         match (read, answer) {
             (Read::Workload(at), Answer::Object(result)) => {
@@ -182,6 +205,9 @@ impl Engine {
             }
             (Read::Owned(at, _), Answer::List(result)) => {
                 review.objects.owned.insert(at, result);
+            }
+            (Read::Approvals(at), Answer::List(result)) => {
+                review.objects.approvals.insert(at, result.map(|_| ()));
             }
             _ => {}
         }
@@ -292,8 +318,10 @@ impl Engine {
                 effects.push(Effect::DryRun { ticket, change: Box::new(write.change.clone()) });
             }
         }
+        let forged = self.rehearse_forgery(&plan, effects);
         let checking = dry_runs.len();
         if let Some(review) = &mut self.review {
+            review.forged = forged;
             review.dry_runs = dry_runs;
             review.ready_since = Some(self.now.mono);
         }
@@ -304,9 +332,58 @@ impl Engine {
         }
     }
 
+    /// Whoever may write ConfigMaps may claim another's name, unless a policy compares it with who
+    /// asks. A dry-run tells which of the two holds.
+    fn rehearse_forgery(&mut self, plan: &Plan, effects: &mut Vec<Effect>) -> BTreeMap<Ticket, RegionIx> {
+        let mut forged = BTreeMap::new();
+        let raises = matches!(plan.intent.verb, Verb::Promote { .. } | Verb::Approve { .. });
+        let fleet = self.fleet.clone();
+        let Some((service, ring)) = plan.ring.filter(|_| raises).and_then(|ring| {
+            let service = fleet.service(plan.service)?;
+            Some((service, service.ring(ring)?))
+        }) else {
+            return forged;
+        };
+        if crate::gates::approval_rules(ring).is_empty() {
+            return forged;
+        }
+        let mut asked = BTreeSet::new();
+        for (at, region) in ring.regions.iter().filter_map(|at| Some((*at, service.region(*at)?))) {
+            if asked.insert((region.cluster, region.workload.namespace.clone())) {
+                let change = draft::forged_approval(&fleet, service, ring, region, self.server_now());
+                let ticket = self.ticket();
+                forged.insert(ticket, at);
+                effects.push(Effect::DryRun { ticket, change: Box::new(change) });
+            }
+        }
+        forged
+    }
+
+    /// What became of a forged approval.
+    fn forgery_rehearsed(&mut self, at: RegionIx, result: &ActResult) {
+        let left = self.review.as_ref().map_or(0, Review::unanswered);
+        let Some(ProposalState::Ready { plan, .. }) = self.proposal.as_ref().map(|p| &p.state) else { return };
+        let service = plan.service;
+        let Some(region) = self.fleet.service(service).and_then(|s| s.region(at)) else { return };
+        let cluster = self.fleet.cluster_name(region.cluster);
+        let text = match result {
+            ActResult::Accepted { .. } => format!(
+                "{cluster} takes an approval in another's name: whoever may write ConfigMaps there can approve as anybody"
+            ),
+            ActResult::Refused { code: 422, .. } => format!("{cluster} refuses an approval in another's name"),
+            // No right to create any, or no answer: that tells nothing of the policy.
+            _ => return self.add_findings(Vec::new(), left),
+        };
+        let finding = Finding::new(Severity::Note, "approvals", cluster.as_str(), text);
+        self.add_findings(vec![finding], left);
+    }
+
     pub(super) fn dry_ran(&mut self, ticket: Ticket, result: ActResult) {
+        if let Some(at) = self.review.as_mut().and_then(|r| r.forged.remove(&ticket)) {
+            return self.forgery_rehearsed(at, &result);
+        }
         let Some(step) = self.review.as_mut().and_then(|r| r.dry_runs.remove(&ticket)) else { return };
-        let left = self.review.as_ref().map_or(0, |r| r.dry_runs.len());
+        let left = self.review.as_ref().map_or(0, Review::unanswered);
         let Some(ProposalState::Ready { plan, .. }) = self.proposal.as_ref().map(|p| &p.state) else { return };
         let Some(region) = plan.steps.get(step).map(|s| s.region) else { return };
         let name = self.region_text(plan.service, region);
@@ -404,6 +481,7 @@ impl Engine {
                         Read::Route(at) => drop(review.objects.routes.insert(at, Err(late.clone()))),
                         Read::Owned(at, _) => drop(review.objects.owned.insert(at, Err(late.clone()))),
                         Read::Record(at) => drop(review.objects.records.insert(at, Err(late.clone()))),
+                        Read::Approvals(at) => drop(review.objects.approvals.insert(at, Err(late.clone()))),
                     }
                 }
                 self.go_on(effects);
@@ -415,6 +493,7 @@ impl Engine {
             ProposalState::Ready { checking, .. } if *checking > 0 => {
                 let late = review.ready_since.is_some_and(|t| self.now.mono.saturating_sub(t) >= DRY_RUN);
                 if late {
+                    review.forged.clear();
                     let steps: Vec<usize> = std::mem::take(&mut review.dry_runs).into_values().collect();
                     self.unrehearsed(&steps, lowering);
                 }
@@ -456,6 +535,11 @@ impl Engine {
     /// that moment it was asked for.
     pub(super) fn observe_full(&mut self, object: &ObjectRef, value: Option<&Value>, sent: Duration) {
         let seen = match &*object.api.kind {
+            "ConfigMap" if Approval::is_named_so(&object.name) => Some(Seen::Approval {
+                namespace: object.namespace.clone(),
+                name: object.name.clone(),
+                state: value.map(|v| Box::new(Approval::read(&object.name, v.to_string().as_bytes()))),
+            }),
             "ConfigMap" => Some(Seen::Record {
                 namespace: object.namespace.clone(),
                 name: object.name.clone(),
@@ -469,6 +553,25 @@ impl Engine {
         };
         if let Some(seen) = seen {
             self.object(object.cluster, seen, value.and_then(ResourceVersion::of), Came::Read(sent));
+        }
+    }
+
+    /// A fresh list of the approvals in a region: what is not in it is gone.
+    fn approvals_listed(&mut self, place: Place, list: &[Value]) {
+        let Some(region) = self.fleet.service(place.0).and_then(|s| s.region(place.1)) else { return };
+        let (cluster, namespace) = (region.cluster, region.workload.namespace.clone());
+        let known = self.services.get(place.0.at()).map(|s| &s.record);
+        let gone: Vec<Text> =
+            known.into_iter().flat_map(|r| r.approvals_in(place.1)).map(|(name, _)| name.clone()).collect();
+        let gone = gone.into_iter().map(|name| (name, None));
+        let name = |object: &Value| -> Option<Text> { Some(object.pointer("/metadata/name")?.as_str()?.into()) };
+        let there = list.iter().filter_map(|object| {
+            let name = name(object).filter(|n| Approval::is_named_so(n))?;
+            let read = Approval::read(&name, object.to_string().as_bytes());
+            Some((name, Some(read)))
+        });
+        for (name, state) in gone.chain(there.collect::<Vec<_>>()) {
+            self.approval(cluster, &namespace, &name, state);
         }
     }
 

@@ -14,6 +14,7 @@ mod approval;
 mod bake;
 mod freeze;
 mod freshness;
+mod quarantine;
 mod ready;
 mod rules;
 mod series;
@@ -29,13 +30,15 @@ pub use approval::{Approval, Rule as ApprovalRule, approval_rules, release_autho
 pub use bake::{Bake, bake_length};
 pub use freeze::Freeze;
 pub use freshness::FreshnessGate;
+pub use quarantine::{Quarantine, quarantined};
 pub use ready::Ready;
 pub use series::JUDGED_SPAN;
 pub use threshold::{Threshold, parse_bound};
 pub use window::Window;
 
 /// Every gate type.
-pub const GATES: &[&dyn GateType] = &[&Ready, &Bake, &Threshold, &FreshnessGate, &Window, &Freeze, &Approval];
+pub const GATES: &[&dyn GateType] =
+    &[&Ready, &Bake, &Threshold, &FreshnessGate, &Window, &Freeze, &Approval, &Quarantine];
 
 /// A gate type by its name in the configuration.
 pub fn gate_type(name: &str) -> Option<&'static dyn GateType> {

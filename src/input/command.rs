@@ -105,6 +105,14 @@ pub enum Command {
     Abort,
     /// Drain.
     Drain,
+    /// What waits for an approval.
+    Approve,
+    /// End the approvals of a ring.
+    Revoke,
+    /// Refuse a digest everywhere.
+    Quarantine,
+    /// End a quarantine.
+    Clear,
     /// Try the last operation again.
     Retry,
     /// Stop what has not started yet of the open operation.
@@ -214,6 +222,10 @@ commands! {
     RollBack "rollback" "roll back" Act Lowers ["B"] "roll back to known-good";
     Abort "abort" "abort" Act Lowers ["X"] "abort: roll back what is in flight";
     Drain "drain" "drain" Act Lowers ["D"] "take the region out of traffic";
+    Approve "approve" "approvals" Act Raises ["A"] "approvals: what waits for a yes, and the prompt to give it";
+    Revoke "revoke" "" Act Lowers [] "end the approvals of a ring, whoever gave them";
+    Quarantine "quarantine" "" Act Lowers [] "refuse what runs here everywhere, as target and as way back";
+    Clear "clear" "" Act Raises [] "end a quarantine, with a reason";
     Retry "retry" "retry" Act Raises ["T"] "propose the last operation that did not settle once more";
     Cancel "cancel" "cancel" Act Lowers ["ctrl-x"] "stop what has not started yet of the open operation";
     Acknowledge "acknowledge" "" Act Raises [] "acknowledge that a record disappeared, so that raising may go on";

@@ -2,6 +2,7 @@
 //!
 //! A pane sees the world through [`Scene`](crate::panes::Scene) and knows neither the app nor other panes.
 
+pub mod approvals;
 pub mod axis;
 pub mod charts;
 pub mod detail;

@@ -250,6 +250,10 @@ fn intent(world: &World, operation: &Operation) -> Option<Intent> {
         "abort" => Verb::Abort,
         "drain" => Verb::Drain,
         "restore" => Verb::Restore,
+        "approve" => Verb::Approve { to: None },
+        "revoke" => Verb::Revoke { approval: None },
+        "quarantine" => Verb::Quarantine { digest: None },
+        "clear" => Verb::Clear { what: None },
         _ => return None,
     };
     let reason = opened.reason.as_deref().map(Into::into);

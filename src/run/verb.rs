@@ -66,6 +66,10 @@ pub fn verb(word: &str, args: &VerbArgs) -> Result<Verb, Refusal> {
         }
         "abort" => Verb::Abort,
         "drain" => Verb::Drain,
+        "approve" => Verb::Approve { to },
+        "revoke" => Verb::Revoke { approval: None },
+        "quarantine" => Verb::Quarantine { digest: to },
+        "clear" => Verb::Clear { what: to },
         _ => Verb::Restore,
     })
 }
@@ -75,7 +79,7 @@ pub fn target(service: &Service, verb: &Verb, names: &[String]) -> Result<Target
     // A hold of everything is named as such: the service's own name.
     if let [one] = names
         && *one == *service.name.as_str()
-        && matches!(verb, Verb::Hold | Verb::Resume { .. })
+        && matches!(verb, Verb::Hold | Verb::Resume { .. } | Verb::Quarantine { .. } | Verb::Clear { .. })
         && service.find_ring(one).is_none()
         && service.find_region(one).is_none()
     {

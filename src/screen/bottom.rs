@@ -9,9 +9,10 @@ use crate::look::canvas::width;
 use crate::look::{Canvas, Line, Role};
 
 /// Commands in the order in which the bottom line offers them; looking comes after `│`.
-const ACTS: [Command; 10] = [
+const ACTS: [Command; 11] = [
     Command::Promote,
     Command::PromoteNow,
+    Command::Approve,
     Command::Hold,
     Command::HoldAll,
     Command::Undo,

@@ -12,7 +12,7 @@ use crate::look::frame::{centered, popup};
 use crate::look::glyph::{SIGNS, Sign};
 use crate::look::{Canvas, Line, Role, scroll};
 use crate::panes::journal::step_line;
-use crate::panes::verdicts;
+use crate::panes::{approvals, verdicts};
 
 /// Draws every modal, the last on top; gives where the cursor stands.
 pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Option<Position> {
@@ -44,6 +44,11 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Option<Position> 
             Modal::Evidence { row, gate, scroll } => {
                 let (title, lines) = evidence(app, *row, *gate);
                 sheet(canvas, area, &title, Role::Accent, &lines, *scroll);
+                None
+            }
+            Modal::Approvals { selected } => {
+                let lines = approvals::lines(&app.scene(), *selected);
+                sheet(canvas, area, "approvals", Role::Accent, &lines, 0);
                 None
             }
             Modal::Runbook { scroll } => {

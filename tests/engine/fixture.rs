@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gonogo::domain::approval::Approval;
 use gonogo::domain::challenge::{Approved, Asked};
 use gonogo::domain::change::{Change, ObjectRef, PatchKind};
 use gonogo::domain::fleet::*;
@@ -84,6 +85,8 @@ pub struct World {
     /// By region and kind of object.
     pub faults: BTreeMap<(RegionIx, &'static str), VecDeque<Fault>>,
     pub dry_run: VecDeque<Fault>,
+    /// Clusters have the admission policy for approvals.
+    pub policy: bool,
     /// What bookkeeping is answered; none: it happens.
     pub keep_fault: Option<ActResult>,
     /// What went out, in order: journal entries, requests, notes.
@@ -258,6 +261,7 @@ impl World {
             controller: true,
             faults: BTreeMap::new(),
             dry_run: VecDeque::new(),
+            policy: true,
             keep_fault: None,
             log: Vec::new(),
             sent: Vec::new(),
@@ -403,7 +407,13 @@ impl World {
 
     /// Who we are in a cluster.
     pub fn known_as(&mut self, cluster: ClusterIx, user: &str) {
-        let facts = ClusterFacts { user: Some(user.into()), ..ClusterFacts::default() };
+        self.known_in(cluster, user, &[]);
+    }
+
+    /// Who we are in a cluster, and in which groups.
+    pub fn known_in(&mut self, cluster: ClusterIx, user: &str, groups: &[&str]) {
+        let groups = groups.iter().map(|g| (*g).into()).collect();
+        let facts = ClusterFacts { user: Some(user.into()), groups, ..ClusterFacts::default() };
         self.see(Observation::Cluster { cluster, facts });
     }
 
@@ -440,6 +450,10 @@ impl World {
                 let read = |v: Value| kinds::kind("Deployment").unwrap().read(v.to_string().as_bytes(), &how);
                 let state = value.map(|v| Box::new(read(v).unwrap().unwrap().workload));
                 Seen::Workload { namespace, name, kind: "Deployment".into(), state }
+            }
+            "ConfigMap" if Approval::is_named_so(&name) => {
+                let read = |v: Value| Box::new(Approval::read(&name, v.to_string().as_bytes()));
+                Seen::Approval { namespace, name: name.clone(), state: value.map(read) }
             }
             "ConfigMap" => {
                 let read = |v: Value| {
@@ -634,6 +648,12 @@ impl World {
         self.log.iter().filter_map(|l| l.strip_prefix("send ")).collect()
     }
 
+    /// Approvals that lie in a cluster.
+    pub fn approvals(&self, cluster: ClusterIx) -> Vec<Value> {
+        let lies_there = |o: &ObjectRef| o.cluster == cluster && Approval::is_named_so(&o.name);
+        self.objects.iter().filter(|(o, _)| lies_there(o)).map(|(_, v)| v.clone()).collect()
+    }
+
     // ---- effects out ----
 
     pub fn perform(&mut self, effects: Vec<Effect>) {
@@ -657,10 +677,13 @@ impl World {
                 let result = if down { Err(unreachable()) } else { Ok(self.objects.get(&object).cloned()) };
                 Reply::Fetched { ticket, result }
             }
-            Effect::FetchList { ticket, cluster, .. } => {
+            Effect::FetchList { ticket, cluster, api, .. } => {
                 let down = self.down.contains(&cluster);
-                let result =
-                    if down { Err(unreachable()) } else { Ok(self.owned.get(&cluster).cloned().unwrap_or_default()) };
+                let result = match &*api.kind {
+                    _ if down => Err(unreachable()),
+                    "ConfigMap" => Ok(self.approvals(cluster)),
+                    _ => Ok(self.owned.get(&cluster).cloned().unwrap_or_default()),
+                };
                 Reply::FetchedList { ticket, result }
             }
             Effect::DryRun { ticket, change } => {
@@ -797,6 +820,17 @@ impl World {
         match change {
             Change::Create { object, .. } if self.objects.contains_key(object) => {
                 Err(ActResult::Refused { code: 409, message: "already exists".into() })
+            }
+            Change::Create { object, body } if Approval::is_named_so(&object.name) => {
+                let facts = &self.engine.clusters[object.cluster.at()].facts;
+                let user = facts.user.as_ref().map(Operator::as_str);
+                if self.policy && body["data"]["approver"].as_str() != user {
+                    let message = "ValidatingAdmissionPolicy 'gonogo-approvals' denied request";
+                    return Err(ActResult::Refused { code: 422, message: message.into() });
+                }
+                let mut body = body.clone();
+                body["metadata"]["creationTimestamp"] = self.now.wall.strftime("%FT%TZ").to_string().into();
+                Ok(body)
             }
             Change::Create { body, .. } => Ok(body.clone()),
             Change::Patch { object, kind, body, .. } => {

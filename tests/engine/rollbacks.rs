@@ -147,7 +147,10 @@ fn without_a_fact_it_takes_the_newest_replica_set_that_nobody_rolled_out_or_back
     let refusal = world.review(roll_back(), ring(1)).unwrap_err();
     assert_eq!(refusal.code, "no-known-good", "{refusal:?}");
     assert!(refusal.hint.contains("revisions: 8") && refusal.hint.contains('7'), "with the list: {refusal:?}");
-    // By hand it goes anywhere.
+    // By hand it goes anywhere, once somebody has cleared it.
+    let by_hand = Verb::RollBack { to_revision: Some(7) };
+    assert_eq!(world.review(by_hand, ring(1)).unwrap_err().code, "quarantine");
+    world.go(Verb::Clear { what: None }, Target::Service);
     let plan = world.review(Verb::RollBack { to_revision: Some(7) }, ring(1)).unwrap();
     assert_eq!(plan.steps.len(), 1);
 }

@@ -13,7 +13,7 @@ use super::view::Question;
 use crate::domain::change::{ApiType, Change, ObjectRef, PatchKind, add};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::{Fleet, Region, Ring, Service};
-use crate::domain::id::{ClusterIx, Operator, RegionIx, ServiceIx, Text};
+use crate::domain::id::{ClusterIx, Operator, RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::intent::{Direction, Intent, Target, Verb};
 use crate::domain::link::LostReason;
 use crate::domain::plan::{Blast, Plan, PlanId, Refusal, Step, Write, WriteRole, record_write};
@@ -22,13 +22,17 @@ use crate::domain::stamp::{Stamp, Timestamp};
 use crate::domain::version::TemplateDigest;
 use crate::kinds::{self, WorkloadKind};
 
+mod approve;
 mod carry;
 mod drain;
 mod hold;
 mod promote;
+mod quarantine;
 mod restore;
 mod resume;
 mod roll_back;
+
+pub(super) use approve::forged_approval;
 
 /// Annotation that tells `kubectl rollout history` why.
 pub const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
@@ -53,6 +57,8 @@ pub struct Objects {
     pub routes: BTreeMap<RegionIx, Fetched>,
     /// Records, by region; their facts are in the state.
     pub records: BTreeMap<RegionIx, Result<(), LostReason>>,
+    /// Lists of approvals, by region; the approvals are in the state.
+    pub approvals: BTreeMap<RegionIx, Result<(), LostReason>>,
 }
 
 /// Something to read for a draft.
@@ -66,6 +72,8 @@ pub enum Read {
     Route(RegionIx),
     /// The record of a region.
     Record(RegionIx),
+    /// The approvals that lie in a region.
+    Approvals(RegionIx),
 }
 
 /// What a draft works on.
@@ -108,8 +116,22 @@ pub fn reads(service: &Service, state: &ServiceState, intent: &Intent) -> Vec<Re
             let rests = |r: &RegionIx| service.region(*r).map(|r| r.ring) <= last;
             let mut reads: Vec<Read> = service.region_indexes().filter(rests).map(Read::Workload).collect();
             reads.extend(every());
+            reads.extend(approvals(service, &targets));
             reads
         }
+        Verb::Approve { .. } => {
+            let before = targets.iter().filter_map(|r| service.region(*r)).filter_map(|r| r.ring.at().checked_sub(1));
+            let before = before.filter_map(|j| service.rings.get(j)).flat_map(|r| r.regions.iter().copied());
+            let mut reads: Vec<Read> = before.map(Read::Workload).collect();
+            reads.extend(every());
+            reads.extend(approvals(service, &targets));
+            reads.sort();
+            reads.dedup();
+            reads
+        }
+        Verb::Revoke { .. } => targets.into_iter().map(Read::Approvals).collect(),
+        Verb::Quarantine { .. } => Vec::new(),
+        Verb::Clear { .. } => every().collect(),
         Verb::Resume { .. } => targets.into_iter().map(Read::Workload).chain(every()).collect(),
         Verb::RollBack { .. } => targets.into_iter().map(Read::Workload).collect(),
         Verb::Abort => targets
@@ -120,6 +142,15 @@ pub fn reads(service: &Service, state: &ServiceState, intent: &Intent) -> Vec<Re
         Verb::Drain => targets.into_iter().map(Read::Route).collect(),
         Verb::Restore => targets.into_iter().flat_map(|r| [Read::Route(r), Read::Workload(r)]).chain(every()).collect(),
     }
+}
+
+/// The approvals of rings that ask for them.
+fn approvals(service: &Service, targets: &[RegionIx]) -> Vec<Read> {
+    let mut rings: Vec<RingIx> = targets.iter().filter_map(|r| service.region(*r)).map(|r| r.ring).collect();
+    rings.dedup();
+    let asks = |ring: &&Ring| !crate::gates::approval_rules(ring).is_empty();
+    let rings = rings.into_iter().filter_map(|r| service.ring(r)).filter(asks);
+    rings.flat_map(|r| r.regions.iter().copied()).map(Read::Approvals).collect()
 }
 
 /// What must be read besides, now that the first answers are there.
@@ -172,6 +203,10 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
         Verb::Abort => roll_back::abort(desk, id, intent),
         Verb::Drain => drain::draft(desk, id, intent),
         Verb::Restore => restore::draft(desk, id, intent),
+        Verb::Approve { to } => approve::draft(desk, id, intent, to.as_deref()),
+        Verb::Revoke { approval } => approve::revoke(desk, id, intent, *approval),
+        Verb::Quarantine { digest } => quarantine::draft(desk, id, intent, digest.as_ref()),
+        Verb::Clear { what } => quarantine::clear(desk, id, intent, what.as_ref()),
     }?;
     other_clusters(desk, &mut plan)?;
     if plan.direction() == Direction::Raising {
@@ -186,7 +221,10 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
     }
     for at in plan.blast.regions.clone() {
         if let Some(owner) = desk.region_state(at).and_then(|s| s.workload.as_ref()).and_then(|w| w.owner.as_ref())
-            && !matches!(plan.intent.verb, Verb::Drain | Verb::Restore)
+            && matches!(
+                plan.intent.verb,
+                Verb::Promote { .. } | Verb::Hold | Verb::Resume { .. } | Verb::RollBack { .. } | Verb::Abort
+            )
         {
             plan.findings.push(Finding::new(
                 Severity::Warning,
@@ -497,6 +535,29 @@ impl Desk<'_> {
             limit: parts.limit,
         })
     }
+}
+
+/// Facts that go to every region of the service, one step each, with the same identities everywhere.
+fn everywhere(desk: &mut Desk<'_>, bodies: Vec<Body>, what: &str) -> Result<Vec<Step>, Refusal> {
+    let facts: Vec<(FactId, Body)> = bodies.into_iter().map(|b| (FactId(desk.ids.next(desk.now)), b)).collect();
+    let mut steps = Vec::new();
+    for at in desk.service.region_indexes() {
+        let region = desk.region(at)?.clone();
+        let by = desk.by(&region);
+        let fact = |(id, body): &(FactId, Body)| Fact { id: *id, by: by.clone(), at: desk.now, body: body.clone() };
+        let facts: Vec<Fact> = facts.iter().map(fact).collect();
+        let parts = StepParts {
+            label: format!("{what} fact").into(),
+            main: None,
+            expect: facts.iter().map(|f| crate::domain::plan::Expectation::Fact(f.id)).collect(),
+            facts,
+            event: None,
+            diff: Vec::new(),
+            limit: SOON,
+        };
+        steps.push(desk.step(at, parts)?);
+    }
+    Ok(steps)
 }
 
 /// What a step is made of.

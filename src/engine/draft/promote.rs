@@ -9,6 +9,7 @@ use crate::domain::finding::{Finding, Severity};
 use crate::domain::id::{RegionIx, RingIx, Text};
 use crate::domain::intent::Intent;
 use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
+use crate::domain::quarantine::Candidate;
 use crate::domain::record::{Body, Move};
 use crate::domain::stamp::short;
 use crate::domain::verdict::Verdict;
@@ -146,7 +147,16 @@ fn source(desk: &Desk<'_>, ring: RingIx, to: Option<&str>) -> Result<From, Refus
                 "name the version: `:promote ring-0 v2.1.0`, or `--to v2.1.0`",
             ));
         };
-        let version = if text.contains(['/', '@', ':']) { Image::parse(text).version() } else { Version(text.into()) };
+        let image = text.contains(['/', '@', ':']).then(|| Image::parse(text));
+        let version = image.as_ref().map_or_else(|| Version(text.into()), Image::version);
+        let candidate = Candidate { version: &version, image: image.as_ref(), template: None };
+        if let Some(hit) = desk.state.record.quarantined(desk.now).iter().rev().find(|q| q.covers(&candidate)) {
+            return Err(Refusal::new(
+                "quarantine",
+                format!("{version} was {}", hit.text(|at| desk.region_name(at))),
+                "`:clear` ends a quarantine, with a reason",
+            ));
+        }
         return Ok(From { version, object: None, container: String::new(), by_hand: Some(text.to_owned()) });
     };
     let spec = desk.service.ring(before);
@@ -184,7 +194,15 @@ fn source(desk: &Desk<'_>, ring: RingIx, to: Option<&str>) -> Result<From, Refus
 fn judged(desk: &Desk<'_>, ring: RingIx, without_wait: bool) -> Result<Vec<Finding>, Refusal> {
     let spec = desk.service.ring(ring);
     let name: Text = spec.map_or_else(|| "?".into(), |r| r.name.as_str().into());
-    desk.held(spec.map(|r| r.regions.as_slice()).unwrap_or_default(), &name)?;
+    let regions = spec.map(|r| r.regions.as_slice()).unwrap_or_default();
+    desk.held(regions, &name)?;
+    for at in regions {
+        if let Some(Err(reason)) = desk.objects.approvals.get(at) {
+            let (word, text) = reason.text();
+            let text = format!("{}: its approvals could not be read: {word}: {text}", desk.region_name(*at));
+            return Err(Refusal::new("stale", text, "R tries the cluster again"));
+        }
+    }
     if ring.0 == 0 && desk.question.is_none() {
         return Ok(Vec::new());
     }

@@ -11,8 +11,9 @@ use crate::domain::fleet::{CarryPath, Region};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{BEFORE_PREVIOUS, Intent, Target};
 use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
+use crate::domain::quarantine::Candidate;
 use crate::domain::record::{Body, Move};
-use crate::domain::version::{Image, TemplateDigest};
+use crate::domain::version::{Image, TemplateDigest, Version};
 use crate::kinds::{Past, WorkloadKind, undo_annotations};
 
 /// Rolls back what is in flight among the targets.
@@ -192,18 +193,11 @@ fn by_fact(
             "rolling back again would go nowhere; choose a revision by hand to go further",
         ));
     }
-    let quarantined = desk.state.record.quarantines();
-    let to_digest = changed.iter().filter_map(|f| f.to.as_ref().and_then(Value::as_str)).find_map(|t| {
-        let digest = Image::parse(t).digest?;
-        quarantined.iter().any(|(q, _)| **q == digest).then_some(digest)
-    });
-    if let Some(digest) = to_digest {
-        return Err(Refusal::new(
-            "quarantine",
-            format!("{}: {} is quarantined ({digest})", region.name, moved.from_version),
-            "choose another revision, or drain the region",
-        ));
-    }
+    let to_image = |f: &&Wanted| f.field.named.to_string().ends_with("/image");
+    let image = changed.iter().copied().find(to_image).and_then(|f| f.to.as_ref()?.as_str().map(Image::parse));
+    let version = Version(moved.from_version.clone());
+    let candidate = Candidate { version: &version, image: image.as_ref(), template: Some(moved.from_template) };
+    not_quarantined(desk, region, &candidate)?;
     let mut target = object.clone();
     changed.iter().for_each(|f| f.apply(&mut target));
     if digest(kind, &target) != Some(moved.from_template) {
@@ -259,7 +253,9 @@ fn by_revision(
             .filter(|p| previous.is_none() || previous != Some(p.digest))
             .nth(usize::from(previous.is_none())),
         Some(number) => past.iter().find(|p| p.number == number),
-        None => past.iter().find(|p| p.digest != running && !tainted(desk, p.digest)),
+        None => past
+            .iter()
+            .find(|p| p.digest != running && !tainted(desk, p.digest) && not_quarantined_past(desk, region, p).is_ok()),
     };
     let Some(chosen) = chosen else {
         let text = match wanted {
@@ -281,6 +277,7 @@ fn by_revision(
             format!("revisions: {list}"),
         ));
     }
+    not_quarantined_past(desk, region, chosen)?;
     let empty = Map::new();
     let current = object.pointer("/metadata/annotations").and_then(Value::as_object).unwrap_or(&empty);
     let annotations = undo_annotations(current, &chosen.annotations);
@@ -306,11 +303,33 @@ fn by_revision(
     Ok(Back { version, operations, diff, target, fields: fields.into_iter().collect() })
 }
 
-fn version_of(region: &Region, past: &Past) -> Text {
+fn image_of(region: &Region, past: &Past) -> Option<String> {
     let wrapped = serde_json::json!({"spec": {"template": past.template}});
     let image = find(&wrapped, &super::carry::image_path(&region.workload.container)).and_then(|f| f.value);
-    let version = image.as_ref().and_then(Value::as_str).map(|i| Image::parse(i).version().0);
-    version.unwrap_or_else(|| format!("revision {}", past.number).into())
+    image.as_ref().and_then(Value::as_str).map(str::to_owned)
+}
+
+fn version_of(region: &Region, past: &Past) -> Text {
+    image_of(region, past)
+        .map(|i| Image::parse(&i).version().0)
+        .unwrap_or_else(|| format!("revision {}", past.number).into())
+}
+
+/// What is quarantined is no way back either.
+fn not_quarantined(desk: &Desk<'_>, region: &Region, candidate: &Candidate<'_>) -> Result<(), Refusal> {
+    let all = desk.state.record.quarantined(desk.now);
+    let Some(hit) = all.iter().rev().find(|q| q.covers(candidate)) else { return Ok(()) };
+    Err(Refusal::new(
+        "quarantine",
+        format!("{}: {} was {}", region.name, candidate.version, hit.text(|at| desk.region_name(at))),
+        "choose another revision, drain the region, or clear the quarantine with a reason",
+    ))
+}
+
+fn not_quarantined_past(desk: &Desk<'_>, region: &Region, past: &Past) -> Result<(), Refusal> {
+    let image = image_of(region, past).map(|i| Image::parse(&i));
+    let version = Version(version_of(region, past));
+    not_quarantined(desk, region, &Candidate { version: &version, image: image.as_ref(), template: Some(past.digest) })
 }
 
 /// This release promoted it somewhere, or it was rolled back from.

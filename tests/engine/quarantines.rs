@@ -1,0 +1,89 @@
+//! Quarantines: what was rolled back anywhere is refused everywhere, until cleared with a reason.
+
+use gonogo::domain::finding::Severity;
+use gonogo::domain::id::ClusterIx;
+use gonogo::domain::intent::{Target, Verb};
+
+use crate::fixture::*;
+
+fn quarantine(digest: Option<&str>) -> Verb {
+    Verb::Quarantine { digest: digest.map(Into::into) }
+}
+
+fn clear(what: Option<&str>) -> Verb {
+    Verb::Clear { what: what.map(Into::into) }
+}
+
+#[test]
+fn what_was_rolled_back_in_one_region_is_refused_in_all() {
+    let mut world = World::new();
+    world.go(promote(), ring(2));
+    world.skip(30 * 3_600);
+    let id = world.go(roll_back(), region(EU));
+    assert_eq!((world.end(id).0, world.image(EU)), ("settled", V1.to_owned()));
+    let refusal = world.review(promote(), ring(2)).unwrap_err();
+    assert_eq!(refusal.code, "no-go", "{refusal:?}");
+    assert!(refusal.text.contains("v2.1.0 was rolled back in eu-west-1"), "{}", refusal.text);
+    // By hand into the first ring neither.
+    let refusal = world.review(promote_to(V2), ring(0)).unwrap_err();
+    assert_eq!(refusal.code, "quarantine", "{refusal:?}");
+    // Cleared with a reason, it may come again through its gates.
+    let id = world.go(clear(None), Target::Service);
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert!(ALL.iter().all(|at| world.fact_kinds(*at).contains(&"clearance")));
+    let id = world.go(promote(), ring(2));
+    assert_eq!((world.end(id).0, world.image(EU)), ("settled", V2.to_owned()));
+}
+
+#[test]
+fn a_quarantine_goes_everywhere_and_one_region_that_is_away_does_not_hold_it_up() {
+    let mut world = World::new();
+    world.cut(ClusterIx(4));
+    let id = world.go(quarantine(None), region(AP));
+    assert_eq!(world.end(id).0, "open");
+    let kinds: Vec<_> = ALL.iter().map(|at| world.fact_kinds(*at)).collect();
+    assert_eq!(kinds[0], ["quarantine"]);
+    assert!(kinds[4].is_empty());
+    let refusal = world.review(promote(), ring(2)).unwrap_err();
+    assert_eq!(refusal.code, "no-go", "{refusal:?}");
+    world.mend(ClusterIx(4));
+    world.pass(20);
+    assert_eq!(world.end(id).0, "settled");
+    assert_eq!(world.review(quarantine(None), region(AP)).unwrap_err().code, "nothing-to-do");
+}
+
+#[test]
+fn what_is_quarantined_is_no_way_back() {
+    let mut world = World::new();
+    world.go(promote(), ring(2));
+    world.go(quarantine(Some("sha256:1111111111111111")), Target::Service);
+    let refusal = world.review(roll_back(), region(EU)).unwrap_err();
+    assert_eq!(refusal.code, "quarantine", "{refusal:?}");
+    assert!(refusal.hint.contains("clear the quarantine"), "{refusal:?}");
+    world.go(clear(Some("sha256:1111111111111111")), Target::Service);
+    let id = world.go(roll_back(), region(EU));
+    assert_eq!(world.end(id).0, "settled");
+}
+
+#[test]
+fn a_quarantine_of_what_runs_says_that_it_goes_on_running() {
+    let mut world = World::new();
+    let plan = world.review(quarantine(None), region(AP)).unwrap();
+    let said = plan.findings.iter().find(|f| f.code == "runs").unwrap();
+    assert_eq!(said.severity, Severity::Note);
+    assert!(said.text.contains("stage-a, stage-b, ap-south-1"), "{}", said.text);
+}
+
+#[test]
+fn a_clearance_names_what_it_clears_when_there_are_several() {
+    let mut world = World::new();
+    assert_eq!(world.review(clear(None), Target::Service).unwrap_err().code, "nothing-to-do");
+    world.go(quarantine(Some("sha256:aaaa")), Target::Service);
+    world.go(quarantine(Some("v9.9.9")), Target::Service);
+    let refusal = world.review(clear(None), Target::Service).unwrap_err();
+    assert_eq!(refusal.code, "several");
+    assert!(refusal.text.contains("sha256:aaaa, v9.9.9"), "{refusal:?}");
+    assert_eq!(world.review(clear(Some("v1")), Target::Service).unwrap_err().code, "nothing-to-do");
+    let plan = world.review(clear(Some("v9.9.9")), Target::Service).unwrap();
+    assert!(plan.findings.iter().any(|f| f.severity == Severity::Warning && f.code == "quarantine"));
+}
