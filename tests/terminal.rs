@@ -13,6 +13,8 @@
 mod acting;
 #[path = "terminal/login.rs"]
 mod login;
+#[path = "terminal/recorded.rs"]
+mod recorded;
 #[path = "terminal/pty.rs"]
 #[allow(dead_code, reason = "the benchmark uses the rest")]
 mod pty;
@@ -36,6 +38,7 @@ fn demo(size: (u16, u16)) -> Pty {
 struct Sim {
     child: Child,
     config: String,
+    kubeconfig: String,
     /// Goes away after the child.
     _dir: tempfile::TempDir,
 }
@@ -53,7 +56,8 @@ impl Sim {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let answer: serde_json::Value = serde_json::from_str(&line).expect("one JSON object");
-        Self { child, config: answer["config"].as_str().unwrap().to_owned(), _dir: dir }
+        let path = |name: &str| answer[name].as_str().unwrap().to_owned();
+        Self { child, config: path("config"), kubeconfig: path("kubeconfig"), _dir: dir }
     }
 }
 

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use crate::app::{App, Mode};
 use crate::domain::fleet::Unit;
 use crate::domain::stamp::SignedDuration;
+use crate::engine::operation::{Operation, Outcome};
 use crate::engine::view::{Heard, ReleasePhase};
 use crate::look::glyph::{Sign, release_word};
 use crate::look::{Canvas, Line, Role, spark};
@@ -106,7 +107,9 @@ fn badges(app: &App) -> Vec<Part> {
         }
         Mode::Replay => badges.push(badge("REPLAY")),
     }
-    let operation = app.engine.operations.iter().any(|o| o.open() && o.unjournaled.is_some());
+    // It stands until something was journaled again: what was refused was not sent, and says nothing.
+    let sent = |o: &&Operation| !matches!(o.ended, Some((_, Outcome::Refused, _)));
+    let operation = app.engine.operations.iter().rev().find(sent).is_some_and(|o| o.unjournaled.is_some());
     if operation || (app.setup.unjournaled.is_some() && app.setup.mode == Mode::Console) {
         badges.push(badge("UNJOURNALED"));
     }

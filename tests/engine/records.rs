@@ -118,3 +118,35 @@ fn the_author_is_who_the_cluster_says_one_is() {
     assert_eq!(world.facts(EU)[0].by.as_str(), "ana@corp");
     assert_eq!(world.facts(US)[0].by.as_str(), "ana@console");
 }
+
+#[test]
+fn a_record_of_ten_thousand_facts_and_garbage_still_holds_what_it_holds() {
+    let mut world = World::keeping();
+    let object = world.record_ref(EU);
+    let mut data = serde_json::Map::new();
+    for n in 0..10_000_u128 {
+        let id = gonogo::domain::record::FactId(ulid::Ulid::from_parts(1_772_000_000_000 + n as u64, n));
+        let note = gonogo::domain::record::Fact {
+            id,
+            by: "bo".into(),
+            at: world.now.wall,
+            body: Body::Note { text: format!("note {n}").into() },
+        };
+        data.insert(note.key(), note.value().into());
+    }
+    data.insert("01KJPZV2805819AEQBE1KKWAEB.kind-to-come".into(), "by=bo\nat=2026-03-02T09:00:00Z\n".into());
+    data.insert("not a key at all".into(), "\u{1b}[2J".into());
+    data.insert("settled.xyz".into(), "by=".into());
+    data.insert("01KJPZV2805819AEQBE1KKWAEC.hold".into(), "garbage".into());
+    world.objects.insert(object.clone(), serde_json::json!({"data": data}));
+    let began = std::time::Instant::now();
+    world.show(object);
+    world.pass(60);
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    // A hold that cannot be read holds; what cannot be read loosens nothing.
+    assert_eq!(world.review(promote(), ring(2)).unwrap_err().code, "held");
+    let id = world.go(Verb::Hold, Target::Service);
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    // It is larger than a record may grow: nothing is kept there beyond what a plan writes.
+    assert!(!world.log.iter().any(|l| l.starts_with("keep 3")), "{:?}", world.log);
+}

@@ -132,6 +132,7 @@ fn without_a_journal_raising_is_refused_and_lowering_goes_on_and_says_unjournale
     pty.wait_text("HELD");
     pty.wait_text("UNJOURNALED");
     pty.send("\x1b");
+    pty.wait_for("the list to be closed", |s| !s.contains("Esc closes this"));
     pty.send("q");
     pty.wait_exit();
     // The same without a screen.
