@@ -251,7 +251,7 @@ pub fn last_writer(object: &Value, pointer: &str) -> Option<Writer> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
     use serde_json::json;
 

@@ -207,6 +207,7 @@ impl Engine {
 
     /// More is known about a step that was refused: its sentence is replaced where it still stands.
     pub(super) fn reword_step(&mut self, id: PlanId, step: usize, before: &Text, after: &Text) {
+        self.revision.shown += 1;
         let Some(operation) = self.operations.iter_mut().find(|o| o.plan.id == id) else { return };
         if let Some(StepState::Ended(_, why)) = operation.steps.get_mut(step)
             && why == before
@@ -361,7 +362,6 @@ impl Engine {
 
     /// Looks at everything that waits: retries that are due, expectations, time limits.
     pub(super) fn tend_operations(&mut self, effects: &mut Vec<Effect>) {
-        self.tend_changed();
         for at in 0..self.operations.len() {
             let Some(operation) = self.operations.get(at).filter(|o| o.open()) else { continue };
             for step in 0..operation.steps.len() {

@@ -230,6 +230,7 @@ impl Engine {
         self.list_what_is_open(effects);
         self.keep_records(effects);
         self.look_at_overtaken(effects);
+        self.tend_changed();
         self.blame(effects);
         self.tend_review(effects);
         self.tend_slot_reviews(effects);
