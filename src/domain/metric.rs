@@ -130,6 +130,7 @@ impl Windows {
             *self = later;
             return;
         }
+        self.known.reserve_exact(later.known.len());
         for (at, value) in later.known {
             self.unknown.remove(&at);
             match self.position(at) {
@@ -249,8 +250,9 @@ fn not_before(moment: Timestamp) -> i64 {
 
 impl FromIterator<(Timestamp, Reading)> for Windows {
     fn from_iter<I: IntoIterator<Item = (Timestamp, Reading)>>(readings: I) -> Self {
-        let mut windows = Self::default();
-        readings.into_iter().for_each(|(end, reading)| windows.insert(end, reading));
+        let readings = readings.into_iter();
+        let mut windows = Self { known: Vec::with_capacity(readings.size_hint().0), unknown: BTreeMap::new() };
+        readings.for_each(|(end, reading)| windows.insert(end, reading));
         windows
     }
 }

@@ -26,6 +26,7 @@ mod record_move;
 mod record_said;
 mod record_text;
 mod settled;
+pub mod small_map;
 pub mod stamp;
 pub mod text;
 pub mod timeline;

@@ -14,6 +14,7 @@ use super::id::{ColumnName, Operator, RegionIx, Text};
 pub use super::record_move::Move;
 use super::record_text::{Fields, Lines};
 pub use super::settled::{SETTLED, Settled};
+use super::small_map::SmallMap;
 use super::stamp::{SignedDuration, Timestamp};
 use super::verdict::Stretch;
 use super::version::TemplateDigest;
@@ -309,9 +310,9 @@ fn parse_scope(text: &str) -> Option<Scope> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RegionRecord {
     /// Facts by key.
-    pub facts: BTreeMap<FactId, Fact>,
+    pub facts: SmallMap<FactId, Fact>,
     /// Settled facts by template.
-    pub settled: BTreeMap<TemplateDigest, Settled>,
+    pub settled: SmallMap<TemplateDigest, Settled>,
     /// Keys that cannot be read.
     pub unreadable: Vec<Text>,
     /// Bytes of all keys and values.
@@ -351,13 +352,14 @@ impl RegionRecord {
     /// A settled fact is only ever replaced when its stay has ended (the first writer wins
     /// otherwise), so of two with one key the later is the one that stands.
     pub fn merge(&mut self, other: &RegionRecord) {
-        for (id, fact) in &other.facts {
-            self.facts.entry(*id).or_insert_with(|| fact.clone());
+        for (id, fact) in other.facts.iter() {
+            if !self.facts.contains_key(id) {
+                self.facts.insert(*id, fact.clone());
+            }
         }
-        for (digest, settled) in &other.settled {
-            let mine = self.settled.entry(*digest).or_insert_with(|| settled.clone());
-            if settled.order() > mine.order() {
-                *mine = settled.clone();
+        for (digest, settled) in other.settled.iter() {
+            if self.settled.get(digest).is_none_or(|mine| settled.order() > mine.order()) {
+                self.settled.insert(*digest, settled.clone());
             }
         }
         for key in &other.unreadable {

@@ -269,7 +269,7 @@ impl Stage {
     pub(crate) fn fleet_fact(&mut self, when: Timestamp, body: Body) -> FactId {
         let first = self.fleet.services[0].regions[0].name.clone();
         let id = self.fact(first.as_str(), when, body);
-        let fact = self.state.record.regions[0].as_ref().unwrap().facts[&id].clone();
+        let fact = self.state.record.regions[0].as_ref().unwrap().facts.get(&id).unwrap().clone();
         self.state.record.regions.iter_mut().flatten().for_each(|r| drop(r.facts.insert(id, fact.clone())));
         id
     }

@@ -190,9 +190,13 @@ impl Engine {
                 }
             }
             Seen::Record { namespace, name, state } => {
-                for place in self.index.records.find(cluster, namespace.as_str(), &name) {
+                let mut places = self.index.records.find(cluster, namespace.as_str(), &name).peekable();
+                let mut state = state;
+                while let Some(place) = places.next() {
                     if self.is_newest(place, Of::Record, version, state.is_none(), came) {
-                        self.record(place, state.as_deref().cloned(), came);
+                        // The last that it belongs to gets it itself.
+                        let own = if places.peek().is_some() { state.clone() } else { state.take() };
+                        self.record(place, own.map(|r| *r), came);
                     }
                 }
             }

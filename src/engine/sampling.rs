@@ -14,7 +14,7 @@ use crate::domain::fleet::{Column, Fleet, QueryText, Region, Service};
 use crate::domain::id::{ColumnName, PrometheusIx, RegionIx, ServiceIx, Text};
 use crate::domain::metric::{NoData, Reading, Windows};
 use crate::domain::question::{MetricQuestion, SeriesOf, Span};
-use crate::domain::stamp::{SignedDuration, Timestamp, windows_between};
+use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, windows_between};
 use crate::metrics::template::{Fill, render};
 
 /// Between two questions for the newest sample.
@@ -27,6 +27,8 @@ const HISTORY: (SignedDuration, SignedDuration) = (SignedDuration::from_hours(1)
 const RETRY: Duration = Duration::from_secs(15);
 /// At most so long between two tries.
 const RETRY_MOST: Duration = Duration::from_secs(600);
+/// Windows further apart than this are asked for by different questions.
+const AT_ONCE: SignedDuration = SignedDuration::from_hours(24);
 /// Most points kept per column and region.
 const MOST_POINTS: usize = 400;
 
@@ -243,10 +245,18 @@ impl Asking<'_> {
                 stretches.entry(stretch).or_default().push(at);
             }
         }
-        let ask = |((first, last), regions): ((Timestamp, Timestamp), Vec<RegionIx>)| {
-            self.questions(column, Span::Windows { first, last }, &regions)
-        };
-        stretches.into_iter().flat_map(ask).collect()
+        let mut questions = Vec::new();
+        for ((first, last), regions) in stretches {
+            // The newest first: an answer of a week for hundreds of regions is never held at once.
+            let mut end = last;
+            while end >= first {
+                let from = end.saturating_sub(AT_ONCE).unwrap_or(first).max(first);
+                questions.extend(self.questions(column, Span::Windows { first: from, last: end }, &regions));
+                let Ok(before) = from.checked_sub(WINDOW) else { break };
+                end = before;
+            }
+        }
+        questions
     }
 
     /// Regions that a column can be asked for now.

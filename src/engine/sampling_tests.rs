@@ -353,10 +353,17 @@ fn a_long_bake_is_asked_for_in_what_a_server_accepts() {
         stage.runs(region, workload("v2.1.0", at("2026-01-01T00:00:00Z")));
     }
     let questions = due(&mut Sampler::default(), &mut stage, &SHOWN);
-    for (_, first, last) in windows(&questions) {
-        assert!(last.duration_since(first) <= crate::gates::JUDGED_SPAN, "gates look no further back");
+    let asked = windows(&questions);
+    for (_, first, last) in &asked {
+        assert!(last.duration_since(*first) <= AT_ONCE, "a day at a time");
     }
-    assert_eq!(windows(&questions).len(), 2);
+    for region in [0, 1] {
+        let mine = || asked.iter().filter(|(r, ..)| *r == region);
+        let (first, last) = (mine().map(|a| a.1).min().unwrap(), mine().map(|a| a.2).max().unwrap());
+        assert!(last.duration_since(first) <= crate::gates::JUDGED_SPAN, "gates look no further back");
+        let ends: usize = mine().map(|a| windows_between(a.1, a.2)).sum();
+        assert_eq!(ends, windows_between(first, last), "every window once");
+    }
 }
 
 #[test]

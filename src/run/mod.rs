@@ -65,7 +65,7 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
         }
         Some(Command::Demo(sim)) => demo(cli, &sim),
         Some(Command::Sim { sim, dir }) => {
-            let signal = world::runtime()?.block_on(sim::serve(&sim, dir, say_line))?;
+            let signal = world::runtime(world::SIMULATING)?.block_on(sim::serve(&sim, dir, say_line))?;
             Ok(by_signal(signal))
         }
         Some(Command::Guard(args)) => guarded(&cli, &args),
@@ -100,7 +100,7 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
 
 /// Opens the configuration's world, or says what is wrong with it.
 fn opened(cli: &Cli, then: impl FnOnce(World) -> Result<ExitCode>) -> Result<ExitCode> {
-    let runtime = Arc::new(world::runtime()?);
+    let runtime = Arc::new(world::runtime(world::WATCHING)?);
     match open::world(cli.config.clone(), runtime, Surroundings::read()) {
         Ok(world) => then(world),
         Err(NotOpened { text, exit }) => {
@@ -137,7 +137,7 @@ fn show(cli: &Cli, world: World, opening: &Opening) -> Result<ExitCode> {
 
 /// The console on a simulated fleet, with a home that goes away with it.
 fn demo(cli: Cli, args: &SimArgs) -> Result<ExitCode> {
-    let runtime = Arc::new(world::runtime()?);
+    let runtime = Arc::new(world::runtime(world::SIMULATING)?);
     let home = folder::Folder::new("demo").wrap_err("a folder for the demo cannot be made")?;
     let mut fleet = {
         let _inside = runtime.enter();

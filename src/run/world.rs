@@ -203,10 +203,16 @@ pub fn runbook(text: &str, beside: &Path) -> Option<String> {
     (size <= 1 << 20).then(|| std::fs::read_to_string(&path).ok()).flatten()
 }
 
-/// A runtime with two workers: nothing computes there for long.
-pub fn runtime() -> Result<Runtime> {
+/// Workers of what only watches and asks: nothing computes there for long, and every further
+/// thread holds memory of its own.
+pub const WATCHING: usize = 1;
+/// Workers of a process that simulates a fleet too.
+pub const SIMULATING: usize = 2;
+
+/// A runtime with so many workers.
+pub fn runtime(workers: usize) -> Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(workers)
         .enable_all()
         .build()
         .wrap_err("the runtime cannot be started")

@@ -368,7 +368,7 @@ impl World {
             self.objects.get(&self.record_ref(at)).and_then(|o| o["data"].as_object().cloned()).unwrap_or_default();
         let record = RegionRecord::read(data.iter().map(|(k, v)| (k.as_str(), v.as_str().unwrap())));
         assert!(record.unreadable.is_empty(), "{:?}", record.unreadable);
-        record.facts.into_values().collect()
+        record.facts.values().cloned().collect()
     }
 
     pub fn fact_kinds(&self, at: RegionIx) -> Vec<&'static str> {

@@ -166,7 +166,7 @@ impl<'r> One<'r, '_> {
                 self.mention(name, &listed);
             }
         }
-        let mut out: Vec<Region> = Vec::new();
+        let mut out: Vec<Region> = Vec::with_capacity(drafts.iter().map(|r| r.regions.len()).sum());
         let mut backends: Vec<(RouteRef, String)> = Vec::new();
         for (ring_at, ring) in drafts.iter().enumerate() {
             for name in &ring.regions {

@@ -9,13 +9,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::HeaderValue;
 use http::header::USER_AGENT;
-use kube::client::ClientBuilder;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::sync::Semaphore;
 
 use super::dial::{Dial, Dialed};
 use super::exec::Plugins;
 use super::proxy::ProxyEnv;
+use super::stack::stack;
 use crate::domain::id::{ClusterIx, Text};
 use crate::domain::link::LostReason;
 use crate::domain::stamp::Timestamp;
@@ -111,8 +111,7 @@ impl KubeDial {
         prepare(&mut config);
         let anchor = anchor(&config);
         // Reads certificates and tokens from files.
-        let builder =
-            self.blocking(move || ClientBuilder::try_from(config).map_err(|e| unusable("client", &e))).await?;
+        let builder = self.blocking(move || stack(config).map_err(|e| unusable("client", &e))).await?;
         Ok(Dialed { builder, valid_until, context: remembered_by, anchor: anchor.into() })
     }
 

@@ -9,6 +9,7 @@ mod identity;
 mod kubeconfig;
 mod memory;
 mod proxy;
+mod stack;
 
 pub use access::{Access, Clusters, Generation, Identified, Mode, OpenReader};
 pub use client::{REQUEST_LIMIT, Reader, Writer};

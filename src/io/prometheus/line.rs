@@ -57,7 +57,8 @@ type Slot = (ServiceIx, ColumnName, SpanKind, Option<RegionIx>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum SpanKind {
     Now,
-    Windows,
+    /// By its first window: a long span is asked for piece by piece.
+    Windows(i64),
     /// By its step: the last hour and the last week are different questions.
     History(i64),
 }
@@ -273,7 +274,7 @@ fn sensitive(text: &str) -> Result<HeaderValue, NoData> {
 fn slot(question: &MetricQuestion) -> Slot {
     let kind = match question.span {
         Span::At(_) => SpanKind::Now,
-        Span::Windows { .. } => SpanKind::Windows,
+        Span::Windows { first, .. } => SpanKind::Windows(first.as_second()),
         Span::History { step, .. } => SpanKind::History(step.as_secs()),
     };
     let region = match question.regions {

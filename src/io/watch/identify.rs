@@ -8,7 +8,9 @@ use crate::domain::change::ApiType;
 use crate::domain::id::{ClusterUid, Namespace, Text};
 use crate::domain::observation::WatchKind;
 use crate::io::answer::Failure;
-use crate::io::connect::{Access, Identified, Mode, OpenReader, Remembered, identity, rights, version, whoami};
+use crate::io::connect::{
+    Access, Identified, MOST_RIGHTS, Mode, OpenReader, Remembered, identity, rights, version, whoami,
+};
 
 /// A context can be pointed elsewhere while we run.
 const AGAIN: Duration = Duration::from_secs(600);
@@ -99,7 +101,7 @@ async fn ask_about_us(open: &OpenReader, plan: &ClusterPlan, health: &Health, wi
     }
 }
 
-/// What a console will want to do in a cluster beyond watching.
+/// What a console will want to do in a cluster beyond watching; no more than is asked about.
 pub(super) fn needs(plan: &ClusterPlan) -> Vec<(&'static str, ApiType, Namespace)> {
     let mut needs = Vec::new();
     for watch in &plan.watches {
@@ -115,6 +117,10 @@ pub(super) fn needs(plan: &ClusterPlan) -> Vec<(&'static str, ApiType, Namespace
                     need("patch", watch.api.clone());
                 }
                 WatchKind::Routes(_) => need("patch", watch.api.clone()),
+            }
+            if needs.len() >= MOST_RIGHTS {
+                needs.truncate(MOST_RIGHTS);
+                return needs;
             }
         }
     }
