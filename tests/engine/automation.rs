@@ -67,7 +67,7 @@ fn ring_of(at: u32) -> Target {
 /// What the rings before run is well in every window that is judged.
 fn well(world: &mut World) {
     for at in [STAGE_A, STAGE_B, AP] {
-        windows_back(world, at, 0.001, 2_020);
+        windows_back(world, at, 0.001, 640);
     }
 }
 
@@ -521,4 +521,115 @@ fn consoles_see_the_guard_and_that_it_died() {
     world.pass(40);
     let alarms = world.engine.services[0].view.alarms.join("\n");
     assert!(alarms.contains("eu-west-1: the guard (guard-2, guard) has not been heard for"), "{alarms}");
+}
+
+#[test]
+fn a_console_and_a_guard_judge_the_same() {
+    let play = |guard: bool| {
+        let mut world = baked(auto());
+        if guard {
+            world.engine.arm(arming(Mode::Advise));
+        }
+        let mut seen = Vec::new();
+        let mut look = |world: &mut World| {
+            world.engine.freshen(WEBAPP);
+            let view = &world.engine.services[0].view;
+            let rings: Vec<_> = view.rings.iter().map(|r| (r.verdict, r.phase, r.bake_start)).collect();
+            seen.push((view.question.clone(), rings, view.release.clone()));
+        };
+        look(&mut world);
+        world.go(promote(), ring_of(2));
+        look(&mut world);
+        for errors in [0.001, 0.15, 0.001] {
+            world.skip(1_500);
+            windows(&mut world, EU, errors);
+            world.pass(2);
+            look(&mut world);
+        }
+        world.cut(ClusterIx(3));
+        world.pass(60);
+        look(&mut world);
+        seen
+    };
+    let (console, guard) = (play(false), play(true));
+    assert_eq!(console.len(), 6);
+    for (n, (c, g)) in console.iter().zip(&guard).enumerate() {
+        assert_eq!(c, g, "at {n}");
+    }
+}
+
+#[test]
+fn a_metric_that_flickers_is_not_acted_on() {
+    let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
+    world.engine.arm(arming(Mode::Guard));
+    for round in 0..12 {
+        world.skip(300);
+        let end = window_floor(world.now.wall);
+        // One window of three is bad.
+        let errors = if round % 3 == 0 { 0.15 } else { 0.001 };
+        let readings = vec![(EU, vec![(end, Ok(errors))])];
+        world.see(Observation::Windows { service: WEBAPP, column: "errors".into(), readings });
+        world.pass(2);
+    }
+    assert_eq!(world.image(EU), V2, "{:?}", world.log);
+}
+
+#[test]
+fn another_policy_stops_autopilot_and_never_a_rollback() {
+    let mut world = promoted(auto());
+    let mut fleet = (*world.fleet).clone();
+    fleet.services[0].policy_hash = "feedfeedfeedfeed".into();
+    let mut other = World::with(fleet);
+    other.objects = world.objects.clone();
+    other.now = world.now;
+    other.show_everything();
+    other.pass(2);
+    well(&mut other);
+    other.engine.arm(arming(Mode::Autopilot));
+    let question = other.engine.services[0].view.question.clone().unwrap();
+    assert!(
+        question.sentence.contains("this console's policy feedfeedfeedfeed is not the one"),
+        "{}",
+        question.sentence
+    );
+    breach(&mut other, EU);
+    assert_eq!(other.image(EU), V1, "{:?}", other.log);
+    assert_eq!(world.image(US), V1);
+}
+
+#[test]
+fn people_are_told_once_per_change() {
+    let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
+    world.engine.arm(arming(Mode::Guard));
+    world.pass(5);
+    let before = world.told.len();
+    breach(&mut world, EU);
+    world.pass(60);
+    let kinds: Vec<&str> = world.told[before..].iter().map(|n| n.kind.word()).collect();
+    assert!(kinds.contains(&"verdict") && kinds.contains(&"rollback"), "{:?}", world.told);
+    let rollback = world.told.iter().find(|n| n.kind.word() == "rollback").unwrap();
+    assert!(rollback.text.contains("eu-west-1: rolled back from v2.1.0 to v2.0.0"), "{rollback:?}");
+    let count = world.told.len();
+    world.pass(300);
+    assert_eq!(world.told.len(), count, "nothing changed: {:?}", &world.told[count..]);
+}
+
+#[test]
+fn a_forgotten_pause_and_a_release_that_stands_still_are_told() {
+    let mut fleet = judged(policy(OnNogo::Hold, Reach::Region));
+    fleet.services[0].policy.unmoved = Some(std::time::Duration::from_secs(6 * 3_600));
+    let mut world = World::with(fleet);
+    world.pass(2);
+    world.engine.arm(arming(Mode::Guard));
+    world.pass(5);
+    world.in_flight(AP);
+    world.go(Verb::Hold, Target::Regions(vec![AP]));
+    world.pass(5);
+    for _ in 0..9 {
+        world.skip(3_600);
+        world.pass(8);
+    }
+    let texts: Vec<&str> = world.told.iter().map(|n| &*n.text).collect();
+    assert_eq!(texts.iter().filter(|t| t.contains("forgotten?")).count(), 1, "{texts:?}");
+    assert_eq!(texts.iter().filter(|t| t.contains("has not moved for")).count(), 1, "{texts:?}");
 }

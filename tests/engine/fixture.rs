@@ -31,7 +31,7 @@ use ulid::Ulid;
 /// When the tests begin.
 pub const NOW: &str = "2026-03-02T10:00:00Z";
 /// When everything settled: long enough ago for every bake.
-pub const LONG_AGO: &str = "2026-02-20T10:00:00Z";
+pub const LONG_AGO: &str = "2026-02-28T09:00:00Z";
 
 pub const STAGE_A: RegionIx = RegionIx(0);
 pub const STAGE_B: RegionIx = RegionIx(1);
@@ -96,6 +96,8 @@ pub struct World {
     /// How many objects were read.
     pub gets: usize,
     pub now: Stamp,
+    /// What a guard told people.
+    pub told: Vec<gonogo::engine::effect::Notice>,
     approved: BTreeMap<PlanId, Approved>,
 }
 
@@ -267,6 +269,7 @@ impl World {
             sent: Vec::new(),
             gets: 0,
             now,
+            told: Vec::new(),
             approved: BTreeMap::new(),
         };
         for at in ALL {
@@ -737,6 +740,10 @@ impl World {
                     },
                 };
                 return std::iter::once(Msg::Reply(Reply::Kept { ticket, result })).chain(seen).collect();
+            }
+            Effect::Notify(notice) => {
+                self.told.push(*notice);
+                return Vec::new();
             }
             Effect::Act { plan, step, write } => return self.act(plan, step, write),
             Effect::Note(note) => {

@@ -200,8 +200,7 @@ impl Engine {
             }
         }
         for alarm in &state.view.alarms {
-            // An age that grows is not another alarm.
-            let key: String = alarm.chars().filter(|c| !c.is_ascii_digit()).collect();
+            let key = ageless(alarm);
             let lasts = Duration::from_secs(5);
             out.push(Now {
                 urgent: true,
@@ -211,4 +210,12 @@ impl Engine {
         }
         out
     }
+}
+
+/// An alarm without its numbers and lengths of time: an age that grows is not another alarm.
+fn ageless(text: &str) -> String {
+    let unit =
+        |w: &&str| ["minute", "minutes", "hour", "hours", "day", "days"].contains(&w.trim_end_matches([':', ';']));
+    let number = |w: &&str| w.contains(|c: char| c.is_ascii_digit());
+    text.split_whitespace().filter(|w| !unit(w) && !number(w)).collect::<Vec<_>>().join(" ")
 }
