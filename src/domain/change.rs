@@ -123,6 +123,17 @@ impl Change {
             Change::Patch { object, .. } | Change::Create { object, .. } => object,
         }
     }
+    /// Whether sending it a second time changes nothing beyond the first: a merge patch names only
+    /// its own keys; a JSON patch that tests what it replaces says the same or is refused.
+    pub fn is_safe_twice(&self) -> bool {
+        match self {
+            Change::Patch { kind: PatchKind::Merge, .. } => true,
+            Change::Patch { kind: PatchKind::Json, body, .. } => {
+                body.as_array().is_some_and(|ops| ops.iter().any(|o| o.get("op").and_then(Value::as_str) == Some("test")))
+            }
+            Change::Create { .. } => false,
+        }
+    }
     /// HTTP method.
     pub fn method(&self) -> &'static str {
         match self {

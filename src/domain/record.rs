@@ -466,6 +466,26 @@ pub struct HoldInForce {
 }
 
 impl HoldInForce {
+    /// A hold that is being written, and that no record has yet; none: the fact is no hold.
+    pub fn wanted(fact: &Fact, of: usize) -> Option<Self> {
+        let Body::Hold { scope, reason } = &fact.body else { return None };
+        Some(Self {
+            id: Some(fact.id),
+            scope: scope.clone(),
+            by: fact.by.clone(),
+            at: Some(fact.at),
+            reason: reason.clone(),
+            seen_in: 0,
+            of,
+        })
+    }
+
+    /// How far it has come, where that is less than a majority: `hold 1 of 4`.
+    pub fn partly(&self) -> Option<String> {
+        let wanted = if self.seen_in == 0 { " wanted" } else { "" };
+        (!self.complete()).then(|| format!("hold {} of {}{wanted}", self.seen_in, self.of))
+    }
+
     /// A majority of the regions have it.
     pub fn complete(&self) -> bool {
         self.seen_in * 2 > self.of

@@ -4,6 +4,7 @@
 //! first divergence stops it. Lowering goes to all regions at once, each on its own;
 //! what could not be sent is tried again until done, cancelled or 15 minutes old.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,12 @@ use super::Engine;
 use super::effect::{ActResult, Effect, Note, NoteKind, Ticket};
 use super::operation::{Operation, Outcome, StepState};
 use crate::domain::challenge::{Approved, BREAK_GLASS_LASTS};
+use crate::domain::change::ObjectRef;
 use crate::domain::finding::Severity;
-use crate::domain::id::{ClusterIx, Place, Text};
+use crate::domain::id::{ClusterIx, Place, ServiceIx, Text};
 use crate::domain::intent::{Direction, Verb};
 use crate::domain::plan::{Expectation, Plan, PlanId, Step, WriteRole};
-use crate::domain::record::{Body, FactId};
+use crate::domain::record::{Body, Fact, FactId};
 use crate::domain::verdict::Verdict;
 use crate::domain::verify::{Check, verify};
 
@@ -37,6 +39,12 @@ const MOST_FINISHED: usize = 64;
 pub(super) struct StepMemory {
     /// The reply was lost: only reading can tell.
     pub lost: bool,
+    /// When it was lost: an earlier read tells nothing.
+    pub lost_at: Duration,
+    /// A read sent since then was answered.
+    pub read: bool,
+    /// It was sent again, and its precondition failed: the first one may have done that.
+    pub overtaken: bool,
     /// `metadata.generation` of the accepted object: older views do not count.
     pub generation: Option<i64>,
     /// Tries that could not be sent.
@@ -85,6 +93,7 @@ impl Engine {
         self.memory.insert(plan.id, vec![StepMemory::default(); steps]);
         self.journaling.insert(plan.id);
         self.forget_finished();
+        self.want_holds();
         vec![Effect::Journal(Box::new(approved))]
     }
 
@@ -103,8 +112,55 @@ impl Engine {
         for step in pending {
             self.end_step(at, step, Outcome::Cancelled, "cancelled by the operator".into(), &mut effects);
         }
+        for step in self.unanswered(at) {
+            let why = "cancelled by the operator; no answer came, and reading had not told whether it arrived";
+            self.end_step(at, step, Outcome::Unknown, why.into(), &mut effects);
+        }
         self.advance(at, &mut effects);
+        self.want_holds();
+        self.refresh();
         effects
+    }
+
+    /// Lowering steps that would be sent again once reading shows that they did not arrive.
+    fn unanswered(&self, at: usize) -> Vec<usize> {
+        let Some(operation) = self.operations.get(at) else { return Vec::new() };
+        let lost = |s: &StepState| matches!(s, StepState::Verifying { lost: true, .. });
+        let again = |step: usize| operation.plan.steps.get(step).is_some_and(|s| sends_again(&operation.plan, s));
+        operation.steps.iter().enumerate().filter(|(i, s)| lost(s) && again(*i)).map(|(i, _)| i).collect()
+    }
+
+    /// A read of an object was answered: it tells of every write of it whose reply was lost before.
+    pub(super) fn tell_lost(&mut self, object: &ObjectRef, sent: Duration) {
+        for operation in self.operations.iter().filter(|o| o.open()) {
+            let Some(memory) = self.memory.get_mut(&operation.plan.id) else { continue };
+            for (step, memory) in operation.plan.steps.iter().zip(memory) {
+                if memory.lost && sent >= memory.lost_at && step.main().is_some_and(|m| m.change.object() == object) {
+                    memory.read = true;
+                }
+            }
+        }
+    }
+
+    /// Holds that were approved and are still being written count, as wanted, also where no record has them.
+    pub(super) fn want_holds(&mut self) {
+        let services = 0..self.services.len();
+        for at in services.map(ServiceIx::from) {
+            let open = self.operations.iter().filter(|o| o.open() && o.plan.service == at);
+            let mut wanted: BTreeMap<FactId, Fact> = BTreeMap::new();
+            for operation in open.filter(|o| matches!(o.plan.intent.verb, Verb::Hold)) {
+                for fact in operation.plan.steps.iter().flat_map(|s| &s.facts).flat_map(|(_, facts)| facts) {
+                    if matches!(fact.body, Body::Hold { .. }) {
+                        wanted.entry(fact.id).or_insert_with(|| fact.clone());
+                    }
+                }
+            }
+            let Some(state) = self.services.get_mut(at.at()) else { continue };
+            if state.wanted != wanted {
+                state.wanted = wanted;
+                state.stale_view = true;
+            }
+        }
     }
 
     pub(super) fn journaled(&mut self, id: PlanId, result: Result<Text, Text>, effects: &mut Vec<Effect>) {
@@ -175,18 +231,28 @@ impl Engine {
                 if let Some(memory) = self.step_memory(id, step) {
                     let generation = object.as_ref().and_then(|o| o.pointer("/metadata/generation")?.as_i64());
                     memory.generation = generation;
+                    (memory.lost, memory.overtaken) = (false, false);
                 }
                 self.next_write(at, step, write, spec, effects);
             }
             ActResult::Unknown(_) => {
+                let now = self.now.mono;
                 if let Some(memory) = self.step_memory(id, step) {
-                    memory.lost = true;
+                    (memory.lost, memory.lost_at, memory.read) = (true, now, false);
                 }
                 self.next_write(at, step, write, spec, effects);
             }
             ActResult::NotSent(why) if direction == Direction::Lowering => self.retry(at, step, why, effects),
             ActResult::NotSent(why) => {
                 self.end_step(at, step, Outcome::Refused, format!("not sent: {why}").into(), effects);
+            }
+            // Sent again after a lost reply: the first one may have arrived after all.
+            ActResult::Changed if self.step_memory(id, step).is_some_and(|m| m.lost) => {
+                let now = self.now.mono;
+                if let Some(memory) = self.step_memory(id, step) {
+                    (memory.overtaken, memory.lost_at, memory.read) = (true, now, false);
+                }
+                self.next_write(at, step, write, spec, effects);
             }
             ActResult::Changed => {
                 let why = self.blame_step(id, step, effects);
@@ -247,7 +313,8 @@ impl Engine {
             *state = StepState::Sending { write: next, since: now };
             effects.push(Effect::Act { plan: id, step, write: next });
         } else {
-            *state = StepState::Verifying { since: now, missing: "waiting for the watch".into() };
+            let lost = self.memory.get(&id).and_then(|m| m.get(step)).is_some_and(|m| m.lost);
+            *state = StepState::Verifying { since: now, missing: "waiting for the watch".into(), lost };
             self.verify_step(at, step, effects);
         }
     }
@@ -412,13 +479,22 @@ impl Engine {
         let place: Place = (plan.service, spec.region);
         let memory = self.memory.get(&plan.id).and_then(|m| m.get(step)).cloned().unwrap_or_default();
         let check = self.check(place, spec, &memory);
-        let late = now.since(since) >= spec.limit;
+        let again = memory.lost && sends_again(&plan, spec);
+        // What can be sent again is not given up before what could not be sent at all.
+        let late = if again { now.since(operation.started) >= RETRY_FOR } else { now.since(since) >= spec.limit };
         match check {
             Check::Seen => {
                 let took = crate::domain::stamp::short(now.since(since).try_into().unwrap_or_default());
                 self.end_step(at, step, Outcome::Settled, format!("seen after {took}").into(), effects);
             }
             Check::Never(why) => self.end_step(at, step, Outcome::Diverged, why, effects),
+            Check::Missing(_) if again && memory.read && memory.overtaken => {
+                let why = self.blame_step(plan.id, step, effects);
+                self.end_step(at, step, Outcome::Refused, why, effects);
+            }
+            Check::Missing(_) if again && memory.read => {
+                self.retry(at, step, "no answer came, and reading shows that it did not arrive".into(), effects);
+            }
             Check::Missing(what) if late && memory.lost => {
                 let why = format!("the reply was lost, and reading does not show it: {what}").into();
                 self.end_step(at, step, Outcome::Unknown, why, effects);
@@ -503,6 +579,12 @@ impl Engine {
         self.tickets += 1;
         Ticket(self.tickets)
     }
+}
+
+/// Whether a step whose reply was lost may be sent again once reading shows that it did not arrive:
+/// it lowers risk, and a second one that overtakes or follows the first changes nothing.
+fn sends_again(plan: &Plan, step: &Step) -> bool {
+    plan.direction() == Direction::Lowering && step.main().is_some_and(|w| w.change.is_safe_twice())
 }
 
 /// An answer in one line, for the journal.

@@ -442,7 +442,11 @@ fn held(scene: &Scene<'_>, ring: RingIx) -> Judgement {
         return Judgement::new(Verdict::Go, "none", format!("no hold covers {}", scene.ring_name(ring)));
     };
     let reason = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };
-    let spread = if hold.complete() { String::new() } else { format!(", seen in {} of {}", hold.seen_in, hold.of) };
+    let spread = match hold.seen_in {
+        _ if hold.complete() => String::new(),
+        0 => format!(", wanted, seen in 0 of {} yet", hold.of),
+        seen => format!(", seen in {seen} of {}", hold.of),
+    };
     let sentence = format!("{} is held by {} ({}{spread}){reason}", scene.ring_name(ring), hold.by, hold.scope);
     Judgement::new(Verdict::NoGo, "held", sentence)
 }

@@ -207,6 +207,7 @@ impl Engine {
                 self.tend_operations(&mut effects);
             }
         }
+        self.want_holds();
         self.refresh();
         self.tend_automation(ticks, &mut effects);
         effects
@@ -359,6 +360,7 @@ impl Engine {
     ) {
         if let Ok(value) = result {
             self.observe_full(object, value.as_ref(), sent);
+            self.tell_lost(object, sent);
         }
     }
 

@@ -84,12 +84,14 @@ pub enum StepState {
         /// Why.
         why: Text,
     },
-    /// Accepted; the watch must show it.
+    /// Accepted, or the reply was lost; the watch or a read must show it.
     Verifying {
         /// Since when.
         since: Stamp,
         /// What is missing, e.g. `7 of 12 updated`.
         missing: Text,
+        /// No answer came: whether it arrived is not known, and nobody accepted it.
+        lost: bool,
     },
     /// Over.
     Ended(Outcome, Text),

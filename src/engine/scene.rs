@@ -63,7 +63,7 @@ impl<'a> Scene<'a> {
             RingRuns::Unknown | RingRuns::Mixed(_) => None,
         });
         let starts = starts.collect();
-        let holds = state.record.holds();
+        let holds = state.holds();
         let peers = service.regions.iter().zip(&state.regions);
         let peers = peers.map(|(region, seen)| peer(&world, service, &holds, region, seen)).collect();
         Some(Self { world, at, service, state, holds, runs, starts, peers, promoting: false })

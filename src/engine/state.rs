@@ -8,7 +8,7 @@ use crate::domain::id::{ColumnName, RegionIx};
 use crate::domain::link::{Freshness, LATE_AFTER, Link, LostReason};
 use crate::domain::metric::{Reading, Windows};
 use crate::domain::observation::{ClusterFacts, EventLine};
-use crate::domain::record::{FactId, Record};
+use crate::domain::record::{Fact, FactId, HoldInForce, Record};
 use crate::domain::stamp::{SignedDuration, Stamp, Timestamp};
 use crate::domain::version::TemplateDigest;
 use crate::domain::workload::{Pod, Revision, Route, Workload};
@@ -50,6 +50,8 @@ pub struct ServiceState {
     pub regions: Vec<RegionState>,
     /// The shared record, as read.
     pub record: Record,
+    /// Holds that were approved here and are still being written.
+    pub(super) wanted: BTreeMap<FactId, Fact>,
     /// What the screens show; kept up to date by `update`.
     pub view: ServiceView,
     /// Something changed since the view was made.
@@ -131,6 +133,15 @@ impl ServiceState {
     /// The region at a position.
     pub fn region(&self, at: RegionIx) -> Option<&RegionState> {
         self.regions.get(at.at())
+    }
+
+    /// Holds in force, oldest first, and those that are wanted here and in no record yet.
+    pub fn holds(&self) -> Vec<HoldInForce> {
+        let mut holds = self.record.holds();
+        let missing = |id: &FactId| !self.record.released(*id) && !holds.iter().any(|h| h.id == Some(*id));
+        let wanted: Vec<&Fact> = self.wanted.iter().filter(|(id, _)| missing(id)).map(|(_, fact)| fact).collect();
+        holds.extend(wanted.into_iter().filter_map(|fact| HoldInForce::wanted(fact, self.regions.len())));
+        holds
     }
 }
 

@@ -124,6 +124,9 @@ pub fn step_line(state: &StepState) -> Line {
         StepState::Pending => Line::of(Role::Dim, "· not started"),
         StepState::Sending { .. } => Line::of(Role::Wait, "◔ sending"),
         StepState::Retrying { why, .. } => Line::of(Role::Wait, "◔ tried again: ").add(Role::Text, why.to_string()),
+        StepState::Verifying { missing, lost: true, .. } => {
+            Line::of(Role::Wait, "? no answer, being read: ").add(Role::Text, missing.to_string())
+        }
         StepState::Verifying { missing, .. } => {
             Line::of(Role::Wait, "◔ accepted, ").add(Role::Text, missing.to_string())
         }

@@ -154,7 +154,7 @@ fn holds(app: &App) -> Vec<Part> {
         crate::domain::record::Scope::Service => "service".to_owned(),
         crate::domain::record::Scope::Ring(name) | crate::domain::record::Scope::Region(name) => name.to_string(),
     };
-    let partly = if hold.complete() { String::new() } else { format!(" hold {} of {}", hold.seen_in, hold.of) };
+    let partly = hold.partly().map(|p| format!(" {p}")).unwrap_or_default();
     let age = hold.at.map(|at| format!(" {}", between(at, app.clock.wall))).unwrap_or_default();
     let head = format!("{glyph} HELD {scope}{partly}{count}");
     let reason = if hold.reason.is_empty() { String::new() } else { format!(" “{}”", hold.reason) };

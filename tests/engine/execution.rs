@@ -181,7 +181,7 @@ fn scaling_meanwhile_is_not_a_divergence() {
 }
 
 #[test]
-fn a_lost_reply_is_resolved_by_reading_and_never_by_sending_again() {
+fn a_lost_reply_of_a_raising_plan_is_resolved_by_reading_and_never_by_sending_again() {
     // It happened.
     let mut world = World::new();
     world.watch = false;
@@ -203,20 +203,88 @@ fn a_lost_reply_is_resolved_by_reading_and_never_by_sending_again() {
     assert_eq!(end, "unknown");
     assert!(why.contains("the reply was lost"), "{why}");
 
-    // Lowering too: a hold whose reply was lost.
-    let mut lowering = World::new();
-    lowering.in_flight(AP);
-    lowering.faults.insert((AP, "Deployment"), [Fault::LostBefore].into());
-    let id = lowering.go(Verb::Hold, Target::Service);
-    lowering.pass(120);
-    assert_eq!(lowering.end(id).0, "unknown");
+    assert_eq!(world.requests().iter().filter(|r| r.contains("PATCH Deployment")).count(), 1);
+}
 
-    for world in [world, lowering] {
-        let mut main: Vec<&str> = world.requests().into_iter().filter(|r| r.contains("PATCH Deployment")).collect();
-        main.dedup();
-        assert_eq!(main.len(), 1, "{:?}", world.requests());
-        assert_eq!(world.requests().iter().filter(|r| r.contains("PATCH Deployment")).count(), 1);
+#[test]
+fn a_lost_reply_of_a_lowering_plan_is_read_first_and_sent_again_when_it_is_not_there() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    world.faults.insert((AP, "Deployment"), [Fault::LostBefore].into());
+    world.faults.insert((US, "ConfigMap"), [Fault::LostBefore, Fault::LostAfter].into());
+    let id = world.go(Verb::Hold, Target::Service);
+    assert_eq!(world.end(id).0, "open");
+    let lost = |s: &StepState| matches!(s, StepState::Verifying { lost: true, .. } | StepState::Retrying { .. });
+    assert_eq!(world.operation(id).steps.iter().filter(|s| lost(s)).count(), 2, "{:?}", world.operation(id).steps);
+    world.pass(30);
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert!(world.paused(AP));
+    assert_eq!(world.facts(US).iter().filter(|f| f.kind() == "hold").count(), 1);
+}
+
+#[test]
+fn an_emergency_hold_that_nothing_answers_is_wanted_until_it_is_there_and_stops_promotions() {
+    let mut world = World::new();
+    for at in ALL {
+        world.faults.insert((at, "ConfigMap"), [Fault::LostBefore].into());
     }
+    let id = world.go(Verb::Hold, Target::Service);
+    // Nothing can be read either.
+    for cluster in 0..5 {
+        world.cut(ClusterIx(cluster));
+    }
+    world.pass(120);
+    assert_eq!(world.end(id).0, "open", "nobody accepted it: {:?}", world.end(id));
+    for cluster in 0..5 {
+        world.mend(ClusterIx(cluster));
+    }
+    let holds = world.engine.services[0].view.holds.clone();
+    assert_eq!(holds.len(), 1, "wanted is shown");
+    assert_eq!(holds[0].partly().as_deref(), Some("hold 0 of 5 wanted"));
+    let refusal = world.review(promote(), ring(2)).unwrap_err();
+    assert_eq!(refusal.code, "held", "{refusal:?}");
+    world.pass(30);
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert!(world.engine.services[0].record.holds()[0].complete());
+}
+
+#[test]
+fn a_wanted_hold_that_is_cancelled_is_not_wanted_any_more() {
+    let mut world = World::new();
+    for at in ALL {
+        world.faults.insert((at, "ConfigMap"), [Fault::LostBefore].into());
+    }
+    for cluster in 0..5 {
+        world.down.insert(ClusterIx(cluster));
+    }
+    let id = world.go(Verb::Hold, Target::Service);
+    world.pass(5);
+    world.cancel(id);
+    assert_eq!(world.end(id).0, "unknown", "{:?}", world.end(id));
+    world.pass(2);
+    assert!(world.engine.services[0].view.holds.is_empty());
+    let sent = world.requests().len();
+    world.pass(60);
+    assert_eq!(world.requests().len(), sent);
+}
+
+#[test]
+fn a_roll_back_that_arrived_late_is_not_called_changed_by_somebody_else() {
+    let mut world = World::new();
+    world.go(promote(), ring(2));
+    world.watch = false;
+    world.faults.insert((EU, "Deployment"), [Fault::LostBefore].into());
+    world.propose(roll_back(), ring(2));
+    let id = world.approve();
+    world.pass(1);
+    // The first one arrives after the read that did not show it.
+    let image = |w: &mut World| w.image(EU);
+    for _ in 0..60 {
+        world.pass(1);
+        world.finish(EU);
+    }
+    assert_eq!(image(&mut world), V1);
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
 }
 
 #[test]

@@ -387,7 +387,12 @@ impl Desk<'_> {
                 hold.scope.covers(ring, &self.region_name(*at))
             })
         };
-        match self.state.record.holds().into_iter().find(covers) {
+        match self.state.holds().into_iter().find(covers) {
+            Some(hold) if hold.seen_in == 0 => Err(Refusal::new(
+                "held",
+                format!("a hold of {} by {} is wanted and still being written: hold 0 of {}", hold.scope, hold.by, hold.of),
+                "wait until it is there, or cancel it",
+            )),
             Some(hold) => Err(Refusal::new(
                 "held",
                 format!("{name} is held by {} ({}): {}", hold.by, hold.scope, hold.reason),

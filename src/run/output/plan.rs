@@ -137,6 +137,7 @@ pub fn step_text(state: &StepState) -> String {
         StepState::Pending => "not started".to_owned(),
         StepState::Sending { .. } => "sending".to_owned(),
         StepState::Retrying { why, .. } => format!("could not be sent, trying again: {}", visible(why)),
+        StepState::Verifying { missing, lost: true, .. } => format!("no answer, being read: {}", visible(missing)),
         StepState::Verifying { missing, .. } => format!("accepted, waiting: {}", visible(missing)),
         StepState::Ended(outcome, why) => format!("{}: {}", outcome.word(), visible(why)),
     }
