@@ -42,6 +42,22 @@ impl Cause {
         Self { reason: "FieldValueNotSupported", message, field: field.into() }
     }
 
+    /// A value of another type than the schema of a CRD wants.
+    pub fn wrong_type(field: impl Into<String>, value: &Value, wanted: &str) -> Self {
+        let have = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(n) if n.is_f64() => "number",
+            Value::Number(_) => "integer",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        let field = field.into();
+        let message = format!("Invalid value: {have:?}: {field} in body must be of type {wanted}: {have:?}");
+        Self { reason: "FieldValueTypeInvalid", message, field }
+    }
+
     /// As `kubectl` and the message of the Status show it: `field: message`.
     fn line(&self) -> String {
         if self.field.is_empty() { self.message.clone() } else { format!("{}: {}", self.field, self.message) }
@@ -52,6 +68,22 @@ impl Cause {
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A value as Go's `%v` prints it.
+pub fn in_go(value: &Value) -> String {
+    let listed = |parts: Vec<String>| parts.join(" ");
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) => format!("[{}]", listed(list.iter().map(in_go).collect())),
+        Value::Object(map) => {
+            // Go prints maps by key.
+            let sorted: std::collections::BTreeMap<_, _> = map.iter().collect();
+            format!("map[{}]", listed(sorted.into_iter().map(|(k, v)| format!("{k}:{}", in_go(v))).collect()))
+        }
         other => other.to_string(),
     }
 }
@@ -139,23 +171,30 @@ impl ApiError {
 
     /// 422 with causes.
     pub fn invalid(resource: &Resource, name: &str, causes: Vec<Cause>) -> Self {
-        let lines: Vec<String> = causes.iter().map(Cause::line).collect();
+        Self::invalid_kind(resource.group, resource.kind, name, causes)
+    }
+
+    /// 422 with causes, about something of this group and kind. The message says each cause
+    /// once, the list of causes as often as it was found.
+    pub fn invalid_kind(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Self {
+        let mut lines: Vec<String> = Vec::new();
+        for line in causes.iter().map(Cause::line) {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
         let listed = match lines.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let kind = if resource.group.is_empty() {
-            resource.kind.to_owned()
-        } else {
-            format!("{}.{}", resource.kind, resource.group)
-        };
         let details = Details {
             name: name.to_owned(),
-            group: resource.group.to_owned(),
-            kind: resource.kind.to_owned(),
+            group: group.to_owned(),
+            kind: kind.to_owned(),
             causes,
             ..Details::default()
         };
+        let kind = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         Self {
             code: 422,
             reason: "Invalid",
@@ -170,6 +209,54 @@ impl ApiError {
         let mut error = Self::bare(422, "Invalid", message);
         error.details = Some(Box::default());
         error
+    }
+
+    /// 422 about a request's options, such as `PatchOptions`.
+    pub fn bad_options(kind: &str, causes: Vec<Cause>) -> Self {
+        Self::invalid_kind("meta.k8s.io", kind, "", causes)
+    }
+
+    /// 500 in the words of whatever failed inside, without a reason.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::bare(500, "", message)
+    }
+
+    /// 404 of a path in a group that is served: a Status that names nothing.
+    pub fn no_such_resource() -> Self {
+        let mut error = Self::bare(404, "NotFound", "the server could not find the requested resource");
+        error.details = Some(Box::default());
+        error
+    }
+
+    /// 415 of a patch of no known type.
+    pub fn unsupported_patch() -> Self {
+        let mut error = Self::bare(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+        error.details = Some(Box::default());
+        error
+    }
+
+    /// 409: a deletion's precondition does not hold.
+    pub fn precondition(resource: &Resource, name: &str, why: &str) -> Self {
+        let kind = resource.kind;
+        let named = if resource.group.is_empty() { kind.to_owned() } else { format!("{kind}.{}", resource.group) };
+        let message = format!("Operation cannot be fulfilled on {named} {name:?}: {why}");
+        let mut error = Self::about(409, "Conflict", resource, name, message);
+        if let Some(details) = &mut error.details {
+            details.kind = kind.to_owned();
+        }
+        error
+    }
+
+    /// 504: the resourceVersion asked for is not there yet.
+    pub fn too_large(asked: u64, current: u64) -> Self {
+        let cause = Cause {
+            reason: "ResourceVersionTooLarge",
+            message: "Too large resource version".to_owned(),
+            field: String::new(),
+        };
+        let details = Details { causes: vec![cause], retry_after: 1, ..Details::default() };
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
+        Self { details: Some(Box::new(details)), ..Self::bare(504, "Timeout", message) }
     }
 
     /// 400.
@@ -218,8 +305,11 @@ impl ApiError {
     pub fn to_status(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code,
+            "message": self.message, "code": self.code,
         });
+        if let (false, Some(map)) = (self.reason.is_empty(), status.as_object_mut()) {
+            map.insert("reason".to_owned(), self.reason.into());
+        }
         if let (Some(details), Some(map)) = (&self.details, status.as_object_mut()) {
             map.insert("details".to_owned(), details.to_value());
         }

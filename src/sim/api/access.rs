@@ -53,7 +53,7 @@ pub struct Grant {
     pub verbs: Vec<String>,
     /// API groups; empty text is core.
     pub groups: Vec<String>,
-    /// `deployments`, `deployments/scale`, `*`.
+    /// `deployments`, `deployments/scale`, `*/scale`, `*`. As in RBAC there is no `deployments/*`.
     pub resources: Vec<String>,
     /// Only these objects; empty: all.
     pub names: Vec<String>,
@@ -118,20 +118,18 @@ impl Access {
         };
         let writable = [
             "deployments",
-            "deployments/*",
             "replicasets",
-            "replicasets/*",
             "pods",
-            "pods/*",
+            "pods/log",
             "events",
             "leases",
             "services",
-            "services/*",
+            "services/proxy",
             "httproutes",
-            "httproutes/*",
             "namespaces",
             "horizontalpodautoscalers",
-            "horizontalpodautoscalers/*",
+            "*/scale",
+            "*/status",
             "statefulsets",
             "daemonsets",
         ];
@@ -170,10 +168,14 @@ impl Access {
         if self.allows(user, attempt) { Ok(()) } else { Err(forbidden(user, attempt)) }
     }
 
-    /// Reads outside the resources: health and discovery.
+    /// Reads outside the resources: health for everybody, discovery for who is known. Cluster
+    /// administrators may do anything.
     pub fn authorize_path(&self, user: &User, path: &str, verb: &str) -> Result<(), ApiError> {
-        let public = ["/version", "/healthz", "/livez", "/readyz"];
-        if !user.is_anonymous() || public.iter().any(|p| path.trim_end_matches('/') == *p) {
+        let public = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
+        let discovery = ["/api", "/apis", "/openapi"];
+        let under = |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let readable = public.contains(&path) || (!user.is_anonymous() && discovery.iter().any(under));
+        if (verb == "get" && readable) || user.groups.iter().any(|group| group == "system:masters") {
             return Ok(());
         }
         let why = format!("forbidden: User {:?} cannot {verb} path {path:?}", user.name);
@@ -206,12 +208,11 @@ impl Grant {
 
     fn covers(&self, user: &User, attempt: &Attempt) -> bool {
         let has = |list: &[String], word: &str| list.iter().any(|w| w == "*" || w == word);
-        let any_subresource = attempt.resource.split_once('/').map(|(plural, _)| format!("{plural}/*"));
+        let of_any = attempt.resource.split_once('/').map(|(_, part)| format!("*/{part}"));
         self.is_for(user)
             && has(&self.verbs, &attempt.verb)
             && has(&self.groups, &attempt.group)
-            && (has(&self.resources, &attempt.resource)
-                || any_subresource.is_some_and(|any| self.resources.contains(&any)))
+            && (has(&self.resources, &attempt.resource) || of_any.is_some_and(|any| self.resources.contains(&any)))
             && (self.names.is_empty() || self.names.contains(&attempt.name))
             && (self.namespaces.is_empty() || self.namespaces.contains(&attempt.namespace))
     }
@@ -266,6 +267,27 @@ mod tests {
     }
 
     #[test]
+    fn paths_outside_the_resources_are_health_and_discovery() {
+        let access = Access::standard();
+        let may = |user: &User, path: &str, verb: &str| access.authorize_path(user, path, verb).is_ok();
+        let (known, nobody) = (User::named("viewer"), User::anonymous());
+        for path in ["/version", "/version/", "/healthz", "/readyz", "/livez"] {
+            assert!(may(&known, path, "get") && may(&nobody, path, "get"), "{path}");
+        }
+        for path in ["/api", "/api/", "/apis", "/apis/apps/v1", "/openapi/v3"] {
+            assert!(may(&known, path, "get") && !may(&nobody, path, "get"), "{path}");
+        }
+        for (path, verb) in
+            [("/", "get"), ("/frob", "get"), ("//api/v1", "get"), ("/apix", "get"), ("/version", "post")]
+        {
+            let refused = access.authorize_path(&known, path, verb).unwrap_err();
+            assert_eq!(refused.message, format!("forbidden: User \"viewer\" cannot {verb} path {path:?}"));
+        }
+        let master = User { name: "root".to_owned(), groups: vec!["system:masters".to_owned()] };
+        assert!(may(&master, "/frob", "post"));
+    }
+
+    #[test]
     fn the_standard_users_may_what_their_names_say() {
         let access = Access::standard();
         let may = |user: &str, verb: &str, group: &str, resource: &str| {
@@ -275,8 +297,26 @@ mod tests {
         assert!(may("viewer", "watch", "", "configmaps"));
         assert!(!may("viewer", "patch", "apps", "deployments"));
         assert!(may("deployer", "patch", "apps", "deployments/scale"));
+        assert!(may("deployer", "get", "", "pods/log"));
         assert!(!may("deployer", "patch", "", "configmaps"));
         assert!(may("nobody", "create", "authorization.k8s.io", "selfsubjectaccessreviews"));
         assert_eq!(access.authenticate("wrong").unwrap_err().code, 401);
+    }
+
+    /// RBAC knows `*/scale` and `*`, but no `deployments/*`: v1.34 refuses who rests on it.
+    #[test]
+    fn wildcards_are_rbacs() {
+        let grant = |resource: &str| Grant {
+            to: words(&["x"]),
+            verbs: words(&["patch"]),
+            groups: words(&["apps"]),
+            resources: words(&[resource]),
+            ..Grant::default()
+        };
+        for (resource, wanted) in [("deployments/*", false), ("deployments", false), ("*/scale", true), ("*", true)] {
+            let access = Access { grants: vec![grant(resource)], ..Access::default() };
+            let may = access.allows(&User::named("x"), &attempt("patch", "apps", "deployments/scale"));
+            assert_eq!(may, wanted, "{resource}");
+        }
     }
 }

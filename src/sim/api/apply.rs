@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::super::resources::Resource;
-use super::super::status::{ApiError, Cause, Details};
+use super::super::status::ApiError;
 use super::super::store::{Applied, Writer};
 use super::ApiServer;
 use super::access::Attempt;
 use super::path::ObjectPath;
 use super::serve::{Call, Reply};
-use super::write::{admit, part, place, read_yaml, undecodable, unknown_fields, writer, written};
+use super::write::{admit, keep_uid, part, place, read_yaml, undecodable, unknown_fields, writer, written};
 
 /// The patch type.
 pub(super) const MEDIA_TYPE: &str = "application/apply-patch+yaml";
@@ -22,18 +22,8 @@ pub(super) fn answer(
     path: &ObjectPath,
     dry_run: bool,
 ) -> Result<Reply, ApiError> {
-    if call.query.get("fieldManager").is_empty() {
-        let cause = Cause::required("fieldManager", "is required for apply patch");
-        let message = format!("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: {}", cause.message);
-        let details = Details {
-            group: "meta.k8s.io".to_owned(),
-            kind: "PatchOptions".to_owned(),
-            causes: vec![cause],
-            ..Details::default()
-        };
-        return Err(ApiError { details: Some(Box::new(details)), ..ApiError::bare(422, "Invalid", message) });
-    }
-    let mut wanted = read_yaml(&call.body)?;
+    let mut wanted =
+        read_yaml(&call.body).map_err(|why| ApiError::bad_request(format!("error decoding YAML: {why}")))?;
     let given = |key: &str| wanted.get(key).and_then(Value::as_str).unwrap_or("");
     if given("apiVersion").is_empty() || given("kind").is_empty() {
         return Err(ApiError::bad_request("invalid object type: /, Kind="));
@@ -51,6 +41,9 @@ pub(super) fn answer(
     let how = (part(path), call.query.flag("force"));
     let Applied { object, created } = server.store().apply(resource, &wanted, how, &by, |old, new| {
         let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+        if let Some(old) = old {
+            keep_uid(resource, path, old, &wanted)?;
+        }
         admit(server, call, path, (operation, dry_run), old, new)
     })?;
     written(server, call, resource, if created { 201 } else { 200 }, object)

@@ -32,8 +32,8 @@ const DEPLOYMENT: [Column; 8] = [
     narrow("Ready", "string", |o, _| {
         json!(format!("{}/{}", number(o, "/status/readyReplicas"), number(o, "/spec/replicas")))
     }),
-    narrow("Up-to-date", "integer", |o, _| json!(number(o, "/status/updatedReplicas"))),
-    narrow("Available", "integer", |o, _| json!(number(o, "/status/availableReplicas"))),
+    narrow("Up-to-date", "string", |o, _| json!(number(o, "/status/updatedReplicas"))),
+    narrow("Available", "string", |o, _| json!(number(o, "/status/availableReplicas"))),
     AGE,
     CONTAINERS,
     IMAGES,
@@ -85,7 +85,7 @@ const CONFIGMAP: [Column; 3] = [
     NAME,
     narrow("Data", "string", |o, _| {
         let size = |at: &str| o.get(at).and_then(Value::as_object).map_or(0, serde_json::Map::len);
-        json!((size("data") + size("binaryData")).to_string())
+        json!(size("data") + size("binaryData"))
     }),
     AGE,
 ];
@@ -98,7 +98,7 @@ const SECRET: [Column; 4] = [
     AGE,
 ];
 const NAMESPACE: [Column; 3] = [NAME, narrow("Status", "string", |o, _| text(o, "/status/phase")), AGE];
-const NODE: [Column; 5] = [
+const NODE: [Column; 10] = [
     NAME,
     narrow("Status", "string", |o, _| {
         let ready = list(o, "/status/conditions").iter().find(|c| word(c, "/type") == "Ready");
@@ -107,8 +107,13 @@ const NODE: [Column; 5] = [
     narrow("Roles", "string", |_, _| json!("<none>")),
     AGE,
     narrow("Version", "string", |o, _| text(o, "/status/nodeInfo/kubeletVersion")),
+    wide("Internal-IP", |o, _| node_address(o, "InternalIP")),
+    wide("External-IP", |o, _| node_address(o, "ExternalIP")),
+    wide("OS-Image", |o, _| or_unknown(o, "/status/nodeInfo/osImage")),
+    wide("Kernel-Version", |o, _| or_unknown(o, "/status/nodeInfo/kernelVersion")),
+    wide("Container-Runtime", |o, _| or_unknown(o, "/status/nodeInfo/containerRuntimeVersion")),
 ];
-const EVENT: [Column; 9] = [
+const EVENT: [Column; 10] = [
     narrow("Last Seen", "string", |o, now| {
         let last = ["/series/lastObservedTime", "/lastTimestamp", "/firstTimestamp", "/eventTime"];
         let at = last.into_iter().find(|at| !word(o, at).is_empty());
@@ -122,10 +127,19 @@ const EVENT: [Column; 9] = [
     }),
     wide("Subobject", |o, _| text(o, "/involvedObject/fieldPath")),
     wide("Source", |o, _| {
+        let pair = |a: &str, b: &str| if b.is_empty() { a.to_owned() } else { format!("{a}, {b}") };
         let source = word(o, "/source/component");
-        json!(if source.is_empty() { word(o, "/reportingComponent") } else { source })
+        json!(if source.is_empty() {
+            pair(word(o, "/reportingComponent"), word(o, "/reportingInstance"))
+        } else {
+            pair(source, word(o, "/source/host"))
+        })
     }),
     narrow("Message", "string", |o, _| text(o, "/message")),
+    wide("First Seen", |o, now| {
+        let at = if word(o, "/firstTimestamp").is_empty() { "/eventTime" } else { "/firstTimestamp" };
+        age(o, at, now)
+    }),
     wide("Count", |o, _| json!(number(o, "/count").max(1))),
     wide("Name", |o, _| text(o, "/metadata/name")),
 ];
@@ -136,8 +150,8 @@ const HPA: [Column; 7] = [
     }),
     narrow("Targets", "string", |o, _| json!(targets(o))),
     narrow("MinPods", "string", |o, _| json!(number(o, "/spec/minReplicas").to_string())),
-    narrow("MaxPods", "integer", |o, _| json!(number(o, "/spec/maxReplicas"))),
-    narrow("Replicas", "integer", |o, _| json!(number(o, "/status/currentReplicas"))),
+    narrow("MaxPods", "string", |o, _| json!(number(o, "/spec/maxReplicas"))),
+    narrow("Replicas", "string", |o, _| json!(number(o, "/status/currentReplicas"))),
     AGE,
 ];
 const LEASE: [Column; 3] = [NAME, narrow("Holder", "string", |o, _| text(o, "/spec/holderIdentity")), AGE];
@@ -148,6 +162,19 @@ const HTTPROUTE: [Column; 3] = [
         None => Value::Null,
     }),
     narrow("Age", "date", |o, now| age(o, "/metadata/creationTimestamp", now)),
+];
+const DAEMONSET: [Column; 11] = [
+    NAME,
+    narrow("Desired", "integer", |o, _| json!(number(o, "/status/desiredNumberScheduled"))),
+    narrow("Current", "integer", |o, _| json!(number(o, "/status/currentNumberScheduled"))),
+    narrow("Ready", "integer", |o, _| json!(number(o, "/status/numberReady"))),
+    narrow("Up-to-date", "integer", |o, _| json!(number(o, "/status/updatedNumberScheduled"))),
+    narrow("Available", "integer", |o, _| json!(number(o, "/status/numberAvailable"))),
+    narrow("Node Selector", "string", |o, _| selector(o, "/spec/template/spec/nodeSelector")),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
 ];
 const STATEFULSET: [Column; 5] = [
     NAME,
@@ -165,6 +192,7 @@ fn columns(resource: &Resource) -> &'static [Column] {
         "Deployment" => &DEPLOYMENT,
         "ReplicaSet" => &REPLICASET,
         "StatefulSet" => &STATEFULSET,
+        "DaemonSet" => &DAEMONSET,
         "Pod" => &POD,
         "Service" => &SERVICE,
         "ConfigMap" => &CONFIGMAP,
@@ -205,6 +233,16 @@ fn text(object: &Value, at: &str) -> Value {
 fn or_none(object: &Value, at: &str) -> Value {
     let found = word(object, at);
     if found.is_empty() { "<none>".into() } else { found.into() }
+}
+
+fn or_unknown(object: &Value, at: &str) -> Value {
+    let found = word(object, at);
+    if found.is_empty() { "<unknown>".into() } else { found.into() }
+}
+
+fn node_address(node: &Value, kind: &str) -> Value {
+    let found = list(node, "/status/addresses").iter().find(|a| word(a, "/type") == kind);
+    found.map_or_else(|| "<none>".into(), |a| word(a, "/address").into())
 }
 
 fn number(object: &Value, at: &str) -> i64 {

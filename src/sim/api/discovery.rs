@@ -8,7 +8,7 @@ use super::VERSION;
 use super::body::ApiBody;
 use super::serve::Reply;
 
-const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+pub(super) const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// A virtual resource: reviews hold no objects but are discovered.
 const REVIEWS: [(&str, &str, &str); 3] = [
@@ -40,7 +40,8 @@ pub(super) fn answer(path: &str, accept: &str) -> Result<Reply, ApiError> {
             return Ok(Reply { code: 200, content_type: AGGREGATED, body });
         }
         ["api"] => {
-            json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
+            let address = json!({"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1:6443"});
+            json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [address]})
         }
         ["apis"] => {
             let groups: Vec<Value> = GROUPS.into_iter().map(|(g, v)| group(g, v)).collect();
@@ -75,7 +76,9 @@ pub(super) fn answer(path: &str, accept: &str) -> Result<Reply, ApiError> {
 
 fn version() -> Value {
     let minor = VERSION.split('.').nth(1).unwrap_or("0");
-    json!({"major": "1", "minor": minor, "gitVersion": VERSION, "gitCommit": "0000000000000000000000000000000000000000",
+    let before = minor.parse::<u32>().unwrap_or(0).saturating_sub(1).to_string();
+    json!({"major": "1", "minor": minor, "emulationMajor": "1", "emulationMinor": minor,
+        "minCompatibilityMajor": "1", "minCompatibilityMinor": before, "gitVersion": VERSION, "gitCommit": "0000000000000000000000000000000000000000",
         "gitTreeState": "clean", "buildDate": "2026-01-01T00:00:00Z", "goVersion": "go1.24.9",
         "compiler": "gc", "platform": "linux/amd64"})
 }
@@ -86,6 +89,9 @@ fn group(name: &str, version: &str) -> Value {
 }
 
 fn verbs(resource: &Resource) -> Vec<&'static str> {
+    if resource.custom {
+        return vec!["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+    }
     let all = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
     let skip = |verb: &&str| resource.kind == "Namespace" && *verb == "deletecollection";
     all.into_iter().filter(|verb| !skip(verb)).collect()
@@ -116,8 +122,9 @@ fn subresources(
 fn resources(group: &str, version: &str) -> Value {
     let mut list = Vec::new();
     for r in RESOURCES.into_iter().filter(|r| r.group == group && r.version == version) {
-        list.push(json!({"name": r.plural, "singularName": r.singular, "namespaced": r.namespaced,
-            "kind": r.kind, "verbs": verbs(r), "shortNames": r.short, "categories": r.categories}));
+        let entry = json!({"name": r.plural, "singularName": r.singular, "namespaced": r.namespaced,
+            "kind": r.kind, "verbs": verbs(r), "shortNames": r.short, "categories": r.categories});
+        list.push(without_empty_lists(entry));
         for (name, kind, sub_group, sub_version, verbs) in subresources(r) {
             let mut entry = json!({"name": format!("{}/{name}", r.plural), "singularName": "",
                 "namespaced": r.namespaced, "kind": kind, "verbs": verbs});
@@ -132,8 +139,18 @@ fn resources(group: &str, version: &str) -> Value {
         list.push(json!({"name": plural, "singularName": kind.to_lowercase(), "namespaced": false,
             "kind": kind, "verbs": ["create"]}));
     }
-    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    if group.is_empty() {
+        return json!({"kind": "APIResourceList", "groupVersion": version, "resources": list});
+    }
+    let group_version = format!("{group}/{version}");
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list})
+}
+
+fn without_empty_lists(mut entry: Value) -> Value {
+    if let Some(map) = entry.as_object_mut() {
+        map.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
+    }
+    entry
 }
 
 fn aggregated(core: bool) -> Value {
@@ -149,21 +166,26 @@ fn aggregated(core: bool) -> Value {
 
 fn aggregated_resources(group: &str, version: &str) -> Vec<Value> {
     let scope = |namespaced: bool| if namespaced { "Namespaced" } else { "Cluster" };
-    let kind_of = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
+    // What is of the group itself is not named again, except by a CRD.
+    let kind_of = |custom: bool, g: &str, v: &str, kind: &str| {
+        let (g, v) = if !custom && (g, v) == (group, version) { ("", "") } else { (g, v) };
+        json!({"group": g, "version": v, "kind": kind})
+    };
     let mut list = Vec::new();
     for r in RESOURCES.into_iter().filter(|r| r.group == group && r.version == version) {
         let inner: Vec<Value> = subresources(r)
             .into_iter()
             .map(|(name, kind, g, v, verbs)| {
-                json!({"subresource": name, "responseKind": kind_of(g, v, kind), "verbs": verbs})
+                json!({"subresource": name, "responseKind": kind_of(r.custom, g, v, kind), "verbs": verbs})
             })
             .collect();
-        list.push(json!({"resource": r.plural, "responseKind": kind_of(r.group, r.version, r.kind),
+        list.push(without_empty_lists(json!({"resource": r.plural,
+            "responseKind": kind_of(r.custom, r.group, r.version, r.kind),
             "scope": scope(r.namespaced), "singularResource": r.singular, "verbs": verbs(r),
-            "shortNames": r.short, "categories": r.categories, "subresources": inner}));
+            "shortNames": r.short, "categories": r.categories, "subresources": inner})));
     }
     for (_, plural, kind) in REVIEWS.into_iter().filter(|(g, _, _)| *g == group) {
-        list.push(json!({"resource": plural, "responseKind": kind_of(group, version, kind),
+        list.push(json!({"resource": plural, "responseKind": kind_of(false, group, version, kind),
             "scope": "Cluster", "singularResource": kind.to_lowercase(), "verbs": ["create"]}));
     }
     list

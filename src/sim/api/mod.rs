@@ -15,6 +15,7 @@ pub mod faults;
 /// What the world plugs in: pod logs, and the services behind the proxy path.
 pub mod hooks;
 mod openapi;
+mod options;
 mod path;
 mod protobuf;
 mod query;

@@ -122,13 +122,13 @@ fn struct_schema(name: &str) -> Value {
 
 fn shape_schema(shape: &Shape) -> Value {
     match shape {
-        Shape::Text | Shape::Time => json!({"type": "string"}),
-        Shape::Int => json!({"type": "integer"}),
+        Shape::Text | Shape::Time | Shape::MicroTime => json!({"type": "string"}),
+        Shape::Int | Shape::Long => json!({"type": "integer"}),
         Shape::Bool => json!({"type": "boolean"}),
         Shape::IntOrText => {
             json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]})
         }
-        Shape::Map => json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        Shape::Map | Shape::Bytes => json!({"type": "object", "additionalProperties": {"type": "string"}}),
         Shape::Quantities => {
             json!({"type": "object", "additionalProperties": {"oneOf": [{"type": "string"}, {"type": "number"}]}})
         }

@@ -44,6 +44,9 @@ impl ObjectPath {
 
 /// Reads a path (percent-decoded names are not needed: names are DNS labels).
 pub fn parse(path: &str) -> Target {
+    if path.contains("//") {
+        return Target::Other(path.to_owned());
+    }
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let (group, version, rest) = match parts.as_slice() {
         ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),

@@ -1,5 +1,7 @@
 //! Query parameters, decoded once.
 
+use super::super::status::ApiError;
+
 /// The parameters of one request, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
@@ -22,20 +24,29 @@ impl Query {
         self.pairs.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v)
     }
 
+    /// Whether it is given, with or without a value.
+    pub fn has(&self, key: &str) -> bool {
+        self.pairs.iter().any(|(k, _)| k == key)
+    }
+
     /// Every value given.
     pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
         self.pairs.iter().filter(move |(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 
-    /// `true`, `1`, or given without a value.
+    /// Given, and neither `0` nor `false`: anything else is true.
     pub fn flag(&self, key: &str) -> bool {
         let given = self.pairs.iter().find(|(k, _)| k == key);
-        given.is_some_and(|(_, v)| matches!(v.as_str(), "" | "1" | "true" | "True" | "TRUE" | "t" | "T"))
+        given.is_some_and(|(_, v)| v != "0" && !v.eq_ignore_ascii_case("false"))
     }
 
-    /// A whole number.
-    pub fn number(&self, key: &str) -> Option<u64> {
-        self.get(key).parse().ok()
+    /// A whole number; 0 where the parameter is absent.
+    pub fn number(&self, key: &str) -> Result<i64, ApiError> {
+        let text = self.get(key);
+        if text.is_empty() {
+            return Ok(0);
+        }
+        text.parse().map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))
     }
 }
 
@@ -72,8 +83,20 @@ mod tests {
         let query = Query::parse("&dryRun=All&labelSelector=app%3Dweb%2Ctier+in+%28a%29&watch");
         assert_eq!(query.get("dryRun"), "All");
         assert_eq!(query.get("labelSelector"), "app=web,tier in (a)");
-        assert!(query.flag("watch"));
-        assert_eq!(query.number("limit"), None);
+        assert_eq!(query.number("limit"), Ok(0));
         assert_eq!(decode("100%"), "100%");
+    }
+
+    /// As v1.34 reads booleans: what is not plainly false is true, also `watch=junk`.
+    #[test]
+    fn what_is_not_plainly_false_is_true() {
+        for (text, wanted) in [("watch", true), ("watch=", true), ("watch=junk", true), ("watch=TRUE", true)] {
+            assert_eq!(Query::parse(text).flag("watch"), wanted, "{text}");
+        }
+        for text in ["", "watch=0", "watch=false", "watch=False"] {
+            assert!(!Query::parse(text).flag("watch"), "{text}");
+        }
+        let refused = Query::parse("limit=junk").number("limit").map_err(|e| (e.code, e.message));
+        assert_eq!(refused, Err((400, "strconv.ParseInt: parsing \"junk\": invalid syntax".to_owned())));
     }
 }

@@ -48,17 +48,21 @@ pub fn wanted(headers: &HeaderMap, include: &str) -> Result<Form, ApiError> {
         }
         return match of("as") {
             "" => Ok(Form::Object),
-            "Table" => Ok(Form::Table(match include {
-                "None" => Include::None,
-                "Object" => Include::Object,
-                _ => Include::Metadata,
-            })),
+            "Table" => match include {
+                "None" => Ok(Form::Table(Include::None)),
+                "Object" => Ok(Form::Table(Include::Object)),
+                "" | "Metadata" => Ok(Form::Table(Include::Metadata)),
+                odd => Err(ApiError::bad_request(format!(
+                    "Unable to convert to Table as requested: includeObject: Invalid value: {odd:?}: \
+                     must be 'Metadata', 'Object', 'None', or empty"
+                ))),
+            },
             "PartialObjectMetadata" | "PartialObjectMetadataList" => Ok(Form::Metadata),
             _ => continue,
         };
     }
-    let message = "only the following media types are accepted: application/json";
-    Err(ApiError::bare(406, "NotAcceptable", message))
+    let message = "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+    Err(ApiError { details: Some(Box::default()), ..ApiError::bare(406, "NotAcceptable", message) })
 }
 
 fn to_bytes(value: &Value) -> Bytes {
@@ -79,19 +83,24 @@ pub fn object(resource: &Resource, stored: &Stored) -> Bytes {
 
 /// The object as an item of its list: built-in kinds leave out apiVersion and kind there.
 fn item(resource: &Resource, stored: &Stored) -> Bytes {
-    if resource.custom || resource.view_of.is_some() {
+    if resource.custom {
         return object(resource, stored);
     }
-    stored.encoded(Representation::Item, |value| {
-        let mut bare = value.clone();
-        if let Some(map) = bare.as_object_mut() {
-            map.remove("apiVersion");
-            map.remove("kind");
-        }
-        to_bytes(&bare)
-    })
+    if resource.view_of.is_some() {
+        let mut view = Value::clone(&stored.value);
+        events::to_events_v1(&mut view);
+        return to_bytes(&bare(view));
+    }
+    stored.encoded(Representation::Item, |value| to_bytes(&bare(value.clone())))
 }
 
+fn bare(mut object: Value) -> Value {
+    if let Some(map) = object.as_object_mut() {
+        map.remove("apiVersion");
+        map.remove("kind");
+    }
+    object
+}
 /// The object's metadata.
 pub fn metadata(stored: &Stored) -> Bytes {
     stored.encoded(Representation::Metadata, |value| to_bytes(&partial(value)))
@@ -121,7 +130,7 @@ pub struct ListMeta {
     pub revision: u64,
     /// The token for the next page; empty on the last.
     pub next: String,
-    /// Objects on the pages after this one.
+    /// Objects on the pages after this one; 0 where that is not known.
     pub remaining: usize,
 }
 
@@ -144,7 +153,9 @@ pub fn list(
     let mut about = json!({"resourceVersion": meta.revision.to_string()});
     if let (false, Some(map)) = (meta.next.is_empty(), about.as_object_mut()) {
         map.insert("continue".to_owned(), meta.next.clone().into());
-        map.insert("remainingItemCount".to_owned(), meta.remaining.into());
+        if meta.remaining > 0 {
+            map.insert("remainingItemCount".to_owned(), meta.remaining.into());
+        }
     }
     let mut out = BytesMut::new();
     let head = format!("{{\"kind\":{kind:?},\"apiVersion\":{version:?},\"metadata\":{about},\"items\":[");

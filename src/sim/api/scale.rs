@@ -7,9 +7,10 @@ use super::super::resources::Resource;
 use super::super::status::{ApiError, Cause};
 use super::super::store::Part;
 use super::ApiServer;
+use super::options;
 use super::path::ObjectPath;
 use super::serve::{Call, Reply};
-use super::write::{admit, dry_run, read_object, read_patch, writer};
+use super::write::{admit, read_object, read_patch, writer};
 
 /// Answers get, put and patch.
 pub(super) fn answer(
@@ -25,9 +26,9 @@ pub(super) fn answer(
     if call.method == Method::GET {
         return Ok(Reply::value(200, &scale_of(&current)));
     }
-    let dry = dry_run(call)?;
+    let dry = options::of_write(call)?;
     let wish = match call.method {
-        Method::PUT => Wish::Put(read_object(call)?),
+        Method::PUT => Wish::Put(read_object(call, "Scale")?),
         Method::PATCH => Wish::Patch(read_patch(call, resource.custom)?),
         _ => return Err(ApiError::method_not_allowed()),
     };
@@ -50,7 +51,7 @@ pub(super) fn answer(
         if replicas.as_i64().is_none_or(|n| n < 0) {
             let why = "must be greater than or equal to 0";
             let cause = Cause::invalid("spec.replicas", &replicas, why);
-            return Err(ApiError::invalid(resource, &path.name, vec![cause]));
+            return Err(ApiError::invalid_kind("autoscaling", "Scale", &path.name, vec![cause]));
         }
         if let Some(spec) = current.get_mut("spec").and_then(Value::as_object_mut) {
             spec.insert("replicas".to_owned(), replicas);

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::resources::Resource;
 use super::super::status::ApiError;
+use super::super::store::label_key;
 
 /// One requirement on a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +83,7 @@ fn selectable(resource: &Resource) -> &'static [&'static str] {
         ("", "Pod") => &[
             "status.phase",
             "status.podIP",
+            "status.podIPs",
             "status.nominatedNodeName",
             "spec.nodeName",
             "spec.restartPolicy",
@@ -116,7 +118,8 @@ fn selectable(resource: &Resource) -> &'static [&'static str] {
         ],
         ("", "Namespace") => &["status.phase"],
         ("", "Secret") => &["type"],
-        ("apps", "ReplicaSet") => &["status.replicas"],
+        ("", "Node") => &["spec.unschedulable"],
+        ("", "Service") => &["spec.clusterIP", "spec.type"],
         _ => &[],
     }
 }
@@ -129,9 +132,13 @@ fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<(String, bool, St
         } else if let Some((path, value)) = term.split_once("==").or_else(|| term.split_once('=')) {
             (path, false, value)
         } else {
-            let why = format!("unable to parse selector: invalid selector: '{text}'; can't understand '{term}'");
+            let why = format!("invalid selector: '{text}'; can't understand '{term}'");
             return Err(ApiError::bad_request(why));
         };
+        if value.contains('=') {
+            let why = "invalid field selector: unescaped character in value: 61";
+            return Err(ApiError::bad_request(why));
+        }
         let known = ["metadata.name", "metadata.namespace"];
         if !known.contains(&path) && !selectable(resource).contains(&path) {
             // Kinds that select more than these two were given their own words upstream.
@@ -147,66 +154,159 @@ fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<(String, bool, St
     Ok(out)
 }
 
+/// The one name that a field selector leaves, if it leaves one.
+pub fn only_name(fields: &str) -> Option<String> {
+    let mut terms = fields.split(',').map(str::trim).filter_map(|term| term.strip_prefix("metadata.name="));
+    terms.next().map(|name| name.trim_start_matches('=').to_owned())
+}
+
 /// Reads `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1,m<2`.
 fn parse_labels(text: &str) -> Result<Vec<Requirement>, ApiError> {
-    split_terms(text).into_iter().map(|term| parse_term(term, text)).collect()
-}
-
-/// Splits at commas outside parentheses.
-fn split_terms(text: &str) -> Vec<&str> {
-    let (mut depth, mut start, mut terms) = (0_i32, 0, Vec::new());
-    for (at, letter) in text.char_indices() {
-        match letter {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => {
-                terms.push(text.get(start..at).unwrap_or(""));
-                start = at + 1;
+    let mut reader = Reader { tokens: tokens(text), at: 0 };
+    let mut out = Vec::new();
+    loop {
+        match reader.peek() {
+            "" if out.is_empty() => return Ok(out),
+            "!" => out.push(reader.requirement()?),
+            word if is_word(word) => out.push(reader.requirement()?),
+            other => {
+                let why = format!("found '{other}', expected: !, identifier, or 'end of string'");
+                return Err(ApiError::bad_request(why));
             }
-            _ => {}
+        }
+        match reader.take() {
+            "" => return Ok(out),
+            "," => {
+                let next = reader.peek();
+                if next != "!" && !is_word(next) {
+                    let why = format!("found '{next}', expected: identifier after ','");
+                    return Err(ApiError::bad_request(why));
+                }
+            }
+            other => {
+                return Err(ApiError::bad_request(format!("found '{other}', expected: ',' or 'end of string'")));
+            }
         }
     }
-    terms.push(text.get(start..).unwrap_or(""));
-    terms.into_iter().map(str::trim).filter(|term| !term.is_empty()).collect()
 }
 
-fn parse_term(term: &str, whole: &str) -> Result<Requirement, ApiError> {
-    let bad = |why: &str| ApiError::bad_request(format!("unable to parse requirement: {why} in selector {whole:?}"));
-    let key = |text: &str| {
-        let text = text.trim();
-        let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-        if !text.is_empty() && text.chars().all(fine) {
-            Ok(text.to_owned())
-        } else {
-            Err(bad(&format!("invalid label key {text:?}")))
+/// Words and signs; spaces only part them.
+fn tokens(text: &str) -> Vec<&str> {
+    const SIGNS: [&str; 9] = ["!=", "==", "=", "!", "(", ")", ",", ">", "<"];
+    let mut out = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let sign = SIGNS.into_iter().find(|sign| rest.starts_with(sign));
+        let ends = |c: char| c.is_whitespace() || "=!(),><".contains(c);
+        let length = sign.map_or_else(|| rest.find(ends).unwrap_or(rest.len()), str::len);
+        let (token, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        out.push(token);
+        rest = after.trim_start();
+    }
+    out
+}
+
+fn is_word(token: &str) -> bool {
+    !token.is_empty() && !token.starts_with(|c: char| "=!(),><".contains(c))
+}
+
+fn unparsed(why: impl std::fmt::Display) -> ApiError {
+    ApiError::bad_request(format!("unable to parse requirement: {why}"))
+}
+
+struct Reader<'a> {
+    tokens: Vec<&'a str>,
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// The next token; empty at the end.
+    fn peek(&self) -> &'a str {
+        self.tokens.get(self.at).copied().unwrap_or("")
+    }
+
+    fn take(&mut self) -> &'a str {
+        let token = self.peek();
+        self.at += 1;
+        token
+    }
+
+    fn requirement(&mut self) -> Result<Requirement, ApiError> {
+        if self.peek() == "!" {
+            self.take();
+            return Ok(Requirement::Absent(self.key()?));
         }
-    };
-    if let Some(list) = term.strip_suffix(')') {
-        let (head, values) = list.split_once('(').ok_or_else(|| bad("unbalanced parenthesis"))?;
-        let values: Vec<String> = values.split(',').map(|v| v.trim().to_owned()).collect();
-        return match head.trim().rsplit_once(char::is_whitespace) {
-            Some((name, "in")) => Ok(Requirement::In(key(name)?, values)),
-            Some((name, "notin")) => Ok(Requirement::NotIn(key(name)?, values)),
-            _ => Err(bad("expected 'in' or 'notin'")),
-        };
-    }
-    if let Some((name, value)) = term.split_once("!=") {
-        return Ok(Requirement::IsNot(key(name)?, value.trim().to_owned()));
-    }
-    if let Some((name, value)) = term.split_once("==").or_else(|| term.split_once('=')) {
-        return Ok(Requirement::Is(key(name)?, value.trim().to_owned()));
-    }
-    for (sign, more) in [('>', true), ('<', false)] {
-        if let Some((name, bound)) = term.split_once(sign) {
-            let bound =
-                bound.trim().parse().map_err(|_| bad("for 'Gt', 'Lt' operators, the value must be an integer"))?;
-            let name = key(name)?;
-            return Ok(if more { Requirement::More(name, bound) } else { Requirement::Less(name, bound) });
+        let key = self.key()?;
+        match self.peek() {
+            "" | "," => Ok(Requirement::Exists(key)),
+            "=" | "==" => {
+                self.take();
+                Ok(Requirement::Is(key, self.value()?))
+            }
+            "!=" => {
+                self.take();
+                Ok(Requirement::IsNot(key, self.value()?))
+            }
+            "in" => {
+                self.take();
+                Ok(Requirement::In(key, self.values()?))
+            }
+            "notin" => {
+                self.take();
+                Ok(Requirement::NotIn(key, self.values()?))
+            }
+            sign @ (">" | "<") => {
+                self.take();
+                let bound = self.value()?;
+                let Ok(bound) = bound.parse() else {
+                    let why = "for 'Gt', 'Lt' operators, the value must be an integer";
+                    return Err(unparsed(format_args!("values[0]: Invalid value: {bound:?}: {why}")));
+                };
+                Ok(if sign == ">" { Requirement::More(key, bound) } else { Requirement::Less(key, bound) })
+            }
+            other => Err(unparsed(format_args!("found '{other}', expected: in, notin, =, ==, !=, gt, lt"))),
         }
     }
-    match term.strip_prefix('!') {
-        Some(name) => Ok(Requirement::Absent(key(name)?)),
-        None => Ok(Requirement::Exists(key(term)?)),
+
+    fn key(&mut self) -> Result<String, ApiError> {
+        let word = self.take();
+        if !is_word(word) {
+            return Err(unparsed(format_args!("found '{word}', expected: identifier")));
+        }
+        match label_key(word).into_iter().next() {
+            Some(why) => Err(unparsed(format_args!("<nil>: Invalid value: {word:?}: {why}"))),
+            None => Ok(word.to_owned()),
+        }
+    }
+
+    /// One value; nothing stands for the empty text.
+    fn value(&mut self) -> Result<String, ApiError> {
+        match self.peek() {
+            "" | "," => Ok(String::new()),
+            word if is_word(word) => Ok(self.take().to_owned()),
+            other => Err(unparsed(format_args!("found '{other}', expected: identifier"))),
+        }
+    }
+
+    /// `(a,b)`; `()` is the empty text.
+    fn values(&mut self) -> Result<Vec<String>, ApiError> {
+        let open = self.take();
+        if open != "(" {
+            return Err(unparsed(format_args!("found '{open}' expected: '('")));
+        }
+        let mut out = Vec::new();
+        loop {
+            if is_word(self.peek()) {
+                out.push(self.take().to_owned());
+            } else {
+                out.push(String::new());
+            }
+            match self.take() {
+                ")" => return Ok(out),
+                "," => {}
+                other => return Err(unparsed(format_args!("found '{other}', expected: ',' or ')'"))),
+            }
+        }
     }
 }
 
@@ -215,7 +315,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use serde_json::json;
 
-    use super::super::super::resources::{DEPLOYMENTS, EVENTS, PODS};
+    use super::super::super::resources::{DEPLOYMENTS, EVENTS, PODS, REPLICASETS};
     use super::*;
 
     #[test]
@@ -239,8 +339,37 @@ mod tests {
             let selector = Selector::parse(&DEPLOYMENTS, text, "").unwrap();
             assert_eq!(selector.matches(&object), wanted, "{text}");
         }
-        for text in ["app in web", "a b=c", "app on (x)", "n>x", "(a)"] {
-            assert_eq!(Selector::parse(&DEPLOYMENTS, text, "").unwrap_err().code, 400, "{text}");
+    }
+
+    /// What v1.34 says to each, and does not take.
+    #[test]
+    fn label_selectors_are_refused_in_the_servers_words() {
+        let name = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+        let dashed = format!("unable to parse requirement: <nil>: Invalid value: \"-a\": {name}");
+        let table = [
+            ("a b=c", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
+            ("a in b", "unable to parse requirement: found 'b' expected: '('"),
+            ("a>=b", "unable to parse requirement: found '=', expected: identifier"),
+            ("a=b c", "found 'c', expected: ',' or 'end of string'"),
+            ("a,", "found '', expected: identifier after ','"),
+            ("=a", "found '=', expected: !, identifier, or 'end of string'"),
+            (",", "found ',', expected: !, identifier, or 'end of string'"),
+            ("(a)", "found '(', expected: !, identifier, or 'end of string'"),
+            ("a=b=c", "found '=', expected: ',' or 'end of string'"),
+            ("a=b!", "found '!', expected: ',' or 'end of string'"),
+            ("a in (b", "unable to parse requirement: found '', expected: ',' or ')'"),
+            (
+                "a>x",
+                "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer",
+            ),
+            ("-a", &dashed),
+        ];
+        for (text, wanted) in table {
+            let refused = Selector::parse(&DEPLOYMENTS, text, "").unwrap_err();
+            assert_eq!((refused.code, &*refused.message), (400, wanted), "{text}");
+        }
+        for text in ["", "a=", "a==b", "a in ()", "a in (,b)", "a!=b,!c"] {
+            assert!(Selector::parse(&DEPLOYMENTS, text, "").is_ok(), "{text}");
         }
     }
 
@@ -251,6 +380,22 @@ mod tests {
         assert!(matches("metadata.name=a,status.phase!=Failed"));
         assert!(!matches("metadata.namespace=other"));
         assert!(Selector::parse(&EVENTS, "", "involvedObject.name=web").is_ok());
-        assert_eq!(Selector::parse(&DEPLOYMENTS, "", "status.phase=x").unwrap_err().code, 400);
+        for (resource, text, wanted) in [
+            (
+                &DEPLOYMENTS,
+                "status.x=y",
+                "\"status.x\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+            ),
+            (
+                &REPLICASETS,
+                "status.replicas=0",
+                "\"status.replicas\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+            ),
+            (&PODS, "status.x=y", "field label not supported: status.x"),
+            (&PODS, "metadata.name", "invalid selector: 'metadata.name'; can't understand 'metadata.name'"),
+            (&PODS, "metadata.name=a=b", "invalid field selector: unescaped character in value: 61"),
+        ] {
+            assert_eq!(Selector::parse(resource, "", text).unwrap_err().message, wanted, "{text}");
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::faults::Fault;
 use super::path::{self, Target};
 use super::query::Query;
 use super::requests::Logged;
-use super::{ApiServer, damage, discovery, openapi, read, reviews, scale, subresources, write};
+use super::{ApiServer, damage, discovery, openapi, read, reviews, scale, selector, subresources, write};
 
 /// The largest body the server reads, as the real one.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -180,13 +180,22 @@ impl ApiServer {
             Target::Other(path) => return self.answer_path(call, &path),
         };
         let verb = verb_of(call, &target);
-        self.access().authorize(&call.user, &Attempt::on(&target, verb))?;
+        let mut attempt = Attempt::on(&target, verb);
+        if target.name.is_empty() && matches!(verb, "list" | "watch" | "deletecollection") {
+            // A collection of one: a grant for that object's name covers it.
+            attempt.name = selector::only_name(call.query.get("fieldSelector")).unwrap_or_default();
+        }
+        self.access().authorize(&call.user, &attempt)?;
         if let Some(reply) = reviews::answer(self, call, &target)? {
             return Ok(reply);
         }
         let Some(resource) = target.resource() else {
-            return Err(ApiError::no_such_path());
+            let served = target.group.is_empty() || discovery::GROUPS.iter().any(|(group, _)| *group == target.group);
+            return Err(if served { ApiError::no_such_resource() } else { ApiError::no_such_path() });
         };
+        if matches!(call.method, http::Method::HEAD | http::Method::OPTIONS) {
+            return Err(ApiError::method_not_allowed());
+        }
         self.touch(resource, &target.namespace);
         match (target.subresource.as_str(), &call.method) {
             ("log", &http::Method::GET) if resource.kind == "Pod" => subresources::log(self, call, &target),
@@ -197,7 +206,8 @@ impl ApiServer {
                 http::Method::GET => read::get(self, call, resource, &target),
                 _ => write::answer(self, call, resource, &target),
             },
-            _ => Err(ApiError::no_such_path()),
+            ("scale", _) => Err(ApiError::not_found(resource, &target.name)),
+            _ => Err(ApiError::no_such_resource()),
         }
     }
 
@@ -225,7 +235,8 @@ impl ApiServer {
                 }
                 access.authenticate(token.trim())?
             }
-            _ if !given.is_empty() => return Err(unauthorized()),
+            // Whoever shows something else than a bearer token is a stranger.
+            _ if !given.is_empty() => User::anonymous(),
             _ => match &self.trusted {
                 Some(_) if self.faults().tokens_expired() => return Err(unauthorized()),
                 Some(user) => user.clone(),
@@ -260,10 +271,12 @@ impl ApiServer {
             }
         };
         set("audit-id", audit_id);
-        set("cache-control", "no-cache, private");
+        let discovery = content_type == discovery::AGGREGATED;
+        set("cache-control", if discovery { "public" } else { "no-cache, private" });
         set("content-type", content_type);
         set("date", &self.date());
-        if code == 404 && content_type.starts_with("text/plain") {
+        let plain = content_type.starts_with("text/plain");
+        if code == 403 || (plain && !call.path.ends_with("/log")) {
             set("x-content-type-options", "nosniff");
         }
         if retry_after > 0 {

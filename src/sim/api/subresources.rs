@@ -48,9 +48,9 @@ pub(super) fn log(server: &ApiServer, call: &Call, path: &ObjectPath) -> Result<
         let which = if previous { "previous terminated container" } else { "container" };
         return Err(ApiError::bad_request(format!("{which} {container:?} in pod {:?} not found", path.name)));
     };
-    let text = match call.query.number("tailLines") {
-        Some(lines) => tail(&text, usize::try_from(lines).unwrap_or(usize::MAX)),
-        None => &text,
+    let text = match usize::try_from(call.query.number("tailLines")?) {
+        Ok(lines) if call.query.has("tailLines") => tail(&text, lines),
+        _ => &text,
     };
     let body = ApiBody::Whole(Some(Bytes::copy_from_slice(text.as_bytes())));
     Ok(Reply { code: 200, content_type: "text/plain", body })
@@ -89,7 +89,7 @@ pub(super) async fn proxy(server: &ApiServer, call: &Call, path: &ObjectPath) ->
         if server.store().get(&SERVICES, &path.namespace, name).is_none() {
             return Err(ApiError::not_found(&SERVICES, name));
         }
-        let message = format!("no endpoints available for service {:?}", path.name);
+        let message = format!("no endpoints available for service {name:?}");
         return Err(ApiError::bare(503, "ServiceUnavailable", message));
     };
     let answer = answer.await;

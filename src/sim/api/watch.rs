@@ -21,6 +21,8 @@ use super::selector::Selector;
 const BOOKMARKS: Duration = Duration::from_secs(60);
 /// How long before its end a watch gets its last bookmark.
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
+/// How long a watch waits for the revision that it asks for.
+const REVISION: Duration = Duration::from_secs(3);
 /// At most this much is put together before it is sent.
 const CHUNK: usize = 256 * 1024;
 
@@ -45,10 +47,12 @@ pub struct WatchRequest {
 /// Where a watch starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// With everything there is, then changes. `marked`: a bookmark says when it was everything.
+    /// With everything there is, then changes.
     Everything {
-        /// Whether the end of the initial events is marked.
+        /// Whether a bookmark marks the end of the initial events.
         marked: bool,
+        /// Not older than this revision; 0: any.
+        least: u64,
     },
     /// With the changes after a revision.
     After(u64),
@@ -64,6 +68,8 @@ struct Watch {
     ready: VecDeque<Bytes>,
     heading: bool,
     ended: bool,
+    /// When it is given up that the revision asked for is reached.
+    awaiting: Option<Instant>,
 }
 
 /// The event stream of a watch.
@@ -74,8 +80,10 @@ pub fn stream(
 ) -> impl Stream<Item = Result<Bytes, Reset>> + Send + 'static {
     let now = Instant::now();
     let deadline = now + request.timeout;
+    let early = matches!(request.start, Start::Everything { least, .. } if least > store.revision());
     let (revision, initial) = match request.start {
         Start::After(revision) => (revision, Vec::new()),
+        Start::Everything { .. } if early => (store.revision(), Vec::new()),
         Start::Everything { .. } => store.snapshot(request.resource, request.namespace.as_deref()),
     };
     let mut watch = Watch {
@@ -87,9 +95,12 @@ pub fn stream(
         ready: VecDeque::new(),
         heading: true,
         ended: false,
+        awaiting: early.then(|| now + REVISION),
         request,
     };
-    watch.begin(revision, &initial);
+    if !early {
+        watch.begin(revision, &initial);
+    }
     futures::stream::unfold(watch, |mut watch| async move {
         let chunk = watch.next_chunk().await?;
         Some((Ok(chunk), watch))
@@ -109,7 +120,7 @@ impl Watch {
         for stored in selected {
             self.push("ADDED", &stored);
         }
-        if self.request.start == (Start::Everything { marked: true }) {
+        if matches!(self.request.start, Start::Everything { marked: true, .. }) {
             self.push_bookmark(revision, true);
         }
     }
@@ -123,12 +134,43 @@ impl Watch {
             if self.ended {
                 return None;
             }
+            if let Some(until) = self.awaiting {
+                self.await_revision(until).await;
+                continue;
+            }
             tokio::select! {
                 biased;
                 change = self.changes.next() => self.receive(change),
                 () = tokio::time::sleep_until(self.bookmark_at) => self.bookmark(),
                 () = tokio::time::sleep_until(self.deadline) => self.ended = true,
                 _ = self.cuts.changed() => self.ended = true,
+            }
+        }
+    }
+
+    /// Starts once the revision asked for is reached, or says that it was not.
+    async fn await_revision(&mut self, until: Instant) {
+        let Start::Everything { least, .. } = self.request.start else { return };
+        let reached = self.store.revision() >= least;
+        if reached {
+            let (revision, initial) = self.store.snapshot(self.request.resource, self.request.namespace.as_deref());
+            self.changes = self.store.changes_after(revision);
+            self.begin(revision, &initial);
+            self.awaiting = None;
+            return;
+        }
+        tokio::select! {
+            biased;
+            _ = self.changes.next() => {}
+            () = tokio::time::sleep_until(until) => {
+                let status = ApiError::too_large(least, self.store.revision()).to_status();
+                self.ready.push_back(event("ERROR", status.to_string().as_bytes()));
+                self.awaiting = None;
+                self.ended = true;
+            }
+            _ = self.cuts.changed() => {
+                self.awaiting = None;
+                self.ended = true;
             }
         }
     }
@@ -204,7 +246,7 @@ impl Watch {
 
     fn push_bookmark(&mut self, revision: u64, initial_end: bool) {
         let resource = self.request.resource;
-        let mut meta = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
+        let mut meta = json!({"resourceVersion": revision.to_string()});
         if let (true, Some(map)) = (initial_end, meta.as_object_mut()) {
             map.insert("annotations".to_owned(), json!({"k8s.io/initial-events-end": "true"}));
         }
@@ -215,8 +257,15 @@ impl Watch {
             Form::Metadata => {
                 json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta})
             }
-            Form::Table(_) => json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1",
-                "metadata": meta, "columnDefinitions": null, "rows": []}),
+            // A row of an empty object, which carries the mark.
+            Form::Table(include) => {
+                let empty = Stored::new(Arc::new(json!({"metadata": meta})));
+                let row = represent::row(resource, include, &empty, self.store.clock().now());
+                let head = std::mem::take(&mut self.heading);
+                let table = represent::table(resource, &revision.to_string(), "", &[row], head);
+                self.ready.push_back(event("BOOKMARK", &table));
+                return;
+            }
         };
         self.ready.push_back(event("BOOKMARK", object.to_string().as_bytes()));
     }

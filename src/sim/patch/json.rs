@@ -37,14 +37,23 @@ enum Op {
 /// callers work on a copy.
 pub fn apply(target: &mut Value, patch: &Value) -> Result<(), JsonPatchError> {
     let Value::Array(list) = patch else {
-        return Err(malformed("json: cannot unmarshal object into Go value of type jsonpatch.Patch"));
+        let why = format!("json: cannot unmarshal {} into Go value of type []handlers.jsonPatchOp", type_of(patch));
+        return Err(JsonPatchError::Malformed(why));
     };
     let operations: Vec<Operation> = list.iter().map(operation).collect::<Result<_, _>>()?;
     operations.iter().try_for_each(|operation| operation.apply(target))
 }
 
-fn malformed(why: &str) -> JsonPatchError {
-    JsonPatchError::Malformed(why.to_owned())
+/// A value's type in Go's words.
+pub fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
 }
 
 fn failed(why: impl Into<String>) -> JsonPatchError {
@@ -53,10 +62,11 @@ fn failed(why: impl Into<String>) -> JsonPatchError {
 
 fn operation(raw: &Value) -> Result<Operation, JsonPatchError> {
     let Value::Object(map) = raw else {
-        return Err(malformed("json: cannot unmarshal into Go value of type jsonpatch.Operation"));
+        let why = format!("json: cannot unmarshal {} into Go value of type handlers.jsonPatchOp", type_of(raw));
+        return Err(JsonPatchError::Malformed(why));
     };
     let text = |key: &str| map.get(key).and_then(Value::as_str);
-    // An unknown operation or a missing value is found only when it is applied: 422.
+    // An unknown operation is found only when it is applied: 422.
     let op = match text("op") {
         Some("add") => Op::Add,
         Some("remove") => Op::Remove,
@@ -73,21 +83,18 @@ fn operation(raw: &Value) -> Result<Operation, JsonPatchError> {
         Op::Move | Op::Copy => text("from").ok_or_else(|| failed("operation missing from field"))?,
         _ => "",
     };
-    let value = match (op, map.get("value")) {
-        (Op::Add | Op::Replace, None) => return Err(failed("operation missing value field")),
-        (_, value) => value.cloned().unwrap_or(Value::Null),
-    };
-    Ok(Operation { op, path: pointer(path)?, from: pointer(from)?, value })
+    // A real server breaks the connection over a `test` without a value of a missing key.
+    if op == Op::Test && !map.contains_key("value") {
+        return Err(failed("operation missing value field"));
+    }
+    let value = map.get("value").cloned().unwrap_or(Value::Null);
+    Ok(Operation { op, path: pointer(path), from: pointer(from), value })
 }
 
-fn pointer(text: &str) -> Result<Vec<String>, JsonPatchError> {
-    if text.is_empty() {
-        return Ok(Vec::new());
-    }
-    let Some(rest) = text.strip_prefix('/') else {
-        return Err(failed(format!("path {text:?} does not start with /")));
-    };
-    Ok(rest.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect())
+/// The keys of a path. What comes before the first slash is not looked at.
+fn pointer(text: &str) -> Vec<String> {
+    let rest = text.split_once('/').map(|(_, rest)| rest);
+    rest.into_iter().flat_map(|rest| rest.split('/')).map(|part| part.replace("~1", "/").replace("~0", "~")).collect()
 }
 
 impl Operation {
@@ -101,9 +108,12 @@ impl Operation {
                 add(target, &self.path, value)
             }
             Op::Copy => {
-                let value = find(target, &self.from)
-                    .cloned()
-                    .ok_or_else(|| failed("copy operation does not apply: missing key"))?;
+                // Of a missing key the server's library copies null.
+                let value = match find(target, &self.from) {
+                    Some(value) => value.clone(),
+                    None if within_object(target, &self.from) => Value::Null,
+                    None => return Err(failed("copy operation does not apply: missing value")),
+                };
                 add(target, &self.path, value)
             }
             Op::Test => self.test(target),
@@ -113,14 +123,16 @@ impl Operation {
     fn test(&self, target: &Value) -> Result<(), JsonPatchError> {
         let holds = match find(target, &self.path) {
             Some(value) => same(value, &self.value),
-            None => {
-                // Only a missing last key tests as null; a missing parent does not exist.
-                let parent = self.path.split_last().and_then(|(_, up)| find(target, up));
-                self.value.is_null() && parent.is_some_and(Value::is_object)
-            }
+            // Only a missing last key tests as null; a missing parent does not exist.
+            None => self.value.is_null() && within_object(target, &self.path),
         };
         if holds { Ok(()) } else { Err(failed(format!("testing path {} failed", self.path.join("/")))) }
     }
+}
+
+/// Whether the path names a key of an object that is there.
+fn within_object(target: &Value, path: &[String]) -> bool {
+    path.split_last().and_then(|(_, up)| find(target, up)).is_some_and(Value::is_object)
 }
 
 /// Equality of values, where 1 and 1.0 are one number.
@@ -143,8 +155,8 @@ fn find<'a>(target: &'a Value, path: &[String]) -> Option<&'a Value> {
     })
 }
 
-/// A list position: digits without leading zeros, negative from the end as the server's
-/// library allows, and `-` for the end when adding.
+/// A list position as Go reads a number, negative from the end as the server's library
+/// allows, and `-` for the end when adding.
 fn position(key: &str, len: usize, adding: bool) -> Option<usize> {
     if key == "-" {
         return adding.then_some(len);
@@ -152,9 +164,6 @@ fn position(key: &str, len: usize, adding: bool) -> Option<usize> {
     if let Some(back) = key.strip_prefix('-') {
         let len = if adding { len + 1 } else { len };
         return len.checked_sub(back.parse().ok()?);
-    }
-    if (key.len() > 1 && key.starts_with('0')) || !key.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
     }
     key.parse().ok()
 }
@@ -263,6 +272,43 @@ mod tests {
         ];
         for (patch, wanted) in table {
             assert_eq!(run(doc.clone(), patch.clone()), Ok(wanted), "{patch}");
+        }
+    }
+
+    /// What v1.34 answered to each: its library is laxer than the RFC.
+    #[test]
+    fn liberties_that_nobody_should_rest_on() {
+        let doc = json!({"spec": {"list": [1, 2]}, "labels": {}});
+        let table = [
+            (json!([{"op": "replace", "path": "/spec/list"}]), json!({"spec": {"list": null}, "labels": {}})),
+            (
+                json!([{"op": "replace", "path": "/spec/list/00", "value": 9}]),
+                json!({"spec": {"list": [9, 2]}, "labels": {}}),
+            ),
+            (
+                json!([{"op": "replace", "path": "/spec/list/-1", "value": 9}]),
+                json!({"spec": {"list": [1, 9]}, "labels": {}}),
+            ),
+            (
+                json!([{"op": "copy", "from": "/labels/no", "path": "/labels/a"}]),
+                json!({"spec": {"list": [1, 2]}, "labels": {"a": null}}),
+            ),
+            (
+                json!([{"op": "replace", "path": "spec/replicas", "value": 3}]),
+                json!({"spec": {"list": [1, 2]}, "labels": {}, "replicas": 3}),
+            ),
+        ];
+        for (patch, wanted) in table {
+            assert_eq!(run(doc.clone(), patch.clone()), Ok(wanted), "{patch}");
+        }
+        let refused = [
+            json!([{"op": "test", "path": "/spec/list"}]),
+            json!([{"op": "test", "path": "/spec/list/7", "value": null}]),
+            json!([{"op": "replace", "path": "/spec/list/x", "value": 1}]),
+            json!([{"op": "copy", "from": "/no/no", "path": "/labels/a"}]),
+        ];
+        for patch in refused {
+            assert!(run(doc.clone(), patch.clone()).is_err(), "{patch}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value};
 
 use super::super::schema::{Merge, Shape, field_of};
+use super::super::status::in_go;
 
 const ORDER: &str = "$setElementOrder/";
 const DELETE_SCALARS: &str = "$deleteFromPrimitiveList/";
@@ -38,7 +39,7 @@ fn merge_map(map: &mut Map<String, Value>, patch: &Map<String, Value>, shape: &S
             return Ok(());
         }
         Some("merge") | None => {}
-        Some(other) => return Err(format!("unknown patch type found: {other}")),
+        Some(other) => return Err(format!("unknown patch type: {other} in map: map[$patch:{other}]")),
     }
     if let Some(kept) = patch.get("$retainKeys").and_then(Value::as_array) {
         map.retain(|key, _| kept.iter().any(|k| k.as_str() == Some(key)));
@@ -151,7 +152,7 @@ fn merge_list(
             return Err(format!("expected an object in a list merged by {key}"));
         };
         let Some(name) = patch.get(*key) else {
-            return Err(format!("map: {element} does not contain declared merge key: {key}"));
+            return Err(format!("map: {} does not contain declared merge key: {key}", in_go(element)));
         };
         if patch.get("$patch").and_then(Value::as_str) == Some("delete") {
             list.retain(|have| have.get(*key) != Some(name));

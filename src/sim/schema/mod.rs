@@ -13,16 +13,22 @@ pub use decode::{Decoded, decode};
 pub enum Shape {
     /// Text.
     Text,
-    /// A time: text or null.
+    /// A time in whole seconds: text or null.
     Time,
-    /// A whole number.
+    /// A time with exactly six decimals: text or null.
+    MicroTime,
+    /// A whole number of 32 bits.
     Int,
+    /// A whole number of 64 bits.
+    Long,
     /// A truth value.
     Bool,
     /// A whole number or text such as `25%`.
     IntOrText,
     /// Text to text.
     Map,
+    /// Text to base64.
+    Bytes,
     /// Resource names to quantities (text or numbers).
     Quantities,
     /// Anything: not looked into.
@@ -114,7 +120,10 @@ fn parse_shape(code: &'static str) -> Shape {
     match code {
         "string" => Shape::Text,
         "time" => Shape::Time,
+        "microtime" => Shape::MicroTime,
         "int" => Shape::Int,
+        "long" => Shape::Long,
+        "bytes" => Shape::Bytes,
         "bool" => Shape::Bool,
         "intstr" => Shape::IntOrText,
         "map" => Shape::Map,

@@ -244,7 +244,8 @@ fn refusal(conflicts: Vec<(String, String)>) -> ApiError {
             let mut last = "";
             for (manager, path) in many {
                 if manager != last {
-                    text.push_str(&format!(" conflicts with {manager}:"));
+                    let apart = if last.is_empty() { ' ' } else { '\n' };
+                    text.push_str(&format!("{apart}conflicts with {manager}:"));
                     last = manager;
                 }
                 text.push_str(&format!("\n- {path}"));

@@ -197,7 +197,8 @@ fn namespace(object: &mut Value) {
 }
 
 fn http_route(object: &mut Value) {
-    let Some(spec) = child(object, "spec") else {
+    // A CRD's defaults fill what is there; a spec that is not there is missing.
+    let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else {
         return;
     };
     for parent in objects(spec, "parentRefs") {

@@ -79,11 +79,11 @@ impl Store {
             }
             return Arc::clone(&current.value);
         }
+        if resource.is(&NAMESPACES) {
+            return self.end_namespace(state, last, previous);
+        }
         let gone = self.commit(state, resource, Verb::Deleted, last, previous);
         self.collect(state, current.meta("uid"), propagation);
-        if resource.is(&NAMESPACES) {
-            self.empty_namespace(state, current.name());
-        }
         Arc::clone(&gone.value)
     }
 
@@ -100,6 +100,21 @@ impl Store {
                 self.delete_locked(state, &EVENTS, &old, Propagation::Background);
             }
         }
+    }
+
+    /// A namespace terminates, loses what it holds, and is gone. The answer to who deleted it
+    /// shows it terminating.
+    fn end_namespace(&self, state: &mut State, mut last: Value, previous: Option<Arc<Value>>) -> Arc<Value> {
+        let now = rfc3339(self.clock().now());
+        meta::set(&mut last, "deletionTimestamp", Some(now.into()));
+        if let Some(map) = last.as_object_mut() {
+            map.insert("status".to_owned(), serde_json::json!({"phase": "Terminating"}));
+        }
+        let terminating = self.commit(state, &NAMESPACES, Verb::Modified, last, previous);
+        self.empty_namespace(state, terminating.name());
+        let left = Value::clone(&terminating.value);
+        self.commit(state, &NAMESPACES, Verb::Deleted, left, Some(Arc::clone(&terminating.value)));
+        Arc::clone(&terminating.value)
     }
 
     /// Deletes what a deleted namespace held, as the namespace controller would.
@@ -139,13 +154,19 @@ impl Store {
 }
 
 fn check_preconditions(resource: &'static Resource, current: &Stored, options: &DeleteOptions) -> Result<(), ApiError> {
-    let checks = [("UID", "uid", &options.uid), ("ResourceVersion", "resourceVersion", &options.resource_version)];
-    for (word, key, wanted) in checks {
+    let checks = [
+        ("UID", "uid", &options.uid, "deleted and then recreated"),
+        ("ResourceVersion", "resourceVersion", &options.resource_version, "modified"),
+    ];
+    for (word, key, wanted, happened) in checks {
         let Some(wanted) = wanted else { continue };
         let have = current.meta(key);
         if wanted != have {
-            let why = format!("Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {have}");
-            return Err(ApiError::conflict(resource, current.name(), &why));
+            let why = format!(
+                "the {word} in the precondition ({wanted}) does not match the {word} in record ({have}). The object \
+                 might have been {happened}"
+            );
+            return Err(ApiError::precondition(resource, current.name(), &why));
         }
     }
     Ok(())

@@ -21,6 +21,12 @@ pub fn to_core(event: &mut Value) {
 /// The events.k8s.io/v1 form of a stored Event.
 pub fn to_events_v1(event: &mut Value) {
     rename(event, "events.k8s.io/v1", |(core, new)| (core, new));
+    // Always written in core, left out here when empty.
+    if let Some(map) = event.as_object_mut() {
+        map.retain(|key, value| {
+            !matches!(key.as_str(), "reportingInstance" | "reportingController") || value.as_str() != Some("")
+        });
+    }
 }
 
 fn rename(event: &mut Value, version: &str, way: fn((&'static str, &'static str)) -> (&'static str, &'static str)) {

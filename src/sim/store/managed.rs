@@ -67,6 +67,10 @@ pub(super) fn entries_of(object: &Value) -> Vec<Value> {
 pub(super) fn store_entries(object: &mut Value, mut entries: Vec<Value>) {
     entries.retain(|e| e.get("fieldsV1").and_then(Value::as_object).is_some_and(|t| !t.is_empty()));
     fold_oldest(&mut entries);
+    // Applied ones first, then the older ones.
+    let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+    entries
+        .sort_by_cached_key(|e| ["operation", "time", "manager", "apiVersion", "subresource"].map(|key| text(e, key)));
     let list = (!entries.is_empty()).then_some(Value::Array(entries));
     meta::set(object, "managedFields", list);
 }

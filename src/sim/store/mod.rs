@@ -34,6 +34,7 @@ use history::History;
 pub use history::{Change, Changes, Compacted, Verb};
 pub use load::Author;
 pub use stored::{Representation, Stored};
+pub use validate::label_key;
 pub use write::{Part, Writer};
 
 /// Objects of one resource: namespace (empty for cluster scope) → name → object.

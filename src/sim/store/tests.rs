@@ -171,7 +171,7 @@ async fn the_same_script_gives_the_same_uids() {
 #[tokio::test(start_paused = true)]
 async fn events_are_forgotten_an_hour_after_their_last_write() {
     let store = cluster();
-    let event = |name: &str| json!({"metadata": {"name": name, "namespace": "shop"}, "reason": "R"});
+    let event = |name: &str| json!({"metadata": {"name": name, "namespace": "shop"}, "involvedObject": {"namespace": "shop"}, "reason": "R"});
     for name in ["a", "b"] {
         store.create(&EVENTS, event(name), &me()).unwrap();
     }

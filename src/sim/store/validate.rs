@@ -9,7 +9,9 @@ use super::meta;
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 const IMMUTABLE: &str = "field is immutable";
+const PERCENT: &str = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
 const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
 
 /// Everything wrong with `new`, which replaces `old` (None: it is being created).
@@ -18,8 +20,18 @@ pub(super) fn causes(resource: &Resource, old: Option<&Value>, new: &Value) -> V
     if old.is_none() {
         name(resource, new, &mut found);
     }
-    labels(new.pointer("/metadata/labels"), "metadata.labels", &mut found);
-    annotations(new, &mut found);
+    // On the way of an update three checks look at the metadata, and each says what it found.
+    let times = match (old, resource.kind) {
+        (None, _) => 1,
+        (Some(_), "ConfigMap") => 4,
+        (Some(_), _) => 3,
+    };
+    for _ in 0..times {
+        labels(new.pointer("/metadata/labels"), "metadata.labels", &mut found);
+        annotations(new, &mut found);
+        owners(new, &mut found);
+    }
+    finalizers(new, &mut found);
     match resource.kind {
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => {
             workload(resource, old, new, &mut found);
@@ -29,6 +41,7 @@ pub(super) fn causes(resource: &Resource, old: Option<&Value>, new: &Value) -> V
         "HorizontalPodAutoscaler" => autoscaler(new, &mut found),
         "HTTPRoute" => http_route(new, &mut found),
         "Lease" => lease(new, &mut found),
+        "Service" => service(new, &mut found),
         _ => {}
     }
     found
@@ -71,17 +84,40 @@ fn word(text: &str) -> bool {
         && text.bytes().last().is_some_and(|b| b.is_ascii_alphanumeric())
 }
 
+/// What is wrong with a label's or annotation's key.
+pub fn label_key(key: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let part = match key.split('/').collect::<Vec<_>>().as_slice() {
+        [part] => *part,
+        [prefix, part] => {
+            if prefix.is_empty() {
+                wrong.push("prefix part must be non-empty".to_owned());
+            } else if !prefix.split('.').all(dns_part) {
+                wrong.push(format!("prefix part {SUBDOMAIN}"));
+            }
+            *part
+        }
+        _ => {
+            let rule = QUALIFIED.strip_prefix("name part ").unwrap_or(QUALIFIED);
+            return vec![format!(
+                "a qualified name {rule} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            )];
+        }
+    };
+    if part.is_empty() {
+        wrong.push("name part must be non-empty".to_owned());
+    } else if part.len() > 63 {
+        wrong.push("name part must be no more than 63 characters".to_owned());
+    }
+    if !word(part) {
+        wrong.push(QUALIFIED.to_owned());
+    }
+    wrong
+}
+
 fn qualified(key: &str, path: &str, found: &mut Vec<Cause>) {
     let shown = Value::String(key.to_owned());
-    let (prefix, part) = key.rsplit_once('/').map_or((None, key), |(p, n)| (Some(p), n));
-    if prefix.is_some_and(|p| !p.split('.').all(dns_part)) {
-        found.push(Cause::invalid(path, &shown, format!("prefix part {SUBDOMAIN}")));
-    }
-    if part.len() > 63 {
-        found.push(Cause::invalid(path, &shown, "name part must be no more than 63 characters"));
-    } else if !word(part) {
-        found.push(Cause::invalid(path, &shown, QUALIFIED));
-    }
+    found.extend(label_key(key).into_iter().map(|why| Cause::invalid(path, &shown, why)));
 }
 
 fn labels(labels: Option<&Value>, path: &str, found: &mut Vec<Cause>) {
@@ -106,6 +142,34 @@ fn annotations(new: &Value, found: &mut Vec<Cause>) {
     if size > 262_144 {
         let message = "Too long: may not be more than 262144 bytes".to_owned();
         found.push(Cause { reason: "FieldValueTooLong", message, field: "metadata.annotations".to_owned() });
+    }
+}
+
+/// An owner is named in full.
+fn owners(new: &Value, found: &mut Vec<Cause>) {
+    let empty = Value::String(String::new());
+    for owner in at(new, "/metadata/ownerReferences").as_array().into_iter().flatten() {
+        for (field, why) in [
+            ("apiVersion", "version must not be empty"),
+            ("kind", "must not be empty"),
+            ("name", "must not be empty"),
+            ("uid", "must not be empty"),
+        ] {
+            if owner.get(field).and_then(Value::as_str).is_none_or(str::is_empty) {
+                found.push(Cause::invalid(format!("metadata.ownerReferences.{field}"), &empty, why));
+            }
+        }
+    }
+}
+
+/// A finalizer is one of the server's own or has a domain.
+fn finalizers(new: &Value, found: &mut Vec<Cause>) {
+    for (index, name) in at(new, "/metadata/finalizers").as_array().into_iter().flatten().enumerate() {
+        let text = name.as_str().unwrap_or("");
+        if !text.contains('/') && !matches!(text, "kubernetes" | "orphan" | "foregroundDeletion") {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            found.push(Cause::invalid(format!("metadata.finalizers[{index}]"), name, why));
+        }
     }
 }
 
@@ -137,36 +201,83 @@ fn workload(resource: &Resource, old: Option<&Value>, new: &Value, found: &mut V
     }
     let given = at(new, "/spec/template/metadata/labels");
     let mismatch = wanted.as_object().into_iter().flatten().any(|(k, v)| given.get(k) != Some(v));
-    if mismatch {
-        let shown = if given.is_null() { Value::Object(Map::new()) } else { given.clone() };
-        found.push(Cause::invalid(
-            "spec.template.metadata.labels",
-            &shown,
-            "`selector` does not match template `labels`",
-        ));
+    // Nothing selects nothing.
+    if mismatch || selector.is_null() {
+        let why = "`selector` does not match template `labels`";
+        found.push(Cause::invalid("spec.template.metadata.labels", given, why));
     }
     labels(new.pointer("/spec/template/metadata/labels"), "spec.template.metadata.labels", found);
-    if let Some(old) = old
-        && at(old, "/spec/selector") != selector
-        && !selector.is_null()
-    {
-        found.push(Cause::invalid("spec.selector", selector, IMMUTABLE));
-    }
-    let rolling = at(new, "/spec/strategy/rollingUpdate");
-    let zero = |v: &Value| v.as_i64() == Some(0) || v.as_str().is_some_and(|s| s.trim_end_matches('%') == "0");
-    if zero(at(rolling, "/maxSurge")) && zero(at(rolling, "/maxUnavailable")) {
-        let field = "spec.strategy.rollingUpdate.maxUnavailable";
-        let why = "may not be 0 when `maxSurge` is 0";
-        found.push(Cause::invalid(field, at(rolling, "/maxUnavailable"), why));
+    if resource.kind == "Deployment" {
+        strategy(new, found);
     }
     let restart = at(new, "/spec/template/spec/restartPolicy");
     if restart.as_str().is_some_and(|policy| policy != "Always") {
         found.push(Cause::unsupported("spec.template.spec.restartPolicy", restart, &["Always"]));
     }
-    pod_spec(at(new, "/spec/template/spec"), "spec.template.spec", found);
+    pod_spec(at(new, "/spec/template/spec"), "spec.template.spec", false, found);
+    if let Some(old) = old
+        && at(old, "/spec/selector") != selector
+    {
+        found.push(Cause::invalid("spec.selector", selector, IMMUTABLE));
+    }
 }
 
-fn pod_spec(spec: &Value, path: &str, found: &mut Vec<Cause>) {
+/// How a Deployment replaces its pods, and how long that may take.
+fn strategy(new: &Value, found: &mut Vec<Cause>) {
+    let (kind, rolling) = (at(new, "/spec/strategy/type"), at(new, "/spec/strategy/rollingUpdate"));
+    match kind.as_str().unwrap_or("") {
+        "Recreate" if !rolling.is_null() => {
+            let why = "may not be specified when strategy `type` is 'Recreate'";
+            found.push(Cause::forbidden("spec.strategy.rollingUpdate", why));
+        }
+        "Recreate" => {}
+        "RollingUpdate" => {
+            let path = |key: &str| format!("spec.strategy.rollingUpdate.{key}");
+            for key in ["maxUnavailable", "maxSurge"] {
+                let value = at(rolling, &format!("/{key}"));
+                let percent = value.as_str().is_none_or(|text| {
+                    text.strip_suffix('%').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+                });
+                if !percent {
+                    found.push(Cause::invalid(path(key), value, PERCENT));
+                } else if value.as_i64().is_some_and(|n| n < 0) {
+                    found.push(Cause::invalid(path(key), value, NOT_NEGATIVE));
+                }
+            }
+            let (surge, less) = (at(rolling, "/maxSurge"), at(rolling, "/maxUnavailable"));
+            // What is no percentage counts as none.
+            let none = |v: &Value| v.as_i64().unwrap_or_else(|| share(v)) == 0;
+            if none(surge) && none(less) {
+                found.push(Cause::invalid(path("maxUnavailable"), less, "may not be 0 when `maxSurge` is 0"));
+            }
+        }
+        _ => {
+            let part = |key: &str| at(rolling, &format!("/{key}")).to_string();
+            let (less, surge) = (part("maxUnavailable"), part("maxSurge"));
+            let inner = if rolling.is_null() {
+                "null".to_owned()
+            } else {
+                format!("{{\"MaxUnavailable\":{less},\"MaxSurge\":{surge}}}")
+            };
+            let shown = format!("{{\"Type\":{kind},\"RollingUpdate\":{inner}}}");
+            let message = format!("Unsupported value: {shown}: supported values: \"Recreate\", \"RollingUpdate\"");
+            found.push(Cause { reason: "FieldValueNotSupported", message, field: "spec.strategy".to_owned() });
+        }
+    }
+    let deadline = at(new, "/spec/progressDeadlineSeconds");
+    let least = at(new, "/spec/minReadySeconds").as_i64().unwrap_or(0);
+    if deadline.as_i64().is_some_and(|n| n >= 0 && n <= least) {
+        found.push(Cause::invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"));
+    }
+}
+
+/// The number before a percent sign.
+fn share(value: &Value) -> i64 {
+    value.as_str().and_then(|text| text.strip_suffix('%')?.parse().ok()).unwrap_or(0)
+}
+
+/// `runs`: of a Pod rather than of a template, whose images nobody trims.
+fn pod_spec(spec: &Value, path: &str, runs: bool, found: &mut Vec<Cause>) {
     let containers = at(spec, "/containers").as_array();
     if containers.is_none_or(Vec::is_empty) {
         found.push(Cause::required(format!("{path}.containers"), ""));
@@ -185,7 +296,7 @@ fn pod_spec(spec: &Value, path: &str, found: &mut Vec<Cause>) {
         let image = at(container, "/image");
         match image.as_str() {
             None | Some("") => found.push(Cause::required(format!("{here}.image"), "")),
-            Some(text) if text.trim() != text => {
+            Some(text) if runs && text.trim() != text => {
                 found.push(Cause::invalid(
                     format!("{here}.image"),
                     image,
@@ -237,7 +348,7 @@ fn quantity(value: &Value) -> Option<f64> {
 }
 
 fn pod(old: Option<&Value>, new: &Value, found: &mut Vec<Cause>) {
-    pod_spec(at(new, "/spec"), "spec", found);
+    pod_spec(at(new, "/spec"), "spec", true, found);
     let Some(old) = old else { return };
     let frozen = |pod: &Value| {
         let mut spec = at(pod, "/spec").clone();
@@ -265,21 +376,31 @@ fn config_map(old: Option<&Value>, new: &Value, found: &mut Vec<Cause>) {
     let mut size = 0;
     for field in ["data", "binaryData"] {
         for (key, value) in new.get(field).and_then(Value::as_object).into_iter().flatten() {
-            let fine = !key.is_empty()
-                && key.len() <= 253
-                && key != "."
-                && !key.starts_with("..")
-                && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-            if !fine {
-                let why = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
-                found.push(Cause::invalid(format!("{field}[{key}]"), &Value::String(key.clone()), why));
+            let shown = Value::String(key.clone());
+            let path = format!("{field}[{key}]");
+            let odd = |b: u8| !b.is_ascii_alphanumeric() && !matches!(b, b'-' | b'_' | b'.');
+            if key.len() > 253 {
+                found.push(Cause::invalid(&path, &shown, "must be no more than 253 characters"));
+            }
+            if key.is_empty() || key.bytes().any(odd) {
+                found.push(Cause::invalid(&path, &shown, CONFIG_KEY));
+            }
+            match key.as_str() {
+                "." | ".." => found.push(Cause::invalid(&path, &shown, format!("must not be '{key}'"))),
+                key if key.starts_with("..") => {
+                    found.push(Cause::invalid(&path, &shown, "must not start with '..'"));
+                }
+                _ => {}
+            }
+            if field == "data" && at(new, "/binaryData").get(key).is_some() {
+                found.push(Cause::invalid(&path, &shown, "duplicate of key present in binaryData"));
             }
             size += value.as_str().map_or(0, str::len);
         }
     }
     if size > 1_048_576 {
         let message = "Too long: may not be more than 1048576 bytes".to_owned();
-        found.push(Cause { reason: "FieldValueTooLong", message, field: String::new() });
+        found.push(Cause { reason: "FieldValueTooLong", message, field: "[]".to_owned() });
     }
     let Some(old) = old else { return };
     if old.get("immutable") != Some(&Value::Bool(true)) {
@@ -300,24 +421,45 @@ fn autoscaler(new: &Value, found: &mut Vec<Cause>) {
     if min.as_i64().is_some_and(|n| n < 1) {
         found.push(Cause::invalid("spec.minReplicas", min, "must be greater than or equal to 1"));
     }
-    match (min.as_i64(), max.as_i64()) {
-        (_, None | Some(i64::MIN..=0)) => {
-            let shown = if max.is_null() { Value::from(0) } else { max.clone() };
-            found.push(Cause::invalid("spec.maxReplicas", &shown, "must be greater than 0"));
-        }
-        (Some(least), Some(most)) if most < least => {
-            found.push(Cause::invalid("spec.maxReplicas", max, "must be greater than or equal to `minReplicas`"));
-        }
-        _ => {}
+    let shown = if max.is_null() { Value::from(0) } else { max.clone() };
+    let most = shown.as_i64().unwrap_or(0);
+    if most < 1 {
+        found.push(Cause::invalid("spec.maxReplicas", &shown, "must be greater than 0"));
+    }
+    if min.as_i64().is_some_and(|least| most < least) {
+        found.push(Cause::invalid("spec.maxReplicas", &shown, "must be greater than or equal to `minReplicas`"));
     }
     for (field, pointer) in [("kind", "/spec/scaleTargetRef/kind"), ("name", "/spec/scaleTargetRef/name")] {
         if at(new, pointer).as_str().is_none_or(str::is_empty) {
             found.push(Cause::required(format!("spec.scaleTargetRef.{field}"), ""));
         }
     }
+    // Of core only replication controllers scale.
+    let (version, kind) = (at(new, "/spec/scaleTargetRef/apiVersion"), at(new, "/spec/scaleTargetRef/kind"));
+    if matches!(version.as_str(), None | Some("")) && kind.as_str() != Some("ReplicationController") {
+        let why = "apiVersion must specify API group";
+        found.push(Cause::invalid("spec.scaleTargetRef.apiVersion", &Value::String(String::new()), why));
+    }
+    let metrics = at(new, "/spec/metrics").as_array();
+    let scales_to_zero = |m: &Value| matches!(at(m, "/type").as_str(), Some("Object" | "External"));
+    if min.as_i64() == Some(0) && !metrics.is_some_and(|list| list.iter().any(scales_to_zero)) {
+        let why = "must specify at least one Object or External metric to support scaling to zero replicas";
+        found.push(Cause::forbidden("spec.metrics", why));
+    }
+}
+
+fn service(new: &Value, found: &mut Vec<Cause>) {
+    let external = at(new, "/spec/type").as_str() == Some("ExternalName");
+    let headless = at(new, "/spec/clusterIP").as_str() == Some("None");
+    if !external && !headless && at(new, "/spec/ports").as_array().is_none_or(Vec::is_empty) {
+        found.push(Cause::required("spec.ports", ""));
+    }
 }
 
 fn http_route(new: &Value, found: &mut Vec<Cause>) {
+    if at(new, "/spec").is_null() {
+        found.push(Cause::required("spec", ""));
+    }
     for (r, rule) in at(new, "/spec/rules").as_array().into_iter().flatten().enumerate() {
         for (b, backend) in at(rule, "/backendRefs").as_array().into_iter().flatten().enumerate() {
             let path = format!("spec.rules[{r}].backendRefs[{b}]");
@@ -331,7 +473,7 @@ fn http_route(new: &Value, found: &mut Vec<Cause>) {
                     found.push(Cause::invalid(format!("{path}.weight"), weight, why));
                 }
                 Some(n) if n > 1_000_000 => {
-                    let why = format!("{path}.weight in body should be less than or equal to 1e+06");
+                    let why = format!("{path}.weight in body should be less than or equal to 1000000");
                     found.push(Cause::invalid(format!("{path}.weight"), weight, why));
                 }
                 _ => {}
@@ -346,8 +488,9 @@ pub(super) fn event(event: &Value, strict: bool) -> Vec<Cause> {
     let mut found = Vec::new();
     let text = |pointer: &str| at(event, pointer).as_str().unwrap_or("");
     let (ns, about) = (meta::text(event, "namespace"), at(event, "/involvedObject/namespace"));
+    // About something without a namespace only in the namespace `default`.
     let agrees = match about.as_str() {
-        None | Some("") => !strict || ns == "default",
+        None | Some("") => ns == "default",
         Some(about) => about == ns,
     };
     if !agrees {
@@ -366,19 +509,24 @@ pub(super) fn event(event: &Value, strict: bool) -> Vec<Cause> {
         ("action", "/action", 128),
         ("reason", "/reason", 128),
     ];
+    // The value itself is not said.
+    let unsaid = Value::String(String::new());
     for (field, pointer, most) in limits {
         if text(pointer).is_empty() {
             found.push(Cause::required(field, ""));
-        } else if text(pointer).len() > most {
-            found.push(Cause::invalid(field, at(event, pointer), format!("can have at most {most} characters")));
+        }
+        if field == "reportingController" {
+            qualified(text(pointer), field, &mut found);
+        }
+        if text(pointer).len() > most {
+            found.push(Cause::invalid(field, &unsaid, format!("can have at most {most} characters")));
         }
     }
     if text("/message").len() > 1_024 {
-        found.push(Cause::invalid("message", at(event, "/message"), "can have at most 1024 characters"));
+        found.push(Cause::invalid("message", &unsaid, "can have at most 1024 characters"));
     }
     if !matches!(text("/type"), "Normal" | "Warning") {
-        let shown = Value::String(text("/type").to_owned());
-        found.push(Cause::invalid("type", &shown, format!("has invalid value: {}", text("/type"))));
+        found.push(Cause::invalid("type", &unsaid, format!("has invalid value: {}", text("/type"))));
     }
     found
 }

@@ -364,12 +364,29 @@ fn check_identity(resource: &'static Resource, name: &str, old: &Value, new: &Va
     let given = meta::text(new, "uid");
     let uid = meta::text(old, "uid");
     if !given.is_empty() && given != uid {
-        let why = format!("Precondition failed: UID in precondition: {given}, UID in object meta: {uid}");
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: \
+             Precondition failed: UID in precondition: {given}, UID in object meta: {uid}",
+            storage_key(resource, meta::text(old, "namespace"), name)
+        );
         return Err(ApiError::conflict(resource, name, &why));
     }
+    // Version 0 is no version.
     let given = meta::text(new, "resourceVersion");
-    if !given.is_empty() && given != meta::text(old, "resourceVersion") {
+    if !matches!(given, "" | "0") && given != meta::text(old, "resourceVersion") {
         return Err(ApiError::stale(resource, name));
     }
     Ok(())
+}
+
+/// Where the object is kept, as the storage names it in its errors.
+fn storage_key(resource: &Resource, ns: &str, name: &str) -> String {
+    let kept = match (resource.group, resource.plural) {
+        ("", "nodes") => "minions".to_owned(),
+        ("", "services") => "services/specs".to_owned(),
+        (group, plural) if resource.custom => format!("{group}/{plural}"),
+        (_, plural) => plural.to_owned(),
+    };
+    let place = if ns.is_empty() { String::new() } else { format!("{ns}/") };
+    format!("/registry/{kept}/{place}{name}")
 }

@@ -4,6 +4,7 @@
 mod applying;
 mod broken;
 mod reading;
+mod refusals;
 mod rights;
 mod watching;
 mod writing;

@@ -123,11 +123,14 @@ async fn one_event_is_seen_in_both_groups() {
     assert_eq!((made.code, made.json()["note"].as_str()), (201, Some("ring-2")));
     let bare = json!({"metadata": {"name": "bare", "namespace": "shop"}, "type": "Loud"}).to_string();
     let refused = send(&server, "POST", path, &[], bare).await;
-    assert_eq!((refused.code, refused.json()["details"]["causes"].as_array().unwrap().len()), (422, 7));
+    assert_eq!((refused.code, refused.json()["details"]["causes"].as_array().unwrap().len()), (422, 9));
     let core = get(&server, "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.name%3Dweb").await.json();
     assert_eq!(core["items"][0]["message"], "ring-2");
     let view = get(&server, &format!("{path}?fieldSelector=regarding.name%3Dweb")).await.json();
-    assert_eq!(view["items"][0]["apiVersion"], "events.k8s.io/v1");
+    // Items of a list of a built-in kind do not name it again.
+    assert_eq!((&view["apiVersion"], &view["items"][0]["apiVersion"]), (&json!("events.k8s.io/v1"), &Value::Null));
+    assert_eq!(core["items"][0]["firstTimestamp"], Value::Null);
+    assert!(core["items"][0].as_object().unwrap().contains_key("firstTimestamp"), "written though empty");
     assert_eq!(view["items"][0]["regarding"]["kind"], "Deployment");
 }
 

@@ -193,3 +193,61 @@ async fn a_watch_can_hang_in_the_middle_of_an_event() {
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap().len(), 20);
     assert!(timeout(Duration::from_secs(600), body.frame()).await.is_err());
 }
+
+/// As v1.34: whoever asks for a future is told after three seconds that it did not come.
+#[tokio::test(start_paused = true)]
+async fn a_streaming_list_of_a_revision_to_come_waits_for_it() {
+    let server = cluster();
+    seed_map(&server, "a", json!({}));
+    let soon = server.store().revision() + 1;
+    let path = |revision: u64| {
+        format!(
+            "{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&resourceVersion={revision}"
+        )
+    };
+    let mut watch = Lines::open(&server, &path(soon)).await;
+    let mut never = Lines::open(&server, &path(9_999)).await;
+    seed_map(&server, "b", json!({}));
+    assert_eq!(watch.word().await, "ADDED a");
+    assert_eq!(watch.word().await, "ADDED b");
+    assert_eq!(watch.word().await, "BOOKMARK ");
+    let start = Instant::now();
+    let told = never.next().await.unwrap();
+    assert_eq!(start.elapsed(), Duration::from_secs(3));
+    assert_eq!((&told["type"], &told["object"]["code"]), (&json!("ERROR"), &json!(504)));
+    let message = format!("Timeout: Too large resource version: 9999, current: {soon}");
+    assert_eq!(told["object"]["message"], message.as_str());
+    assert_eq!(never.next().await, None);
+}
+
+/// The mark of a Table watch comes in a row of an empty object.
+#[tokio::test(start_paused = true)]
+async fn bookmarks_of_a_table_watch_have_a_row() {
+    let server = cluster();
+    seed_map(&server, "a", json!({}));
+    let accept = ("accept", "application/json;as=Table;v=v1;g=meta.k8s.io");
+    let path =
+        format!("{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
+    let response = open(&server, request("GET", &path, &[accept], "")).await;
+    let mut watch = Lines { body: response.into_body(), rest: String::new() };
+    assert_eq!(watch.next().await.unwrap()["object"]["rows"][0]["cells"][1], 1, "a number in a column of text");
+    let mark = watch.next().await.unwrap();
+    assert_eq!((&mark["type"], &mark["object"]["columnDefinitions"]), (&json!("BOOKMARK"), &Value::Null));
+    let row = &mark["object"]["rows"][0];
+    assert_eq!(row["cells"], json!(["", 0, "<unknown>"]));
+    assert_eq!(row["object"]["metadata"]["annotations"], json!({"k8s.io/initial-events-end": "true"}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_terminates_before_it_is_gone() {
+    let server = cluster();
+    seed_map(&server, "a", json!({}));
+    let revision = server.store().revision();
+    let mut spaces = Lines::open(&server, &format!("/api/v1/namespaces?watch=1&resourceVersion={revision}")).await;
+    let gone = send(&server, "DELETE", "/api/v1/namespaces/shop", &[], "").await.json();
+    assert_eq!(gone["status"]["phase"], "Terminating");
+    assert!(gone["metadata"]["deletionTimestamp"].is_string());
+    assert_eq!(spaces.word().await, "MODIFIED shop");
+    assert_eq!(spaces.word().await, "DELETED shop");
+    assert_eq!(get(&server, &format!("{MAPS}/a")).await.code, 404);
+}

@@ -52,8 +52,22 @@ async fn stale_versions_and_other_uids_are_conflicts() {
     assert_eq!((put.code, put.json()["reason"].as_str()), (409, Some("Conflict")));
     let stale = json!({"metadata": {"resourceVersion": web["metadata"]["resourceVersion"]}, "spec": {"paused": true}});
     assert_eq!(patch(&server, WEB, "merge", stale).await.code, 409);
+    // A patch cannot change the uid; with PUT it is a precondition.
     let other = json!({"metadata": {"uid": "another"}, "spec": {"paused": true}});
-    assert_eq!(patch(&server, WEB, "merge", other).await.code, 409);
+    let refused = patch(&server, WEB, "merge", other).await;
+    assert_eq!((refused.code, refused.json()["reason"].as_str()), (422, Some("Invalid")));
+    let mut other = get(&server, WEB).await.json();
+    other["metadata"]["uid"] = json!("another");
+    let refused = send(&server, "PUT", WEB, &[], other.to_string()).await.json();
+    let message = refused["message"].as_str().unwrap();
+    assert!(
+        message.starts_with(
+            "Operation cannot be fulfilled on deployments.apps \"web\": StorageError: invalid object, Code: 4, Key: \
+             /registry/deployments/shop/web, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in \
+             precondition: another, UID in object meta: "
+        ),
+        "{message}"
+    );
     let mut fresh = get(&server, WEB).await.json();
     fresh["spec"]["replicas"] = json!(6);
     assert_eq!(send(&server, "PUT", WEB, &[], fresh.to_string()).await.code, 200);
