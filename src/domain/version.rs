@@ -89,7 +89,9 @@ impl fmt::Display for Version {
 pub struct TemplateDigest([u8; 32]);
 
 impl TemplateDigest {
-    /// Digest of a pod template. `serde_json` maps are sorted, so its text is canonical.
+    /// Digest of a pod template. `serde_json` maps are sorted, so its text is canonical. Null is no
+    /// value: servers before v1.34 write `creationTimestamp: null` into every template, newer ones
+    /// leave it out, and an upgrade of the server is no change of what runs.
     pub fn of(template: &serde_json::Value) -> Self {
         let mut template = std::borrow::Cow::Borrowed(template);
         let hash = "/metadata/labels/pod-template-hash";
@@ -97,6 +99,9 @@ impl TemplateDigest {
             && let Some(labels) = template.to_mut().pointer_mut("/metadata/labels").and_then(|l| l.as_object_mut())
         {
             labels.remove("pod-template-hash");
+        }
+        if has_null(&template) {
+            drop_nulls(template.to_mut());
         }
         // A JSON value always prints: its keys are strings.
         let text = serde_json::to_vec(&*template).unwrap_or_default();
@@ -123,6 +128,25 @@ impl TemplateDigest {
     /// The first eight hex digits, for people.
     pub fn short(self) -> String {
         self.0.iter().take(4).map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+fn has_null(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Object(map) => map.values().any(|v| v.is_null() || has_null(v)),
+        serde_json::Value::Array(list) => list.iter().any(has_null),
+        _ => false,
+    }
+}
+
+fn drop_nulls(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(map) => {
+            map.retain(|_, v| !v.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        serde_json::Value::Array(list) => list.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }
 
@@ -176,6 +200,21 @@ mod tests {
             assert_eq!(image.digest.as_deref(), digest);
             assert_eq!(image.to_string(), text);
         }
+    }
+
+    /// `metadata.creationTimestamp: null` before v1.34, absent since: the same pods.
+    #[test]
+    fn a_digest_does_not_see_nulls() {
+        let of = |text: &str| TemplateDigest::of(&serde_json::from_str(text).unwrap());
+        let newer = of(r#"{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"web"}]}}"#);
+        let older = of(
+            r#"{"metadata":{"creationTimestamp":null,"labels":{"app":"web"}},"spec":{"containers":[{"name":"web","env":null}]}}"#,
+        );
+        assert_eq!(newer, older);
+        assert_ne!(
+            newer,
+            of(r#"{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"web","env":[]}]}}"#)
+        );
     }
 
     #[test]
