@@ -128,9 +128,9 @@ impl Change {
     pub fn is_safe_twice(&self) -> bool {
         match self {
             Change::Patch { kind: PatchKind::Merge, .. } => true,
-            Change::Patch { kind: PatchKind::Json, body, .. } => {
-                body.as_array().is_some_and(|ops| ops.iter().any(|o| o.get("op").and_then(Value::as_str) == Some("test")))
-            }
+            Change::Patch { kind: PatchKind::Json, body, .. } => body
+                .as_array()
+                .is_some_and(|ops| ops.iter().any(|o| o.get("op").and_then(Value::as_str) == Some("test"))),
             Change::Create { .. } => false,
         }
     }

@@ -84,6 +84,6 @@ mod tests {
         assert_eq!(map.insert(2, 7), Some(20));
         assert_eq!(map.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
         assert_eq!((map.get(&2), map.get(&9), map.contains_key(&5), map.len()), (Some(&7), None, true, 6));
-        assert_eq!(map.values().rev().next(), Some(&60));
+        assert_eq!(map.values().next_back(), Some(&60));
     }
 }

@@ -329,7 +329,7 @@ fn traffic_at(points: &Traffic, at: Timestamp) -> Option<f64> {
 /// What a region ran just after a moment, as its moves tell; none without a move.
 fn version_at(moves: &[Moved<'_>], region: RegionIx, at: Timestamp) -> Option<Text> {
     let mine = || moves.iter().filter(|m| m.region == region);
-    let last = mine().filter(|m| m.fact.at <= at).last().map(|m| m.moved.to_version.clone());
+    let last = mine().rfind(|m| m.fact.at <= at).map(|m| m.moved.to_version.clone());
     last.or_else(|| mine().find(|m| m.fact.at > at).map(|m| m.moved.from_version.clone()))
 }
 

@@ -42,11 +42,11 @@ pub(super) struct Span {
 impl Span {
     /// Windows that lie wholly in the bake, at most [`JUDGED_SPAN`] ago, without the grace; or the
     /// judgement that there is no bake to speak of.
-    pub(super) fn of(evidence: &Evidence<'_>, subject: &str, grace: SignedDuration) -> Result<Self, Judgement> {
+    pub(super) fn of(evidence: &Evidence<'_>, subject: &str, grace: SignedDuration) -> Result<Self, Box<Judgement>> {
         let region = &evidence.region.name;
         if let Some(other) = other_template(evidence) {
             let sentence = format!("{region}: {subject} is judged from when {} runs everywhere", other.short());
-            return Err(Judgement::new(Verdict::Wait, "–", sentence));
+            return Err(Judgement::new(Verdict::Wait, "–", sentence).into());
         }
         match (evidence.bake_start, evidence.workload) {
             (Some(start), _) => {
@@ -56,11 +56,11 @@ impl Span {
             }
             (None, Some(workload)) if !workload.settled() => {
                 let sentence = format!("{region}: {subject} is judged from when the rollout is complete");
-                Err(Judgement::new(Verdict::Wait, "–", sentence))
+                Err(Judgement::new(Verdict::Wait, "–", sentence).into())
             }
             _ => {
                 let sentence = format!("{region}: {subject} cannot be judged: start of the bake is unknown");
-                Err(Judgement::new(Verdict::NoData, "start?", sentence))
+                Err(Judgement::new(Verdict::NoData, "start?", sentence).into())
             }
         }
     }

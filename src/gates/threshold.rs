@@ -138,7 +138,7 @@ impl Bound {
         let name = &self.column.name;
         let span = match Span::of(evidence, name.as_str(), self.rules.grace) {
             Ok(span) => span,
-            Err(none) => return none,
+            Err(none) => return *none,
         };
         let series = span.series(evidence.windows.get(name), self.rules.traffic(evidence));
         let marks = series.map(|(end, seen)| (end, seen.map(|value| (value, self.excess(value)))));

@@ -66,6 +66,9 @@ pub fn config(fleet: &SimFleet, change: impl Fn(String) -> String) -> Config {
     config
 }
 
+/// Connects an inbox; whether as a watch screen.
+type Connect = Box<dyn Fn(&Inbox<AppMsg>, bool) -> Performer<AppMsg>>;
+
 /// A console of one operator.
 pub struct Console {
     pub app: App,
@@ -76,7 +79,7 @@ pub struct Console {
     performer: Performer<AppMsg>,
     clock: Clock,
     ticked: Duration,
-    connect: Box<dyn Fn(&Inbox<AppMsg>, bool) -> Performer<AppMsg>>,
+    connect: Connect,
 }
 
 impl Console {

@@ -138,18 +138,20 @@ fn may_watch(sent: &Sent) -> bool {
         return matches!(sent.path.as_str(), "/api/v1/query" | "/api/v1/query_range");
     }
     let parts: Vec<&str> = sent.path.trim_start_matches('/').split('/').collect();
-    match parts.as_slice() {
-        ["version"] | ["api", "v1", "namespaces", "kube-system"] => true,
-        ["api", "v1", "configmaps"]
-        | ["apis", "apps", "v1", "deployments"]
-        | ["apis", "gateway.networking.k8s.io", "v1", "httproutes"] => true,
-        ["api", "v1", "namespaces", _, "configmaps"] | ["api", "v1", "namespaces", _, "configmaps", _] => true,
-        ["apis", "apps", "v1", "namespaces", _, "deployments" | "replicasets"] => true,
-        ["apis", "apps", "v1", "namespaces", _, "deployments", _] => true,
-        ["apis", "gateway.networking.k8s.io", "v1", "namespaces", _, "httproutes"] => true,
-        ["apis", "gateway.networking.k8s.io", "v1", "namespaces", _, "httproutes", _] => true,
-        _ => false,
-    }
+    matches!(
+        parts.as_slice(),
+        ["version"]
+            | ["api", "v1", "namespaces", "kube-system"]
+            | ["api", "v1", "configmaps"]
+            | ["apis", "apps", "v1", "deployments"]
+            | ["apis", "gateway.networking.k8s.io", "v1", "httproutes"]
+            | ["api", "v1", "namespaces", _, "configmaps"]
+            | ["api", "v1", "namespaces", _, "configmaps", _]
+            | ["apis", "apps", "v1", "namespaces", _, "deployments" | "replicasets"]
+            | ["apis", "apps", "v1", "namespaces", _, "deployments", _]
+            | ["apis", "gateway.networking.k8s.io", "v1", "namespaces", _, "httproutes"]
+            | ["apis", "gateway.networking.k8s.io", "v1", "namespaces", _, "httproutes", _]
+    )
 }
 
 /// Bookkeeping outside a plan, by the closed list: facts of our own record, one key per fact, and nothing else.

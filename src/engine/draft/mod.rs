@@ -390,7 +390,10 @@ impl Desk<'_> {
         match self.state.holds().into_iter().find(covers) {
             Some(hold) if hold.seen_in == 0 => Err(Refusal::new(
                 "held",
-                format!("a hold of {} by {} is wanted and still being written: hold 0 of {}", hold.scope, hold.by, hold.of),
+                format!(
+                    "a hold of {} by {} is wanted and still being written: hold 0 of {}",
+                    hold.scope, hold.by, hold.of
+                ),
                 "wait until it is there, or cancel it",
             )),
             Some(hold) => Err(Refusal::new(
