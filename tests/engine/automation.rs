@@ -567,7 +567,7 @@ fn a_metric_that_flickers_is_not_acted_on() {
         let end = window_floor(world.now.wall);
         // One window of three is bad.
         let errors = if round % 3 == 0 { 0.15 } else { 0.001 };
-        let readings = vec![(EU, vec![(end, Ok(errors))])];
+        let readings = vec![(EU, [(end, Ok(errors))].into_iter().collect())];
         world.see(Observation::Windows { service: WEBAPP, column: "errors".into(), readings });
         world.pass(2);
     }
