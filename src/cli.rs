@@ -343,6 +343,14 @@ pub enum JournalCommand {
         #[arg(short, long, default_value = "text")]
         output: TextOutput,
     },
+    /// Close an operation that a process which is gone left open. Nothing is sent to any cluster.
+    Close {
+        /// Its plan's identity, or the beginning of it.
+        plan: String,
+        /// What you found, and why it may be closed.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Check every file's hash chain; names the first bad entry.
     Verify,
     /// Every entry of every file in one stream of JSON lines, oldest first.

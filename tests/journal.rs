@@ -217,6 +217,23 @@ async fn what_a_dead_process_left_open_is_found_with_what_was_done() {
 }
 
 #[tokio::test]
+async fn a_person_closes_what_a_dead_process_left_open() {
+    let (folder, dead) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let journal = start(dead.path());
+    assert!(matches!(journal.begin(approved(1, promote()), &fleet(), &Known::new()).await, Begun::Proof(_)));
+    let file = files(dead.path()).remove(0);
+    fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
+    let left = read_all(folder.path(), HOST).unwrap().left_open().remove(0);
+    let mine = start(folder.path());
+    mine.close_left(&left.opened.plan, "bob@here", Some("looked: nothing\u{1b}[2J was sent")).await.unwrap();
+    let history = read_all(folder.path(), HOST).unwrap();
+    assert!(history.left_open().is_empty(), "it is not offered at the next start");
+    assert_eq!(verify(&history).bad, None);
+    let (outcome, why, _) = history.operations().remove(0).closed.unwrap();
+    assert_eq!((outcome.as_str(), why.as_str()), ("closed", "closed by bob@here: looked: nothing␛[2J was sent"));
+}
+
+#[tokio::test]
 async fn processes_write_side_by_side_and_name_each_others_heads() {
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = (start(folder.path()), start(folder.path()));

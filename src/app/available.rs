@@ -29,8 +29,9 @@ impl App {
             | Command::Undo
             | Command::Revoke
             | Command::Quarantine
-            | Command::Clear
-            | Command::Retry => self.intent(command).map(drop),
+            | Command::Clear => self.intent(command).map(drop),
+            Command::Retry if !self.setup.unfinished.is_empty() => Ok(()),
+            Command::Retry => self.intent(command).map(drop),
             Command::Drain => {
                 let region = selected()?;
                 if region.spec.route.is_none() && self.picks.marks.is_empty() {

@@ -34,6 +34,10 @@ impl App {
             return Vec::new();
         }
         match command {
+            Command::Retry if words.is_empty() && self.intent(command).is_err() => {
+                self.show_left();
+                Vec::new()
+            }
             Command::Promote
             | Command::PromoteNow
             | Command::Hold

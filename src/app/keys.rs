@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::modal::{Ask, Asking, Modal, Palette};
 use super::prompt::{QUIET, edit};
-use super::{App, AppEffect, Mode, STILL};
+use super::{App, AppEffect, Mode, STILL, Unfinished};
+use crate::domain::id::Text;
 use crate::domain::intent::{Intent, Target, Verb};
 use crate::domain::text::safe;
 use crate::input::command::Danger;
@@ -31,6 +32,7 @@ impl App {
     fn take_key(&mut self, key: Key, gap: Duration) -> Vec<AppEffect> {
         if self.filtering {
             self.type_filter(key);
+            self.say_if_hold_all(key);
             return Vec::new();
         }
         if self.modals.is_empty() {
@@ -39,9 +41,37 @@ impl App {
         if key == Key::ctrl('z') {
             return vec![AppEffect::Suspend];
         }
+        // Whatever lies over the board, a stop gets through; only what is typed is text.
+        if self.is_hold_all(key) && !self.types_text() {
+            return self.hold_all();
+        }
+        let typed = self.types_text();
         let effects = self.modal_key(key, gap);
+        if typed {
+            self.say_if_hold_all(key);
+        }
         self.keep_row_in_view();
         effects
+    }
+
+    fn is_hold_all(&self, key: Key) -> bool {
+        self.setup.keymap.find(&[key]) == Match::Command(Command::HoldAll)
+    }
+
+    /// The topmost modal takes characters as text.
+    fn types_text(&self) -> bool {
+        match self.modals.last() {
+            Some(Modal::Palette(_)) => true,
+            Some(Modal::Prompt(prompt)) => self.types_in(prompt),
+            _ => false,
+        }
+    }
+
+    /// A key that would stop everything was taken as text: says how to stop everything.
+    fn say_if_hold_all(&mut self, key: Key) {
+        if self.is_hold_all(key) && key.typed().is_some() {
+            self.say(format!("`{key}` is text here: Esc, then {key} holds every region"), true);
+        }
     }
 
     fn map_key(&mut self, key: Key) -> Vec<AppEffect> {
@@ -73,8 +103,8 @@ impl App {
                 return self.ask_key(ask, key, gap);
             }
             Modal::Unfinished(unfinished) => {
-                let intent = unfinished.intent.clone();
-                return self.unfinished_key(key, intent);
+                let unfinished = Unfinished::clone(unfinished);
+                return self.unfinished_key(key, unfinished);
             }
             Modal::Help { scroll }
             | Modal::Explain { scroll }
@@ -103,7 +133,6 @@ impl App {
                 Vec::new()
             }
             (_, Some(Command::QuitNow)) => self.quit(key),
-            (_, Some(Command::HoldAll)) => self.hold_all(),
             (_, Some(command @ (Command::Left | Command::Right | Command::Up | Command::Down))) => {
                 self.move_evidence(command);
                 Vec::new()
@@ -196,17 +225,45 @@ impl App {
         Vec::new()
     }
 
-    fn unfinished_key(&mut self, key: Key, intent: Option<crate::domain::intent::Intent>) -> Vec<AppEffect> {
-        match (key.code, intent) {
-            (Code::Esc | Code::Char('q'), _) => drop(self.modals.pop()),
-            (Code::Char('T'), Some(intent)) if self.cannot_write().is_none() => {
-                self.modals.pop();
-                return self.review(intent, "goes on with what an earlier console left open".into(), Some(key));
+    fn unfinished_key(&mut self, key: Key, unfinished: Unfinished) -> Vec<AppEffect> {
+        match key.code {
+            Code::Esc | Code::Char('q') => drop(self.modals.pop()),
+            Code::Char('c') if key.ctrl => return vec![AppEffect::Quit],
+            Code::Char('T' | 'C') if self.cannot_write().is_some() => {
+                let why = self.cannot_write().unwrap_or_default();
+                self.say(why, true);
             }
-            (Code::Char('c'), _) if key.ctrl => return vec![AppEffect::Quit],
-            _ => {}
+            Code::Char('T') => match unfinished.intent {
+                Some(intent) => {
+                    self.modals.pop();
+                    return self.review(intent, "goes on with what an earlier console left open".into(), Some(key));
+                }
+                None => self.say("what it acted on is not in this configuration: it can only be closed", true),
+            },
+            Code::Char('C') => {
+                self.say("being closed in the journal…", false);
+                return vec![AppEffect::CloseLeft { plan: unfinished.plan }];
+            }
+            _ => self.say(format!("`{key}` does nothing here: T, C or Esc"), false),
         }
         Vec::new()
+    }
+
+    /// What an earlier console left open was closed in the journal, or could not be.
+    pub(super) fn left_closed(&mut self, plan: &Text, result: Result<(), Text>) {
+        if let Err(why) = result {
+            return self.say(format!("not closed: {why}"), true);
+        }
+        let other = |u: &Unfinished| u.plan != *plan;
+        self.setup.unfinished.retain(other);
+        self.modals.retain(|m| !matches!(m, Modal::Unfinished(u) if !other(u)));
+        self.say("closed in the journal; the clusters are as they are", false);
+    }
+
+    /// Shows again what earlier consoles left open.
+    pub(super) fn show_left(&mut self) {
+        let left = self.setup.unfinished.iter().rev().cloned();
+        self.modals.extend(left.map(|u| Modal::Unfinished(Box::new(u))));
     }
 
     fn type_filter(&mut self, key: Key) {

@@ -27,6 +27,13 @@ pub enum AppMsg {
     },
     /// The terminal has, or has lost, the focus.
     Focus(bool),
+    /// What became of closing what an earlier console left open.
+    LeftClosed {
+        /// The plan.
+        plan: Text,
+        /// Why it is not closed.
+        result: Result<(), Text>,
+    },
     /// Something to say: a screen was saved, a theme is bad.
     Notice {
         /// The sentence.
@@ -99,19 +106,37 @@ pub enum AppEffect {
     BecomeWatch,
     /// Use the next theme.
     NextTheme,
+    /// Close in the journal what an earlier console left open; [`AppMsg::LeftClosed`] answers.
+    CloseLeft {
+        /// The plan.
+        plan: Text,
+    },
 }
 
 /// An operation that an earlier process left open.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unfinished {
+    /// Its plan, as the journal names it.
+    pub plan: Text,
     /// One line, e.g. `promote ring-2 to v2.1.0`.
     pub title: Text,
     /// Who and when.
     pub started: Text,
-    /// What was done, one line per step.
-    pub done: Vec<Text>,
-    /// What was not.
-    pub not_done: Vec<Text>,
+    /// How far each step came, in one line.
+    pub steps: Vec<(Came, Text)>,
     /// What to propose to go on; none: it can only be looked at.
     pub intent: Option<Intent>,
+}
+
+/// How far a step came that an earlier process left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// The expected state was seen.
+    Settled,
+    /// It ended otherwise.
+    Ended,
+    /// Something may have been sent; what came of it was not noted.
+    Unknown,
+    /// Nothing was sent.
+    NotStarted,
 }

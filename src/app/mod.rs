@@ -38,7 +38,7 @@ use crate::engine::operation::Operation;
 use crate::input::{Key, Keymap};
 use crate::panes::{Pane, Panes, Picks, Scene};
 
-pub use message::{AppEffect, AppMsg, Mouse, MouseKind, Unfinished};
+pub use message::{AppEffect, AppMsg, Came, Mouse, MouseKind, Unfinished};
 use modal::Modal;
 
 /// What a screen may do.
@@ -233,6 +233,10 @@ impl App {
                 Vec::new()
             }
             AppMsg::Focus(_) => Vec::new(),
+            AppMsg::LeftClosed { plan, result } => {
+                self.left_closed(&plan, result);
+                Vec::new()
+            }
             AppMsg::Notice { text, bad } => {
                 self.say(text, bad);
                 Vec::new()

@@ -95,6 +95,16 @@ impl App {
         })
     }
 
+    /// Characters are text in the prompt's field: a reason, or a typed answer.
+    pub(super) fn types_in(&self, prompt: &Prompt) -> bool {
+        let ready = match self.engine.proposal.as_ref().map(|p| &p.state) {
+            Some(ProposalState::Ready { challenge, .. }) => Some(challenge),
+            Some(ProposalState::Reading { .. }) => None,
+            Some(ProposalState::Refused(_)) | None => return false,
+        };
+        prompt.field == Field::Reason || matches!(ready.map(|c| &c.answer), Some(Asked::Typed(_)))
+    }
+
     fn prompt_mut(&mut self) -> Option<&mut Prompt> {
         self.modals.iter_mut().rev().find_map(|m| match m {
             Modal::Prompt(prompt) => Some(&mut **prompt),
@@ -213,12 +223,10 @@ impl App {
             return Vec::new();
         }
         match (challenge, key.typed()) {
-            (None, Some('!')) => self.hold_all(),
             (None, _) => {
                 self.complain("still being read: wait, or Esc to leave");
                 Vec::new()
             }
-            (Some(Challenge { answer: Asked::Key, .. }), Some('!')) => self.hold_all(),
             (Some(Challenge { answer: Asked::Key, .. }), Some('n')) => {
                 self.leave_prompt();
                 Vec::new()

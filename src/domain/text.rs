@@ -29,6 +29,34 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Text of several lines as it may reach a terminal: line feeds stay, all else is [`visible`].
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(|c| c != '\n' && is_hostile(c)) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.split('\n').map(visible).collect::<Vec<_>>().join("\n"))
+}
+
+/// JSON text that says the same, with every character that a terminal could obey as `\uXXXX`.
+/// The writer escapes C0 by itself; what is left can only be inside of texts.
+pub fn plain_json(json: &str) -> Cow<'_, str> {
+    let hostile = |c: char| c != '\n' && is_hostile(c);
+    if !json.chars().any(hostile) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if hostile(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Whether a terminal could obey this character, or hide text with it.
 pub fn is_hostile(c: char) -> bool {
     matches!(c,
@@ -65,6 +93,11 @@ pub fn did_you_mean<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a st
         // Of a name of one letter nothing would be left to recognise.
         .filter(|(d, c)| *d <= (c.chars().count() / 3).max(1) && *d < c.chars().count())
         .map(|(_, c)| c)
+}
+
+/// Whether a word is another one, or a slip of the finger away from it.
+pub fn near(word: &str, other: &str) -> bool {
+    distance(word, other) <= (other.chars().count() / 4).max(1)
 }
 
 /// Edits (insert, delete, replace) between two words.
@@ -105,6 +138,19 @@ mod tests {
             let text = format!("a{c}b");
             assert!(!visible(&text).chars().any(is_hostile), "{c:?}");
         }
+    }
+
+    #[test]
+    fn what_is_printed_keeps_its_lines_and_nothing_else_that_a_terminal_obeys() {
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let text = format!("a{c}b\n");
+            assert!(printable(&text).chars().all(|c| c == '\n' || !is_hostile(c)), "{c:?}");
+            let json = serde_json::json!({ "a": text }).to_string();
+            let plain = plain_json(&json);
+            assert!(!plain.chars().any(is_hostile), "{c:?}: {plain}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&plain).ok(), serde_json::from_str(&json).ok());
+        }
+        assert_eq!(printable("one\n  two ✓\n"), "one\n  two ✓\n");
     }
 
     #[test]

@@ -223,6 +223,13 @@ impl Console {
                     self.performer = (self.into_watch)(&self.inbox);
                     self.app.engine.stop_keeping();
                 }
+                AppEffect::CloseLeft { plan } => {
+                    let (inbox, by) = (self.inbox.clone(), self.app.engine.operator().as_str().to_owned());
+                    let id = plan.to_string();
+                    self.performer.close_left(id, by, move |result| {
+                        inbox.key(Event::App(AppMsg::LeftClosed { plan, result }));
+                    });
+                }
                 AppEffect::NextTheme => {
                     if !self.themes.is_empty() {
                         self.themes.rotate_left(1);

@@ -7,19 +7,23 @@ use color_eyre::eyre::{Result, WrapErr};
 use serde_json::{Value, json};
 
 use super::failure::Exit;
-use super::output::{VERSION, table};
+use super::output::{self, VERSION, table};
 use super::verb::Said;
+use super::world::Surroundings;
 use crate::cli::{JournalCommand, TextOutput};
-use crate::domain::text::visible;
-use crate::io::journal::{History, Operation, Process, read_all, verify};
+use crate::domain::text::{plain_json, visible};
+use crate::io::Clock;
+use crate::io::journal::{Files, History, Journal, Operation, Process, read_all, verify};
 
 /// Does one of the journal's commands.
-pub fn run(command: &JournalCommand, folder: &Path, host: &str) -> Result<Said> {
+pub fn run(command: &JournalCommand, around: &Surroundings) -> Result<Said> {
+    let (folder, host) = (&around.places.journal(), &around.host);
     let history =
         read_all(folder, host).wrap_err_with(|| format!("the journal in {} cannot be read", folder.display()))?;
     Ok(match command {
         JournalCommand::List { output } => list(&history, *output, folder),
         JournalCommand::Show { plan, output } => show(&history, plan, *output),
+        JournalCommand::Close { plan, reason } => close(&history, plan, reason, around)?,
         JournalCommand::Verify => verified(&history, folder),
         JournalCommand::Export => export(&history)?,
     })
@@ -48,7 +52,7 @@ fn list(history: &History, output: TextOutput, folder: &Path) -> Said {
     if output == TextOutput::Json {
         let all: Vec<Value> = operations.iter().map(operation_json).collect();
         let document = json!({"version": VERSION, "kind": "journal", "operations": all});
-        return said(format!("{document:#}\n"), String::new(), Exit::Done);
+        return said(output::document(&document), String::new(), Exit::Done);
     }
     if operations.is_empty() {
         let text = format!("no operations in {}\n", folder.display());
@@ -103,7 +107,7 @@ fn show(history: &History, plan: &str, output: TextOutput) -> Said {
             map.insert("version".to_owned(), json!(VERSION));
             map.insert("kind".to_owned(), json!("journal-operation"));
         }
-        return said(format!("{document:#}\n"), String::new(), Exit::Done);
+        return said(output::document(&document), String::new(), Exit::Done);
     }
     let opened = &operation.opened;
     let mut out = format!(
@@ -146,6 +150,35 @@ fn show(history: &History, plan: &str, output: TextOutput) -> Said {
     said(out, String::new(), Exit::Done)
 }
 
+/// Notes the end of an operation in the name of who looked at it.
+fn close(history: &History, plan: &str, reason: &str, around: &Surroundings) -> Result<Said> {
+    let refused = |text: String| Ok(said(String::new(), format!("gonogo: {text}\n"), Exit::Refused));
+    let Some(operation) = history.operation(plan) else {
+        return refused(format!("no single operation begins with {plan}; `gonogo journal list` names them"));
+    };
+    let opened = &operation.opened;
+    if let Some((outcome, why, at)) = &operation.closed {
+        return refused(format!("{} is closed since {at}: {outcome}: {why}", opened.plan));
+    }
+    if operation.process == Process::Alive {
+        return refused(format!("{} is under way: the process that carries it out lives", opened.plan));
+    }
+    if reason.trim().is_empty() {
+        return refused("--reason is empty: say what you found".to_owned());
+    }
+    let journal = Journal::start(Files::new(around.places.journal(), &around.host), Clock::host())
+        .wrap_err("the journal cannot be started")?;
+    let by = around.operator.as_str().to_owned();
+    let noted = super::world::runtime()?.block_on(journal.close_left(&opened.plan, &by, Some(reason)));
+    match noted {
+        Ok(_) => {
+            let text = format!("closed by {by}: {}\nNothing was sent: the clusters are as they are.\n", opened.title);
+            Ok(said(text, String::new(), Exit::Done))
+        }
+        Err(why) => Ok(said(String::new(), format!("gonogo: not closed: {why}\n"), Exit::Unexpected)),
+    }
+}
+
 fn verified(history: &History, folder: &Path) -> Said {
     let result = verify(history);
     let mut out = format!("{}: {} files, {} entries\n", folder.display(), result.files, result.entries);
@@ -171,7 +204,7 @@ fn export(history: &History) -> Result<Said> {
             "version": VERSION, "file": recorded.file, "seq": recorded.line.seq,
             "at": recorded.line.at.to_string(), "entry": recorded.line.entry, "hash": recorded.line.hash,
         });
-        out.push_str(&serde_json::to_string(&line)?);
+        out.push_str(&plain_json(&serde_json::to_string(&line)?));
         out.push('\n');
     }
     Ok(said(out, unreadable(history), Exit::Done))

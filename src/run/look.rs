@@ -8,7 +8,7 @@ use jiff::ToSpan;
 use super::failure::Exit;
 use super::session::{Session, Signal};
 use super::world::World;
-use super::{Use, by_signal, fail, open, opened, output, say_text, session};
+use super::{Use, by_signal, fail, open, opened, output, say_as_is, say_text, session};
 use crate::cli::{Awaited, Cli, LookArgs, ReportArgs, ReportOutput, StatusOutput, TextOutput};
 use crate::domain::fleet::Service;
 use crate::domain::id::{RingIx, ServiceIx, Text};
@@ -53,7 +53,7 @@ pub(super) fn status(
         let text = match output {
             StatusOutput::Table => output::status::text(engine, only, false),
             StatusOutput::Wide => output::status::text(engine, only, true),
-            StatusOutput::Json => format!("{:#}\n", output::status::json(engine, only)),
+            StatusOutput::Json => output::document(&output::status::json(engine, only)),
         };
         say_text(&mut std::io::stdout(), &text);
         Ok(match output::status::worst(engine, only) {
@@ -99,7 +99,8 @@ pub(super) fn board(
         let _ = app.update(crate::domain::stamp::Stamped { stamp: now, value: tick });
         let theme = themes.first().ok_or_else(|| color_eyre::eyre::eyre!("there is no theme"))?;
         let text = super::board::text(&app, theme, size, ansi).wrap_err("the frame cannot be drawn")?;
-        say_text(&mut std::io::stdout(), &text);
+        let say = if ansi { say_as_is } else { say_text };
+        say(&mut std::io::stdout(), &text);
         Ok(Exit::Done.into())
     })
 }
@@ -172,7 +173,7 @@ pub(super) fn gate(cli: &Cli, args: &LookArgs) -> Result<std::process::ExitCode>
     asked(cli, args, |engine, at, question| {
         let text = match args.output {
             TextOutput::Text => output::question::line(engine, at, question),
-            TextOutput::Json => format!("{:#}\n", output::question::document(engine, at, question, "gate")),
+            TextOutput::Json => output::document(&output::question::document(engine, at, question, "gate")),
         };
         say_text(&mut std::io::stdout(), &text);
         by_verdict(question.verdict)
@@ -184,7 +185,7 @@ pub(super) fn explain(cli: &Cli, args: &LookArgs) -> Result<std::process::ExitCo
     asked(cli, args, |engine, at, question| {
         let text = match args.output {
             TextOutput::Text => output::question::text(engine, at, question),
-            TextOutput::Json => format!("{:#}\n", output::question::document(engine, at, question, "explain")),
+            TextOutput::Json => output::document(&output::question::document(engine, at, question, "explain")),
         };
         say_text(&mut std::io::stdout(), &text);
         by_verdict(question.verdict)
@@ -261,7 +262,7 @@ pub(super) fn handover(cli: &Cli, service: &str, form: TextOutput, wait: Duratio
     on_service(cli, service, wait, |_, session, at| {
         let text = match form {
             TextOutput::Text => output::handover::text(&session.engine, at),
-            TextOutput::Json => format!("{:#}\n", output::handover::json(&session.engine, at)),
+            TextOutput::Json => output::document(&output::handover::json(&session.engine, at)),
         };
         say_text(&mut std::io::stdout(), &text);
         Ok(Exit::Done)
@@ -288,7 +289,7 @@ pub(super) fn report(cli: &Cli, args: &ReportArgs) -> Result<std::process::ExitC
         let page = output::report::Page { engine: &session.engine, at, ask: &ask, report: &told, trouble };
         let text = match args.output {
             ReportOutput::Md => page.markdown(),
-            ReportOutput::Json => format!("{:#}\n", page.json()),
+            ReportOutput::Json => output::document(&page.json()),
         };
         say_text(&mut std::io::stdout(), &text);
         Ok(Exit::Done)

@@ -31,6 +31,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::cli::{Cli, Command, GuardArgs, SimArgs, TextOutput, VerbArgs};
 use crate::config::{self, Severity};
 use crate::domain::id::ServiceIx;
+use crate::domain::text::printable;
 use crate::io::log;
 use crate::sim::world::SimFleet;
 use console::Ended;
@@ -92,7 +93,7 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Login { cluster }) => opened(&cli, |world| login::run(&world, cluster.as_deref())),
         Some(Command::Journal(command)) => {
             let around = Surroundings::read();
-            Ok(said(journal::run(&command, &around.places.journal(), &around.host)?))
+            Ok(said(journal::run(&command, &around)?))
         }
         Some(Command::Print { what }) => print::run(what),
     }
@@ -104,7 +105,7 @@ fn opened(cli: &Cli, then: impl FnOnce(World) -> Result<ExitCode>) -> Result<Exi
     match open::world(cli.config.clone(), runtime, Surroundings::read()) {
         Ok(world) => then(world),
         Err(NotOpened { text, exit }) => {
-            say_text(&mut std::io::stderr(), &text);
+            say_errors(&text);
             Ok(exit.into())
         }
     }
@@ -152,7 +153,7 @@ fn demo(cli: Cli, args: &SimArgs) -> Result<ExitCode> {
     let code = match open::world(Some(config), runtime.clone(), around) {
         Ok(world) => show(&cli, world, &Opening { service: ServiceIx(0), watch: None }),
         Err(NotOpened { text, exit }) => {
-            say_text(&mut std::io::stderr(), &text);
+            say_errors(&text);
             Ok(exit.into())
         }
     };
@@ -242,10 +243,10 @@ fn checked(cli: &Cli, output: TextOutput) -> ExitCode {
                 })
                 .collect();
             let document = serde_json::json!({"version": output::VERSION, "kind": "check", "findings": all});
-            say_text(&mut std::io::stdout(), &format!("{document:#}\n"));
+            say_text(&mut std::io::stdout(), &output::document(&document));
         }
         TextOutput::Text => {
-            say_text(&mut std::io::stderr(), &config::render_errors(&findings, open::colour()));
+            say_errors(&config::render_errors(&findings, open::colour()));
             if let Some(config) = config {
                 let regions: usize = config.fleet.services.iter().map(|s| s.regions.len()).sum();
                 let text = format!(
@@ -281,7 +282,7 @@ fn check_connected(cli: &Cli, accept: &[String], output: TextOutput) -> Result<E
             TextOutput::Text => check::text(&session.engine),
             TextOutput::Json => {
                 let (document, exit) = check::json(&session.engine);
-                (format!("{document:#}\n"), exit)
+                (output::document(&document), exit)
             }
         };
         say_text(&mut std::io::stdout(), &text);
@@ -304,7 +305,19 @@ fn say_line(line: &str) {
     say_text(&mut std::io::stdout(), &format!("{line}\n"));
 }
 
+/// The one place where text leaves: whatever it was made of, a terminal has nothing to obey.
 fn say_text(to: &mut dyn Write, text: &str) {
+    say_as_is(to, &printable(text));
+}
+
+/// Errors of a configuration: made harmless part by part, since their colours are sequences.
+fn say_errors(text: &str) {
+    let to = &mut std::io::stderr();
+    if open::colour() { say_as_is(to, text) } else { say_text(to, text) }
+}
+
+/// What a program reads, or what has sequences of our own: completions, the man page, colours.
+fn say_as_is(to: &mut dyn Write, text: &str) {
     let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }
 

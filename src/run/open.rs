@@ -13,11 +13,12 @@ use super::failure::Exit;
 use super::inbox::Inbox;
 use super::performer::Performer;
 use super::world::{self, Surroundings, World};
-use crate::app::{App, KubeContext, Mode, Setup, Unfinished};
+use crate::app::{App, Came, KubeContext, Mode, Setup, Unfinished};
 use crate::cli::Cli;
 use crate::config::{self, ConfigError, Connection, Given, Loaded, SearchPaths};
 use crate::domain::id::{ClusterIx, RegionIx, ServiceIx, Text};
 use crate::domain::intent::{Intent, Target, Verb};
+use crate::engine::operation::Outcome;
 use crate::input::Keymap;
 use crate::io::Clock;
 use crate::io::journal::{Operation, read_all};
@@ -213,25 +214,24 @@ fn unfinished(world: &World) -> Vec<Unfinished> {
 
 fn one_unfinished(world: &World, operation: &Operation) -> Unfinished {
     let opened = &operation.opened;
-    let (mut done, mut not_done) = (Vec::new(), Vec::new());
-    for (step, state) in opened.steps.iter().zip(&operation.steps) {
-        let answer = state.answers.values().next().cloned();
-        let line = match (&state.ended, answer, state.started) {
-            (Some((outcome, why)), ..) => format!("{}: {} — {outcome}: {why}", step.region, step.label),
-            (None, Some(answer), _) => format!("{}: {} — sent, {answer}; not verified", step.region, step.label),
-            (None, None, true) => format!("{}: {} — started; whether it was sent is unknown", step.region, step.label),
-            (None, None, false) => {
-                not_done.push(Text::from(format!("{}: {}", step.region, step.label)));
-                continue;
+    let steps = opened.steps.iter().zip(&operation.steps).map(|(step, state)| {
+        let answer = state.answers.values().next();
+        let (came, what) = match (&state.ended, answer, state.started) {
+            (Some((outcome, why)), ..) if outcome == Outcome::Settled.word() => {
+                (Came::Settled, format!(" — {outcome}: {why}"))
             }
+            (Some((outcome, why)), ..) => (Came::Ended, format!(" — {outcome}: {why}")),
+            (None, Some(answer), _) => (Came::Unknown, format!(" — sent, {answer}; not verified")),
+            (None, None, true) => (Came::Unknown, " — started; whether it was sent is unknown".to_owned()),
+            (None, None, false) => (Came::NotStarted, " — not started".to_owned()),
         };
-        done.push(line.into());
-    }
+        (came, Text::from(format!("{}: {}{what}", step.region, step.label)))
+    });
     Unfinished {
+        plan: opened.plan.as_str().into(),
         title: opened.title.as_str().into(),
         started: format!("{} at {}", opened.operator, operation.at.strftime("%d %b %H:%M:%S UTC")).into(),
-        done,
-        not_done,
+        steps: steps.collect(),
         intent: intent(world, operation),
     }
 }

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::inbox::Inbox;
 use crate::domain::challenge::Approved;
 use crate::domain::fleet::{Fleet, Region};
-use crate::domain::id::{ClusterIx, Place};
+use crate::domain::id::{ClusterIx, Place, Text};
 use crate::domain::link::LostReason;
 use crate::domain::observation::Observation;
 use crate::domain::plan::PlanId;
@@ -214,6 +214,12 @@ impl<K: Send + 'static> Performer<K> {
             };
             Reply::Acted { plan, step, write, result }
         });
+    }
+
+    /// Closes in the journal what an earlier process left open, and then says what came of it.
+    pub fn close_left(&self, plan: String, by: String, say: impl FnOnce(Result<(), Text>) + Send + 'static) {
+        let Some(journal) = self.journal.clone() else { return say(Err("there is no journal".into())) };
+        self.runtime.spawn(async move { say(journal.close_left(&plan, &by, None).await.map(drop)) });
     }
 
     fn note(&self, note: &Note) {

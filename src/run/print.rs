@@ -36,7 +36,7 @@ pub fn run(what: Printed) -> Result<ExitCode> {
         }
         Printed::Gates => gates(),
     };
-    super::say_text(&mut std::io::stdout(), &text);
+    super::say_as_is(&mut std::io::stdout(), &text);
     Ok(Exit::Done.into())
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::failure::Exit;
-use super::output::{VERSION, plan as show};
+use super::output::{VERSION, document, plan as show};
 use super::session::Session;
 use crate::cli::{TextOutput, VerbArgs};
 use crate::domain::finding::Severity;
@@ -38,7 +38,7 @@ pub struct Said {
 impl Said {
     fn refused(args: &VerbArgs, refusal: &Refusal, exit: Exit) -> Self {
         match args.output {
-            TextOutput::Json => Self { out: format!("{:#}\n", show::refusal_json(refusal)), err: String::new(), exit },
+            TextOutput::Json => Self { out: document(&show::refusal_json(refusal)), err: String::new(), exit },
             TextOutput::Text => Self { out: String::new(), err: show::refusal_text(refusal), exit },
         }
     }
@@ -182,7 +182,7 @@ fn review(
 fn dry_run(session: &Session, args: &VerbArgs, plan: &Plan) -> Said {
     let fleet = &session.engine.fleet;
     let out = match args.output {
-        TextOutput::Json => format!("{:#}\n", show::plan_json(fleet, plan)),
+        TextOutput::Json => document(&show::plan_json(fleet, plan)),
         TextOutput::Text => format!("{}nothing was written (--dry-run)\n", show::plan_text(fleet, plan)),
     };
     let exit = if plan.worst() >= Some(Severity::Warning) { Exit::Refused } else { Exit::Done };
@@ -242,7 +242,7 @@ fn said(session: &mut Session, args: &VerbArgs, id: PlanId) -> Said {
         (None, _) => Exit::Diverged,
     };
     let out = match args.output {
-        TextOutput::Json => format!("{:#}\n", show::operation_json(&fleet, operation)),
+        TextOutput::Json => document(&show::operation_json(&fleet, operation)),
         TextOutput::Text => show::operation_text(&fleet, operation),
     };
     Said { out, err: String::new(), exit }

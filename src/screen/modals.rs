@@ -4,7 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::prompt;
 use crate::app::modal::{Ask, Asking, Modal, Palette};
-use crate::app::{App, Unfinished};
+use crate::app::{App, Came, Unfinished};
 use crate::domain::plan::PlanId;
 use crate::input::command::Group;
 use crate::input::help::{GLOSSARY, rows};
@@ -228,14 +228,26 @@ fn draw_ask(app: &App, canvas: &mut Canvas<'_>, area: Rect, ask: Ask) {
 
 fn draw_unfinished(app: &App, canvas: &mut Canvas<'_>, area: Rect, unfinished: &Unfinished) {
     let mut lines = vec![Line::of(Role::Dim, unfinished.started.to_string()), Line::new()];
-    lines.extend(unfinished.done.iter().map(|l| Line::of(Role::Go, "✓ ").add(Role::Text, l.to_string())));
-    lines.extend(unfinished.not_done.iter().map(|l| Line::of(Role::NoData, "? ").add(Role::Text, l.to_string())));
+    lines.extend(unfinished.steps.iter().map(|(came, line)| {
+        let sign = match came {
+            Came::Settled => Sign::Go,
+            Came::Ended => Sign::Watch,
+            Came::Unknown => Sign::NoData,
+            Came::NotStarted => Sign::Quiet,
+        };
+        Line::of(sign.role(), format!("{} ", sign.glyph())).add(Role::Text, line.to_string())
+    }));
     lines.push(Line::new());
-    let mut keys = Line::new();
-    if unfinished.intent.is_some() && app.cannot_write().is_none() {
-        keys = keys.add(Role::Key, "T").add(Role::Text, " propose it once more   ");
+    if app.cannot_write().is_none() {
+        if unfinished.intent.is_some() {
+            lines.push(Line::of(Role::Key, "T  ").add(Role::Text, "propose it once more"));
+        }
+        lines.push(Line::of(Role::Key, "C  ").add(Role::Text, "close it in the journal, in your name: nothing is sent"));
+        if let Some(key) = app.setup.keymap.key(crate::input::Command::HoldAll) {
+            lines.push(Line::of(Role::Key, format!("{key}  ")).add(Role::Text, "hold every region of this service now"));
+        }
     }
-    lines.push(keys.add(Role::Key, "Esc").add(Role::Text, " leave it"));
+    lines.push(Line::of(Role::Key, "Esc").add(Role::Text, " leave it: shown again at the next start"));
     sheet(canvas, area, &format!("left open: {}", unfinished.title), Role::Wait, &lines, 0);
 }
 

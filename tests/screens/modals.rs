@@ -1,8 +1,9 @@
 //! What lies over the board.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use gonogo::app::{AppEffect, Setup, Unfinished};
+use gonogo::app::{AppEffect, AppMsg, Came, Setup, Unfinished};
 use gonogo::domain::id::ServiceIx;
 use gonogo::domain::intent::{Intent, Target, Verb};
 
@@ -76,8 +77,12 @@ fn what_an_earlier_console_left_open_is_shown_first_and_only_offered() {
     let unfinished = Unfinished {
         title: "promote ring-2 to v2.1.0".into(),
         started: "by oncall, 20 Nov 14:20 UTC, process ended without closing it".into(),
-        done: vec!["eu-west-1: settled".into()],
-        not_done: vec!["eu-central-1: not started".into()],
+        plan: "01JD".into(),
+        steps: vec![
+            (Came::Settled, "eu-west-1: settled".into()),
+            (Came::Unknown, "us-east-1: started; whether it was sent is unknown".into()),
+            (Came::NotStarted, "eu-central-1: not started".into()),
+        ],
         intent: Some(Intent {
             service: ServiceIx(0),
             verb: Verb::Promote { to: None, without_wait: false },
@@ -90,8 +95,75 @@ fn what_an_earlier_console_left_open_is_shown_first_and_only_offered() {
     insta::assert_snapshot!("unfinished", stage.text());
     stage.keys("enter y");
     assert!(stage.app.engine.proposal.is_none() && stage.effects.is_empty());
+    stage.keys("esc");
+    assert!(!stage.text().contains("left open"));
+    stage.keys("T");
+    assert!(stage.text().contains("left open"), "T shows again what Esc left: {}", stage.text());
     stage.keys("T");
     assert!(stage.app.prompt().is_some());
+}
+
+fn left_open(intent: Option<Intent>) -> Stage {
+    let steps = vec![(Came::Unknown, "us-east-1: started; whether it was sent is unknown".into())];
+    let (plan, title) = ("01JD".into(), "promote ring-2 to v2.1.0".into());
+    let left = Unfinished { plan, title, started: "anna@host at 20 Nov".into(), steps, intent };
+    Stage::with(fixture::normal(), Setup { size: (120, 36), unfinished: vec![left], ..Setup::default() })
+}
+
+#[test]
+fn what_is_not_known_of_a_step_is_never_a_green_tick() {
+    let stage = left_open(None);
+    assert!(stage.text().contains("? us-east-1: started"), "{}", stage.text());
+}
+
+#[test]
+fn a_person_closes_in_the_journal_what_was_left_open() {
+    let mut stage = left_open(None);
+    stage.keys("T");
+    assert!(stage.text().contains("it can only be closed"), "{}", stage.text());
+    stage.keys("C");
+    assert!(matches!(stage.effects.as_slice(), [AppEffect::CloseLeft { plan }] if &**plan == "01JD"));
+    let answer = |result| AppMsg::LeftClosed { plan: "01JD".into(), result };
+    stage.send(Duration::from_millis(50), answer(Err("disk full".into())));
+    assert!(stage.text().contains("not closed: disk full") && stage.text().contains("left open"));
+    stage.send(Duration::from_millis(50), answer(Ok(())));
+    assert!(!stage.text().contains("left open"), "{}", stage.text());
+    stage.keys("T");
+    assert!(stage.text().contains("no operation that did not settle"), "{}", stage.text());
+}
+
+/// A stop gets through whatever lies over the board.
+#[test]
+fn the_stop_works_over_every_modal() {
+    let held = |stage: &Stage| {
+        let proposed = |e: &AppEffect| matches!(e, AppEffect::Engine(_));
+        stage.app.holding.is_some() || stage.effects.iter().any(proposed)
+    };
+    for keys in ["?", "x", "o", "W", "tab tab right enter", "P", "H"] {
+        let mut stage = Stage::normal((120, 36));
+        stage.keys(keys);
+        assert!(!stage.app.modals.is_empty(), "{keys}");
+        stage.effects.clear();
+        if stage.app.prompt().is_some_and(|_| stage.text().contains("type ")) {
+            continue;
+        }
+        stage.keys("!");
+        assert!(held(&stage), "`!` over {keys}: {}", stage.text());
+    }
+    let mut stage = left_open(None);
+    stage.keys("!");
+    assert!(held(&stage), "`!` over what was left open");
+}
+
+#[test]
+fn a_stop_typed_as_text_says_how_to_stop() {
+    for keys in [":", "/"] {
+        let mut stage = Stage::normal((120, 36));
+        stage.keys(keys).types("!");
+        assert!(stage.app.holding.is_none());
+        let notice = stage.app.notice.as_ref().unwrap_or_else(|| panic!("{keys}: nothing is said"));
+        assert!(notice.text.contains("Esc, then !"), "{}", notice.text);
+    }
 }
 
 #[test]

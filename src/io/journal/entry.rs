@@ -59,7 +59,8 @@ pub enum Entry {
     Closed {
         /// The plan.
         plan: String,
-        /// `settled`, `diverged`, `unknown`, `refused`, `cancelled`.
+        /// `settled`, `diverged`, `unknown`, `refused`, `cancelled`; `closed`: by a person, who was
+        /// not the one that carried it out.
         outcome: String,
         /// Why.
         why: String,

@@ -13,11 +13,14 @@ use crate::domain::fleet::Fleet;
 use crate::domain::id::{ClusterIx, ClusterUid, Operator, Text};
 use crate::domain::intent::Direction;
 use crate::domain::plan::{Plan, PlanId};
+use crate::domain::text::safe;
 use crate::engine::effect::Note;
 use crate::io::clock::Clock;
 
 /// How long a lowering plan waits for the disk before it goes on without.
 const LOWERING_WAITS: Duration = Duration::from_millis(500);
+/// Outcome of what a person closed: nobody knows more than they do.
+const CLOSED_BY_PERSON: &str = "closed";
 /// How long a raising plan waits before it is refused.
 const RAISING_WAITS: Duration = Duration::from_secs(10);
 
@@ -129,6 +132,14 @@ impl Journal {
         if let Err(why) = self.orders.give(Order { entry: Some(Entry::noted(note)), reply: None }) {
             tracing::error!("journal: {why}");
         }
+    }
+
+    /// Closes what another process left open, in a person's name; durable when this is answered.
+    pub async fn close_left(&self, plan: &str, by: &str, reason: Option<&str>) -> Result<Text, Text> {
+        let said = reason.map_or_else(|| "looked at".to_owned(), |r| safe(r, 400));
+        let why = format!("closed by {}: {said}", safe(by, 200));
+        let entry = Entry::Closed { plan: plan.to_owned(), outcome: CLOSED_BY_PERSON.to_owned(), why };
+        self.durable(entry, RAISING_WAITS).await.map(Text::from).map_err(Text::from)
     }
 
     /// Waits until everything given so far is on the disk, or cannot be: before the program ends.

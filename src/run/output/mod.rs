@@ -9,6 +9,11 @@ pub mod status;
 /// Version of every JSON document that is printed; raised when a field changes its meaning.
 pub const VERSION: u32 = 1;
 
+/// A JSON document as it is printed.
+pub fn document(value: &serde_json::Value) -> String {
+    crate::domain::text::plain_json(&format!("{value:#}\n")).into_owned()
+}
+
 /// Columns of text, left-aligned but for those named, two spaces apart.
 pub fn table(rows: &[Vec<String>], right: &[usize]) -> String {
     use unicode_width::UnicodeWidthStr;

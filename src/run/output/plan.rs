@@ -56,7 +56,8 @@ pub fn plan_text(fleet: &Fleet, plan: &Plan) -> String {
     for finding in &plan.findings {
         out.push_str(&format!("  ! {}\n", visible(&finding.text)));
     }
-    out.push_str(&format!("  after: {}\n  way back: {}\n  plan {}\n", plan.after, plan.way_back, plan.hash()));
+    let (after, back) = (visible(&plan.after), visible(&plan.way_back));
+    out.push_str(&format!("  after: {after}\n  way back: {back}\n  plan {}\n", plan.hash()));
     out
 }
 

@@ -104,7 +104,7 @@ pub fn text(engine: &Engine, only: Option<ServiceIx>, wide: bool) -> String {
                 out.push_str(&format!(
                     "hold {} by {} ({} of {} regions): {}\n",
                     hold.scope,
-                    hold.by,
+                    visible(hold.by.as_str()),
                     hold.seen_in,
                     hold.of,
                     visible(reason)
