@@ -81,6 +81,7 @@ pub fn line(app: &App, width: u16) -> Line {
 fn parts(app: &App) -> Vec<Part> {
     let mut parts = vec![name(app)];
     parts.extend(badges(app));
+    parts.extend(guard(app));
     parts.push(release(app));
     parts.extend(holds(app));
     parts.extend(unreachable(app));
@@ -94,6 +95,28 @@ fn name(app: &App) -> Part {
     let service = app.scene().service().map_or("?", |s| s.name.as_str());
     let full = Line::of(Role::Dim, "gonogo · ").add(Role::Strong, service);
     Part::new(vec![full, Line::of(Role::Strong, service)], &[8])
+}
+
+/// Which guard is armed, in how many regions, and whether it is heard.
+fn guard(app: &App) -> Option<Part> {
+    let scene = app.scene();
+    let state = app.engine.services.get(scene.at().at())?;
+    let seen: Vec<_> = state.regions.iter().filter_map(|r| r.guard.as_ref()).filter(|g| !g.holder.is_empty()).collect();
+    let alive: Vec<_> = seen.iter().filter(|g| g.alive(app.engine.now)).collect();
+    // The most that any of them may do.
+    let mode = ["autopilot", "guard", "advise"].into_iter().find(|m| alive.iter().any(|g| &*g.mode == *m));
+    let count = format!("{}/{}", alive.len(), state.regions.len());
+    let ours = &scene.service()?.policy_hash;
+    let other = alive.iter().find(|g| !g.policy.is_empty() && g.policy != *ours);
+    let (role, text) = match (mode, other) {
+        _ if seen.is_empty() => return None,
+        (None, _) => (Role::Alarm, " GUARD SILENT ".to_owned()),
+        (Some(mode), Some(g)) => (Role::Watch, format!("guard {mode} {count}, policy {} not ours", g.policy)),
+        (Some(mode), None) if alive.len() < seen.len() => (Role::Watch, format!("guard {mode} {count}")),
+        (Some(mode), None) => (Role::Accent, format!("guard {mode} {count}")),
+    };
+    let short = if mode.is_some() { Line::of(role, "guard") } else { Line::of(role, text.as_str()) };
+    Some(Part::new(vec![Line::of(role, text), short], &[9]))
 }
 
 fn badges(app: &App) -> Vec<Part> {

@@ -25,6 +25,8 @@ use crate::io::prometheus::Network;
 
 mod door;
 mod metrics;
+#[cfg(test)]
+mod tests;
 
 use door::{Board, Door};
 
