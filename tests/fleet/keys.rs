@@ -149,6 +149,8 @@ fn may_watch(sent: &Sent) -> bool {
             | ["api", "v1", "namespaces", _, "configmaps", _]
             | ["apis", "apps", "v1", "namespaces", _, "deployments" | "replicasets"]
             | ["apis", "apps", "v1", "namespaces", _, "deployments", _]
+            // Heartbeats of guards.
+            | ["apis", "coordination.k8s.io", "v1", "namespaces", _, "leases", _]
             | ["apis", "gateway.networking.k8s.io", "v1", "namespaces", _, "httproutes"]
             | ["apis", "gateway.networking.k8s.io", "v1", "namespaces", _, "httproutes", _]
     )

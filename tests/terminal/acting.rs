@@ -83,6 +83,7 @@ fn ctrl_z_gives_the_terminal_back_and_fg_brings_the_board_again() {
     pty.wait_for("the board without the scribble", |s| s.contains("may ring-2") && !s.contains("SCRIBBLE"));
     pty.send("q");
     assert_eq!(pty.wait_exit().exit_code(), 0);
+    pty.wait_closed();
     assert_eq!(pty.modes_left_on(), Vec::<&str>::new());
 }
 

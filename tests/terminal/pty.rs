@@ -15,6 +15,8 @@ pub const PATIENCE: Duration = Duration::from_secs(75);
 struct Shared {
     parser: vt100::Parser,
     raw: Vec<u8>,
+    /// Bytes that were written so far.
+    written: usize,
     closed: bool,
 }
 
@@ -56,7 +58,7 @@ impl Pty {
         }
         let child = pair.slave.spawn_command(command).expect("the program starts");
         drop(pair.slave);
-        let shared = Shared { parser: vt100::Parser::new(rows, cols, 0), raw: Vec::new(), closed: false };
+        let shared = Shared { parser: vt100::Parser::new(rows, cols, 0), raw: Vec::new(), written: 0, closed: false };
         let shared = Arc::new((Mutex::new(shared), Condvar::new()));
         let reader = pair.master.try_clone_reader().expect("a reader");
         let writer = pair.master.take_writer().expect("a writer");
@@ -147,11 +149,28 @@ impl Pty {
         writer.write_all(keys.as_bytes()).and_then(|()| writer.flush()).expect("the program reads");
     }
 
-    /// Types as a person does: key by key, each further apart than a paste's bytes.
+    /// Types as a person does: key by key, each further apart than a paste's bytes, and after the
+    /// one before was seen to do something: a machine that is busy would take two keys at once.
     pub fn type_slowly(&mut self, text: &str) {
         for c in text.chars() {
+            let before = self.shared.0.lock().expect("the reader lives").written;
             self.send(&c.to_string());
+            self.wait_written(before, Duration::from_secs(1));
             std::thread::sleep(Duration::from_millis(25));
+        }
+    }
+
+    /// Waits until something was written, or it is clear that this key shows nothing.
+    fn wait_written(&self, before: usize, most: Duration) {
+        let deadline = Instant::now() + most;
+        let (lock, ready) = &*self.shared;
+        let mut guard = lock.lock().expect("the reader lives");
+        while guard.written == before && !guard.closed {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            guard = ready.wait_timeout(guard, left).expect("the reader lives").0;
         }
     }
 
@@ -251,6 +270,7 @@ fn read_all(mut reader: Box<dyn Read + Send>, to: &(Mutex<Shared>, Condvar)) {
             guard.closed = true;
         } else {
             guard.parser.process(&buffer[..read]);
+            guard.written += read;
             if guard.raw.len() < 16 << 20 {
                 guard.raw.extend_from_slice(&buffer[..read]);
             }

@@ -144,7 +144,7 @@ fn a_watch_screen_of_the_built_binary_sends_only_reads_of_what_it_watches() {
     assert!(asked.len() > 15, "{asked:?}");
     for one in &asked {
         let path = one.path();
-        let known = ["/deployments", "/configmaps", "/httproutes", "/replicasets"];
+        let known = ["/deployments", "/configmaps", "/httproutes", "/replicasets", "/leases"];
         let object = |p: &str| known.iter().any(|k| p.ends_with(k) || p.contains(&format!("{k}/")));
         let may = one.method == "GET"
             && !one.upgrade
