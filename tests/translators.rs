@@ -54,8 +54,11 @@ fn golden(wrong: &mut Vec<String>, name: &str, path: &Path, text: &str) {
 }
 
 fn how(namespace: &str, name: &str) -> Option<ReadHow> {
-    ((namespace, name) == ("shop", "webapp"))
-        .then(|| ReadHow { container: "web".into(), version_from: VersionFrom::Image })
+    ((namespace, name) == ("shop", "webapp")).then(|| ReadHow {
+        container: "web".into(),
+        version_from: VersionFrom::Image,
+        left_out: Default::default(),
+    })
 }
 
 fn read_workload(kind: &dyn WorkloadKind, object: &[u8]) -> String {

@@ -98,6 +98,8 @@ pub enum Need {
         /// How far back from now.
         reach: SignedDuration,
     },
+    /// What another service runs in the region of the same name.
+    Service(Text),
 }
 
 /// What is known about one region when it is judged. `None` anywhere is unknown, not fine.
@@ -129,6 +131,8 @@ pub struct Evidence<'a> {
     pub peers: &'a [Peer<'a>],
     /// What the ring would get; none where it is judged on what it runs.
     pub entering: Option<Entering<'a>>,
+    /// What other services that were asked for run in the region of this name.
+    pub siblings: &'a [Sibling<'a>],
     /// The shared record of the service, as read.
     pub record: &'a Record,
     /// Who is who where clusters call people differently.
@@ -160,6 +164,17 @@ pub struct Peer<'a> {
     pub user: Option<&'a Operator>,
     /// Weight of its backend; none where it is not steered, or the route was not seen.
     pub weight: Option<u32>,
+}
+
+/// Another service in the region of the same name.
+#[derive(Clone, Debug)]
+pub struct Sibling<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// Its workload there, as last seen; none: not seen.
+    pub workload: Option<&'a Workload>,
+    /// How well its cluster is heard.
+    pub freshness: Freshness<'a>,
 }
 
 /// What a ring would get.

@@ -35,6 +35,9 @@ pub struct Workload {
     pub change_cause: Option<Text>,
     /// Who would revert a direct write.
     pub owner: Option<Owner>,
+    /// Digests of the template without the image, what promotions carry and what may differ: one
+    /// for each set of fields that a `drift` gate lets differ.
+    pub configurations: Box<[TemplateDigest]>,
 }
 
 /// Replica counts; terminating pods are not counted.

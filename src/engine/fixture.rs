@@ -82,6 +82,7 @@ pub(crate) fn workload(version: &str, settled: Timestamp) -> Workload {
         revision: Some(14),
         change_cause: None,
         owner: None,
+        configurations: Default::default(),
     }
 }
 
@@ -275,7 +276,14 @@ impl Stage {
     }
 
     pub(crate) fn world(&self) -> World<'_> {
-        World { fleet: &self.fleet, clusters: &self.clusters, gates: &self.gates, now: self.now, stamp: self.stamp }
+        World {
+            fleet: &self.fleet,
+            clusters: &self.clusters,
+            services: std::slice::from_ref(&self.state),
+            gates: &self.gates,
+            now: self.now,
+            stamp: self.stamp,
+        }
     }
 
     /// Brings the bake clocks up to date.

@@ -9,7 +9,7 @@ use super::scene::{CLOCK_LIMIT, Scene, same_release};
 use super::state::RegionState;
 use super::view::{Question, QuestionRow, RingRuns};
 use crate::domain::fleet::{Fleet, GateSpec, Region, Ring, Service};
-use crate::domain::gate::{BakeSource, BakeStart, Entering, Evidence, Gate, GateType, Need};
+use crate::domain::gate::{BakeSource, BakeStart, Entering, Evidence, Gate, GateType, Need, Sibling};
 use crate::domain::id::{RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::link::Freshness;
 use crate::domain::record::{Body, Fact};
@@ -56,6 +56,8 @@ pub struct RingGates {
 struct BuiltGate {
     label: Text,
     gate: Box<dyn Gate>,
+    /// Other services that it asks about.
+    asks: Vec<Text>,
 }
 
 /// A gate that could not be built: it never lets anything through.
@@ -121,7 +123,12 @@ fn build_gate(service: &Service, spec: &GateSpec, find: &dyn Fn(&str) -> Option<
             Err(e) => Box::new(Broken(format!("gate {}: {}: {}", spec.gate, e.name, e.message).into())),
         },
     };
-    BuiltGate { label: spec.label.clone(), gate }
+    let other = |need| match need {
+        Need::Service(name) => Some(name),
+        _ => None,
+    };
+    let asks = gate.needs().into_iter().filter_map(other).collect();
+    BuiltGate { label: spec.label.clone(), gate, asks }
 }
 
 /// Whether a draft judges this on what it has just read, and need not take it from the board.
@@ -194,6 +201,7 @@ fn judge(
     let region = scene.service.region(at)?;
     let state = scene.region(at)?;
     let freshness = scene.freshness(region);
+    let siblings: Vec<Sibling<'_>> = gate.asks.iter().filter_map(|name| sibling(scene, name, region)).collect();
     let evidence = Evidence {
         service: scene.service,
         ring,
@@ -208,6 +216,7 @@ fn judge(
         current: &state.current,
         peers: &scene.peers,
         entering,
+        siblings: &siblings,
         record: &scene.state.record,
         identities: &scene.world.fleet.identities,
         promoting: scene.promoting,
@@ -230,6 +239,15 @@ fn judge(
         }
         _ => judgement,
     })
+}
+
+/// What another service runs in the region of the same name; none: there is no such service, or
+/// it is not released there.
+fn sibling<'a>(scene: &Scene<'a>, name: &str, region: &Region) -> Option<Sibling<'a>> {
+    let (at, service) = scene.world.fleet.find_service(name)?;
+    let (here, spec) = service.find_region(region.name.as_str())?;
+    let state = scene.world.services.get(at.at()).and_then(|s| s.region(here));
+    Some(Sibling { service, workload: state.and_then(|s| s.workload.as_ref()), freshness: scene.freshness(spec) })
 }
 
 /// Why a region's shared record is not known, if it is not.

@@ -405,7 +405,8 @@ impl Engine {
         let (service, region) = self.index.workloads.find(cluster, namespace, name).next()?;
         let service = self.fleet.service(service)?;
         let container = service.region(region)?.workload.container.clone();
-        Some(ReadHow { container, version_from: service.version_from.clone() })
+        let left_out = crate::gates::left_out(service).into();
+        Some(ReadHow { container, version_from: service.version_from.clone(), left_out })
     }
 
     /// Changes a region, and marks its service's view as stale.

@@ -23,6 +23,8 @@ pub struct World<'a> {
     pub fleet: &'a Fleet,
     /// Clusters, by position.
     pub clusters: &'a [ClusterState],
+    /// What is believed of every service, by position: for gates that ask about another.
+    pub services: &'a [ServiceState],
     /// Gates of all services.
     pub gates: &'a Gates,
     /// Server time.

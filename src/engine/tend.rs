@@ -30,6 +30,7 @@ impl Engine {
         World {
             fleet: &self.fleet,
             clusters: &self.clusters,
+            services: &self.services,
             gates: &self.gates,
             now: self.server_now(),
             stamp: self.now,

@@ -11,34 +11,61 @@ use crate::domain::verdict::{Judgement, Verdict};
 use crate::domain::version::TemplateDigest;
 
 mod approval;
+mod artefact;
 mod bake;
+mod drift;
 mod freeze;
 mod freshness;
+mod headroom;
+mod min_available;
 mod quarantine;
 mod ready;
+mod requires;
 mod rules;
 mod series;
+mod serving;
 #[cfg(test)]
 mod stand;
 #[cfg(test)]
 mod tests;
 mod threshold;
+mod upstream;
 mod window;
 mod zones;
 
 pub use approval::{Approval, Rule as ApprovalRule, approval_rules, release_author};
+pub use artefact::Artefact;
 pub use bake::{Bake, bake_length};
+pub use drift::{Drift, allowed_sets, left_out};
 pub use freeze::Freeze;
 pub use freshness::FreshnessGate;
+pub use headroom::Headroom;
+pub use min_available::MinAvailable;
 pub use quarantine::{Quarantine, quarantined};
 pub use ready::Ready;
+pub use requires::{Requirement, Requires};
 pub use series::JUDGED_SPAN;
 pub use threshold::{Threshold, parse_bound};
+pub use upstream::Upstream;
 pub use window::Window;
 
 /// Every gate type.
-pub const GATES: &[&dyn GateType] =
-    &[&Ready, &Bake, &Threshold, &FreshnessGate, &Window, &Freeze, &Approval, &Quarantine];
+pub const GATES: &[&dyn GateType] = &[
+    &Ready,
+    &Bake,
+    &Threshold,
+    &FreshnessGate,
+    &Window,
+    &Freeze,
+    &Approval,
+    &Quarantine,
+    &Artefact,
+    &Upstream,
+    &Requires,
+    &MinAvailable,
+    &Headroom,
+    &Drift,
+];
 
 /// A gate type by its name in the configuration.
 pub fn gate_type(name: &str) -> Option<&'static dyn GateType> {

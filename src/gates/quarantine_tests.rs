@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 use ulid::Ulid;
 
 use crate::domain::record::{Body, Move};

@@ -7,10 +7,13 @@ use ulid::Ulid;
 
 use super::gate_type;
 use crate::domain::approval::Identities;
-use crate::domain::fleet::{Carry, GateSpec, Param, Params, Region, Ring, Service, VersionFrom, WorkloadRef};
-use crate::domain::gate::{Entering, Evidence, Gate, ParamError, Peer};
-use crate::domain::id::{Operator, RegionIx, RingIx};
+use crate::domain::fleet::{
+    Better, Carry, Column, GateSpec, Param, Params, QueryText, Region, Ring, Service, Unit, VersionFrom, WorkloadRef,
+};
+use crate::domain::gate::{Entering, Evidence, Gate, ParamError, Peer, Sibling};
+use crate::domain::id::{ColumnName, Operator, RegionIx, RingIx};
 use crate::domain::link::Freshness;
+use crate::domain::metric::Reading;
 use crate::domain::record::{Body, Fact, FactId, Record, RegionRecord};
 use crate::domain::stamp::Timestamp;
 use crate::domain::verdict::Judgement;
@@ -53,6 +56,7 @@ pub(super) fn runs(version: &str) -> Workload {
         revision: None,
         change_cause: None,
         owner: None,
+        configurations: Default::default(),
     }
 }
 
@@ -69,6 +73,10 @@ pub(super) struct Stand {
     pub weights: Vec<Option<u32>>,
     pub held: Vec<bool>,
     pub record: Record,
+    /// Other services in the region that is judged.
+    pub others: Vec<(Service, Option<Workload>, Freshness<'static>)>,
+    /// Queries per second, by region.
+    pub qps: Vec<Option<f64>>,
     pub identities: Identities,
     /// Who this console is, in every cluster.
     pub user: Option<Operator>,
@@ -118,7 +126,14 @@ pub(super) fn stand() -> Stand {
             region(2, "eu", 2, "Europe/Berlin"),
             region(3, "us", 2, "America/New_York"),
         ],
-        columns: Vec::new(),
+        columns: vec![Column {
+            name: "qps".into(),
+            title: "QPS".into(),
+            query: QueryText::PerRegion("qps".into()),
+            unit: Unit::PerSecond,
+            better: Better::Neither,
+            is_traffic: true,
+        }],
         carries: vec![Carry::Image],
         version_from: VersionFrom::Image,
         owner: None,
@@ -139,6 +154,8 @@ pub(super) fn stand() -> Stand {
         weights: vec![None; 4],
         held: vec![false; 4],
         record,
+        others: Vec::new(),
+        qps: vec![None; 4],
         identities: Identities::default(),
         user: Some("carol".into()),
         promoting: false,
@@ -184,7 +201,8 @@ impl Stand {
 
     pub(super) fn judge(&self, gate: &dyn Gate) -> Judgement {
         let nothing = BTreeMap::new();
-        let none = BTreeMap::new();
+        let sample = |qps: &Option<f64>| qps.map(|v| (ColumnName::new("qps"), (self.now, Ok(v)))).into_iter().collect();
+        let current: Vec<BTreeMap<ColumnName, (Timestamp, Reading)>> = self.qps.iter().map(sample).collect();
         let peers: Vec<Peer<'_>> = (0..self.service.regions.len())
             .map(|n| Peer {
                 region: &self.service.regions[n],
@@ -192,13 +210,22 @@ impl Stand {
                 freshness: self.freshness[n].clone(),
                 settled: None,
                 windows: &nothing,
-                current: &none,
+                current: &current[n],
                 user: self.user.as_ref(),
                 held: self.held[n],
                 weight: self.weights[n],
             })
             .collect();
         let (at, region) = self.service.find_region(self.region).unwrap();
+        let siblings: Vec<Sibling<'_>> = self
+            .others
+            .iter()
+            .map(|(service, workload, freshness)| Sibling {
+                service,
+                workload: workload.as_ref(),
+                freshness: freshness.clone(),
+            })
+            .collect();
         let version = self.entering.map(|v| Version(v.into()));
         let source = region.ring.at().checked_sub(1).and_then(|r| self.service.rings[r].regions.first());
         let source = source.and_then(|r| self.workloads[r.at()].as_ref());
@@ -213,9 +240,10 @@ impl Stand {
             record_unread: None,
             bake_start: None,
             windows: &nothing,
-            current: &none,
+            current: &current[at.at()],
             peers: &peers,
             entering: version.as_ref().map(|version| Entering { version, source }),
+            siblings: &siblings,
             record: &self.record,
             identities: &self.identities,
             promoting: self.promoting,

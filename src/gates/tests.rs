@@ -102,6 +102,7 @@ fn workload() -> Workload {
         revision: None,
         change_cause: None,
         owner: None,
+        configurations: Default::default(),
     }
 }
 
@@ -147,6 +148,7 @@ impl Case {
             current: &BTreeMap::new(),
             peers: &[],
             entering: None,
+            siblings: &[],
             record: &self.record,
             identities: &crate::domain::approval::Identities::default(),
             promoting: false,
@@ -314,6 +316,7 @@ fn freshness_is_about_the_link_and_the_object() {
         current: &BTreeMap::new(),
         peers: &[],
         entering: None,
+        siblings: &[],
         record: &crate::domain::record::Record::default(),
         identities: &crate::domain::approval::Identities::default(),
         promoting: false,
@@ -340,6 +343,7 @@ fn a_record_that_cannot_be_read_closes_freshness_and_says_why() {
         current: &BTreeMap::new(),
         peers: &[],
         entering: None,
+        siblings: &[],
         record: &crate::domain::record::Record::default(),
         identities: &crate::domain::approval::Identities::default(),
         promoting: false,

@@ -121,6 +121,7 @@ impl WorkloadKind for Deployment {
             phase: phase(object.metadata.generation, object.spec.replicas, &object.status),
             revision: annotation(REVISION).and_then(|r| r.parse().ok()),
             change_cause: annotation(CHANGE_CAUSE).map(|c| safe(c, 300).into()),
+            configurations: super::configurations(&template, &how),
             owner: owner_of(object.metadata.labels.as_ref(), object.metadata.annotations.as_ref()),
         };
         Ok(Some(Named { namespace: Namespace::new(object.metadata.namespace), name: object.metadata.name, workload }))

@@ -1,9 +1,11 @@
 //! Workload kinds, each a pure translator in a file of its own, listed in one table.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::domain::change::ApiType;
-use crate::domain::fleet::VersionFrom;
+use crate::domain::fleet::{CarryPath, CarryStep, VersionFrom};
 use crate::domain::id::{Namespace, Text};
 use crate::domain::version::TemplateDigest;
 use crate::domain::workload::Workload;
@@ -58,6 +60,50 @@ pub struct ReadHow {
     pub container: Text,
     /// Where the version is.
     pub version_from: VersionFrom,
+    /// For each digest of the configuration: what is left out of the template, besides the image.
+    pub left_out: Arc<[Vec<CarryPath>]>,
+}
+
+/// Digests of a template without the image and what may differ, as `how` wants them.
+pub(crate) fn configurations(template: &Value, how: &ReadHow) -> Box<[TemplateDigest]> {
+    let digest = |paths: &Vec<CarryPath>| {
+        let mut object = serde_json::json!({"spec": {"template": template}});
+        let containers = object.pointer_mut("/spec/template/spec/containers").and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            if container.get("name").and_then(Value::as_str) == Some(&*how.container)
+                && let Some(container) = container.as_object_mut()
+            {
+                container.remove("image");
+            }
+        }
+        for path in paths {
+            remove(&mut object, &path.0);
+        }
+        TemplateDigest::of(object.pointer("/spec/template").unwrap_or(&Value::Null))
+    };
+    how.left_out.iter().map(digest).collect()
+}
+
+/// Takes a field out, if it is there.
+fn remove(value: &mut Value, path: &[CarryStep]) {
+    let Some((step, rest)) = path.split_first() else { return };
+    match (step, value) {
+        (CarryStep::Key(key), Value::Object(map)) if rest.is_empty() => drop(map.remove(&**key)),
+        (CarryStep::Key(key), Value::Object(map)) => {
+            if let Some(below) = map.get_mut(&**key) {
+                remove(below, rest);
+            }
+        }
+        (CarryStep::Named { field, value: name }, Value::Array(list)) => {
+            let is = |item: &Value| item.get(&**field).and_then(Value::as_str) == Some(&**name);
+            if rest.is_empty() {
+                list.retain(|item| !is(item));
+            } else {
+                list.iter_mut().filter(|item| is(item)).for_each(|item| remove(item, rest));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A workload with its name.
@@ -94,4 +140,38 @@ pub struct ReadError {
     pub kind: &'static str,
     /// What is wrong, made visible.
     pub why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    fn template(image: &str, args: &str, region: &str) -> Value {
+        json!({"spec": {"containers": [
+            {"name": "proxy", "image": "proxy:1"},
+            {"name": "web", "image": image, "args": [args], "env": [{"name": "REGION", "value": region}, {"name": "A", "value": "1"}]},
+        ]}})
+    }
+
+    #[test]
+    fn a_configuration_is_the_template_without_what_may_differ() {
+        let path = |text: &str| CarryPath::parse(text).unwrap();
+        let web = "/spec/template/spec/containers[name=web]";
+        let how = ReadHow {
+            container: "web".into(),
+            version_from: VersionFrom::Image,
+            left_out: vec![vec![], vec![path(&format!("{web}/args")), path(&format!("{web}/env[name=REGION]"))]].into(),
+        };
+        let of = |image, args, region| configurations(&template(image, args, region), &how).into_vec();
+        let (a, b) = (of("web:1", "--x", "eu"), of("web:2", "--y", "us"));
+        assert_eq!(a.len(), 2);
+        assert_ne!(a.first(), b.first(), "args and environment differ");
+        assert_eq!(a.last(), b.last(), "beyond them nothing does");
+        assert_eq!(of("web:1", "--x", "eu"), of("web:9", "--x", "eu"), "the image is no configuration");
+        let other = configurations(&json!({"spec": {"containers": [{"name": "proxy", "image": "proxy:2"}]}}), &how);
+        assert_ne!(other.last(), a.last());
+    }
 }

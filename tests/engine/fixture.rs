@@ -448,8 +448,13 @@ impl World {
         let (namespace, name) = (object.namespace.clone(), object.name.clone());
         let seen = match &*object.api.kind {
             "Deployment" => {
-                let how =
-                    |_: &str, _: &str| Some(ReadHow { container: "web".into(), version_from: VersionFrom::Image });
+                let how = |_: &str, _: &str| {
+                    Some(ReadHow {
+                        container: "web".into(),
+                        version_from: VersionFrom::Image,
+                        left_out: Default::default(),
+                    })
+                };
                 let read = |v: Value| kinds::kind("Deployment").unwrap().read(v.to_string().as_bytes(), &how);
                 let state = value.map(|v| Box::new(read(v).unwrap().unwrap().workload));
                 Seen::Workload { namespace, name, kind: "Deployment".into(), state }

@@ -1,6 +1,7 @@
 //! Quarantines: what was rolled back anywhere is refused everywhere, until cleared with a reason.
 
 use gonogo::domain::finding::Severity;
+use gonogo::domain::fleet::{GateSpec, Param, Params};
 use gonogo::domain::id::ClusterIx;
 use gonogo::domain::intent::{Target, Verb};
 
@@ -86,4 +87,23 @@ fn a_clearance_names_what_it_clears_when_there_are_several() {
     assert_eq!(world.review(clear(Some("v1")), Target::Service).unwrap_err().code, "nothing-to-do");
     let plan = world.review(clear(Some("v9.9.9")), Target::Service).unwrap();
     assert!(plan.findings.iter().any(|f| f.severity == Severity::Warning && f.code == "quarantine"));
+}
+
+#[test]
+fn rolling_back_below_what_another_service_requires_takes_break_glass() {
+    let mut fleet = fleet();
+    let mut other = fleet.services[0].clone();
+    other.name = "checkout".into();
+    other.regions.iter_mut().for_each(|r| r.workload.name = "checkout".into());
+    let text = |text: &str| Param::Text(text.to_owned());
+    let params = [("service".to_owned(), text("webapp")), ("at_least".to_owned(), text("v2.1.0"))];
+    let gate = GateSpec { gate: "requires".into(), label: "requires".into(), params: Params(params.into()) };
+    other.rings[2].entry_gates = vec![gate];
+    fleet.services.push(other);
+    let mut world = World::with(fleet);
+    world.go(promote(), ring(2));
+    let plan = world.review(roll_back(), region(EU)).unwrap();
+    assert_eq!(plan.worst(), Some(Severity::BreakGlass));
+    let said = plan.findings.iter().find(|f| f.code == "required").unwrap();
+    assert_eq!(&*said.text, "eu-west-1: checkout requires webapp at least at v2.1.0; v2.0.0 is below it");
 }

@@ -193,6 +193,7 @@ pub fn workload(version: &str, replicas: u32) -> Workload {
         revision: Some(14),
         change_cause: Some("gonogo promote".into()),
         owner: None,
+        configurations: Default::default(),
     }
 }
 

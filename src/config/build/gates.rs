@@ -184,7 +184,13 @@ fn standard_exit(with_metrics: bool, at: Span) -> Vec<GateDraft> {
 }
 
 /// Builds each gate once to see whether its parameters fit the service.
-pub(super) fn finish(build: &Build<'_>, drafts: Vec<GateDraft>, service: &Service, ring: RingIx) -> Vec<GateSpec> {
+pub(super) fn finish(
+    build: &Build<'_>,
+    drafts: Vec<GateDraft>,
+    service: &Service,
+    ring: RingIx,
+    services: &[String],
+) -> Vec<GateSpec> {
     let mut out: Vec<GateSpec> = Vec::new();
     for draft in drafts {
         let label = draft.label.clone().unwrap_or_else(|| match draft.params.get("column") {
@@ -196,11 +202,20 @@ pub(super) fn finish(build: &Build<'_>, drafts: Vec<GateDraft>, service: &Servic
         if let Err(error) = gates::build(&spec, service).and_then(|_| gates::fits(&spec, service, ring)) {
             let at = draft.params.get(&error.name).map_or(draft.at, |(_, at)| *at);
             let message = format!("gate `{}` of service `{}`: {}", spec.gate, service.name, error.message);
-            let fix = gates::gate_type(&spec.gate)
-                .and_then(|gate| gate.parameter(&error.name))
-                .map_or_else(String::new, |p| format!("`{}`: {}", p.name, p.about));
+            let about = |gate: &dyn crate::domain::gate::GateType| match gate.parameter(&error.name) {
+                Some(p) => format!("`{}`: {}", p.name, p.about),
+                None => format!("`{}`: {}", gate.name(), gate.about()),
+            };
+            let fix = gates::gate_type(&spec.gate).map_or_else(String::new, about);
             build.problems.error(code(&error.name), at, message, fix);
             continue;
+        }
+        if &*spec.gate == "requires"
+            && let Some((Param::Text(other), at)) = draft.params.get("service")
+            && !services.contains(other)
+        {
+            let wanted = At { value: other.clone(), at: *at };
+            names::unknown(build.problems, Kind::Service, &wanted, services.iter().map(String::as_str));
         }
         if out.contains(&spec) {
             let message = format!("gate `{}` is there twice", spec.label);

@@ -16,6 +16,7 @@ pub(super) enum Kind {
     Gate,
     Workload,
     Provider,
+    Service,
 }
 
 impl Kind {
@@ -30,6 +31,7 @@ impl Kind {
             Kind::Gate => ("gate", "unknown-gate"),
             Kind::Workload => ("workload kind", "unknown-kind"),
             Kind::Provider => ("traffic provider", "unknown-provider"),
+            Kind::Service => ("service", "unknown-service"),
         }
     }
 }

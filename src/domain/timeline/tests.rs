@@ -52,6 +52,7 @@ fn workload(version: u8, paused: bool, phase: Phase, updated: i64) -> Workload {
         revision: Some(3),
         change_cause: None,
         owner: None,
+        configurations: Default::default(),
     }
 }
 

@@ -321,8 +321,9 @@ fn raising_findings(desk: &Desk<'_>, plan: &mut Plan) -> Result<(), Refusal> {
             plan.findings.push(Finding::new(Severity::Warning, "clock", name.as_str(), text));
         }
     }
-    // Who is not known there is not one of them either.
-    for region in plan.blast.regions.iter().filter_map(|at| service.region(*at)) {
+    // Who is not known there is not one of them either. Who may approve is what the gate says.
+    let decides = !matches!(plan.intent.verb, Verb::Approve { .. });
+    for region in plan.blast.regions.iter().filter(|_| decides).filter_map(|at| service.region(*at)) {
         if may_decide(service, region, desk.clusters.get(region.cluster.at())) != Some(true) {
             let name = region.name.as_str();
             let text = format!("{}; others need break-glass", whom_to_call(service, region));

@@ -14,6 +14,7 @@ use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::quarantine::Candidate;
 use crate::domain::record::{Body, Move};
 use crate::domain::version::{Image, TemplateDigest, Version};
+use crate::gates::Requirement;
 use crate::kinds::{Past, WorkloadKind, undo_annotations};
 
 /// Rolls back what is in flight among the targets.
@@ -114,6 +115,7 @@ fn region_step(
         (_, wanted) => by_revision(desk, at, &region, &object, running, wanted, kind)?,
     };
     let after = digest(kind, &back.target).unwrap_or(running);
+    findings.extend(required(desk, &region, &Version(back.version.clone())));
     let old: Text =
         desk.region_state(at).and_then(|s| s.workload.as_ref()).map_or_else(|| "?".into(), |w| w.version.0.clone());
     let mut operations = vec![
@@ -324,6 +326,24 @@ fn not_quarantined(desk: &Desk<'_>, region: &Region, candidate: &Candidate<'_>) 
         format!("{}: {} was {}", region.name, candidate.version, hit.text(|at| desk.region_name(at))),
         "choose another revision, drain the region, or clear the quarantine with a reason",
     ))
+}
+
+/// Other services of this region that require more than the version it would go back to.
+fn required(desk: &Desk<'_>, region: &Region, version: &Version) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for other in desk.fleet.services.iter().filter(|s| s.name != desk.service.name) {
+        let Some((_, there)) = other.find_region(region.name.as_str()) else { continue };
+        let gates = other.ring(there.ring).map(|r| r.entry_gates.as_slice()).unwrap_or_default();
+        let asked = gates.iter().filter(|g| &*g.gate == "requires").filter_map(|g| Requirement::read(&g.params).ok());
+        for wanted in asked.filter(|w| *w.service == *desk.service.name.as_str() && w.met_by(version) == Some(false)) {
+            let text = format!(
+                "{}: {} requires {} at least at {}; {version} is below it",
+                region.name, other.name, desk.service.name, wanted.at_least
+            );
+            findings.push(Finding::new(Severity::BreakGlass, "required", region.name.as_str(), text));
+        }
+    }
+    findings
 }
 
 fn not_quarantined_past(desk: &Desk<'_>, region: &Region, past: &Past) -> Result<(), Refusal> {

@@ -73,9 +73,11 @@ pub fn plan(fleet: &Fleet) -> Vec<Arc<ClusterPlan>> {
     let mut plans: Vec<Builder> = fleet.clusters.iter().map(|_| Builder::default()).collect();
     for service in &fleet.services {
         let record: Text = fleet.record_name(service).into();
+        let left_out: Arc<[_]> = crate::gates::left_out(service).into();
         for region in &service.regions {
             if let Some(plan) = plans.get_mut(region.cluster.at()) {
                 let how = ReadHow {
+                    left_out: left_out.clone(),
                     container: region.workload.container.clone(),
                     version_from: service.version_from.clone(),
                 };
