@@ -12,6 +12,7 @@ use super::id::{
     ServiceIx, ServiceName, Text,
 };
 use super::policy::Policy;
+use super::workload::Workload;
 
 /// Everything one configuration describes.
 #[derive(Clone, Debug)]
@@ -380,6 +381,14 @@ impl Service {
     /// The column that measures traffic, if one is marked.
     pub fn traffic_column(&self) -> Option<&Column> {
         self.columns.iter().find(|c| c.is_traffic)
+    }
+    /// Whether two workloads run the same release: by image digest or tag, or by the version
+    /// where the configuration reads it elsewhere.
+    pub fn same_release(&self, a: &Workload, b: &Workload) -> bool {
+        match (&self.version_from, &a.image, &b.image) {
+            (VersionFrom::Image, Some(a), Some(b)) => a.same_release(b),
+            _ => a.version == b.version,
+        }
     }
     /// Positions of all regions.
     pub fn region_indexes(&self) -> impl Iterator<Item = RegionIx> + use<> {

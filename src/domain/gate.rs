@@ -8,6 +8,7 @@ use super::fleet::{Params, Region, Ring, Service};
 use super::id::{ColumnName, Operator, RegionIx, RingIx, Text};
 use super::link::Freshness;
 use super::metric::{Reading, Windows};
+use super::pool::Pools;
 use super::record::Record;
 use super::stamp::{SignedDuration, Timestamp};
 use super::verdict::Judgement;
@@ -139,6 +140,8 @@ pub struct Evidence<'a> {
     pub identities: &'a Identities,
     /// This console is about to promote: what its own user approved does not count.
     pub promoting: bool,
+    /// Windows of other regions, pooled: made once for all judgements of a moment.
+    pub pools: &'a Pools,
     /// Server time now.
     pub now: Timestamp,
 }

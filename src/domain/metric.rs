@@ -41,6 +41,8 @@ pub enum NoData {
     Gap,
     /// Less traffic than a judgement may rest on.
     LowTraffic,
+    /// Nothing to compare with was sampled at that time.
+    NoBaseline,
     /// No Prometheus is configured for this region's cluster.
     NotConfigured,
 }
@@ -60,6 +62,7 @@ impl fmt::Display for NoData {
             NoData::Unreachable(text) => write!(f, "Prometheus unreachable: {text}"),
             NoData::Timeout => f.write_str("Prometheus did not answer in time"),
             NoData::Gap => f.write_str("gap in the samples"),
+            NoData::NoBaseline => f.write_str("nothing to compare with at that time"),
             NoData::LowTraffic => f.write_str("too little traffic to judge by"),
             NoData::NotConfigured => f.write_str("no Prometheus configured"),
         }

@@ -18,6 +18,7 @@ pub mod link;
 pub mod metric;
 pub mod observation;
 pub mod plan;
+pub mod pool;
 pub mod policy;
 pub mod quarantine;
 pub mod question;

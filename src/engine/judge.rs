@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::bake;
 use super::deciders::{may_decide, whom_to_call};
 use super::pace::pace;
-use super::scene::{CLOCK_LIMIT, Scene, same_release};
+use super::scene::{CLOCK_LIMIT, Scene};
 use super::state::RegionState;
 use super::view::{Question, QuestionRow, RingRuns};
 use crate::domain::fleet::{Fleet, GateSpec, Region, Ring, Service};
@@ -220,6 +220,7 @@ fn judge(
         record: &scene.state.record,
         identities: &scene.world.fleet.identities,
         promoting: scene.promoting,
+        pools: &scene.pools,
         now: scene.world.now,
     };
     let judgement = gate.gate.judge(&evidence);
@@ -449,7 +450,7 @@ fn different_images(scene: &Scene<'_>, ring: RingIx) -> Option<Judgement> {
     let (source, promoted) = first(ring.at().checked_sub(1)?)?;
     let other = (0..ring.at())
         .filter_map(first)
-        .find(|(_, w)| w.version == promoted.version && !same_release(scene.service, w, promoted));
+        .find(|(_, w)| w.version == promoted.version && !scene.service.same_release(w, promoted));
     let (other, _) = other?;
     let sentence = format!("{other} and {source} run different images of {}", promoted.version);
     Some(Judgement::new(Verdict::NoGo, "images", sentence))

@@ -4,10 +4,11 @@ use super::bake;
 use super::judge::Gates;
 use super::state::{ClusterState, RegionState, ServiceState};
 use super::view::RingRuns;
-use crate::domain::fleet::{Fleet, Region, Ring, Service, VersionFrom};
+use crate::domain::fleet::{Fleet, Region, Ring, Service};
 use crate::domain::gate::{BakeStart, Peer};
 use crate::domain::id::{RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::link::Freshness;
+use crate::domain::pool::Pools;
 use crate::domain::record::HoldInForce;
 use crate::domain::stamp::{SignedDuration, Stamp, Timestamp};
 use crate::domain::version::Version;
@@ -51,6 +52,8 @@ pub struct Scene<'a> {
     pub starts: Vec<Option<BakeStart>>,
     /// Every region as gates see it that compare.
     pub peers: Vec<Peer<'a>>,
+    /// Windows of regions that gates compare with, pooled once.
+    pub pools: Pools,
     /// This console is about to promote.
     pub promoting: bool,
 }
@@ -68,7 +71,7 @@ impl<'a> Scene<'a> {
         let holds = state.holds();
         let peers = service.regions.iter().zip(&state.regions);
         let peers = peers.map(|(region, seen)| peer(&world, service, &holds, region, seen)).collect();
-        Some(Self { world, at, service, state, holds, runs, starts, peers, promoting: false })
+        Some(Self { world, at, service, state, holds, runs, starts, peers, pools: Pools::default(), promoting: false })
     }
 
     /// What is believed of a region.
@@ -179,15 +182,6 @@ pub fn odd_clock_sentence(name: &str, by: SignedDuration) -> String {
     format!("{name}: its clock is {by} {word} the other clusters': what it dates, and a bake counted from that, is off")
 }
 
-/// Whether two workloads run the same release: by image digest or tag, or by the version
-/// where the configuration reads it elsewhere.
-pub fn same_release(service: &Service, a: &Workload, b: &Workload) -> bool {
-    match (&service.version_from, &a.image, &b.image) {
-        (VersionFrom::Image, Some(a), Some(b)) => a.same_release(b),
-        _ => a.version == b.version,
-    }
-}
-
 fn ring_runs(service: &Service, ring: &Ring, state: &ServiceState) -> RingRuns {
     let workloads: Option<Vec<&Workload>> =
         ring.regions.iter().map(|at| state.region(*at).and_then(|r| r.workload.as_ref())).collect();
@@ -195,7 +189,7 @@ fn ring_runs(service: &Service, ring: &Ring, state: &ServiceState) -> RingRuns {
     let Some(workloads) = workloads else { return RingRuns::Unknown };
     let mut kinds: Vec<&Workload> = Vec::new();
     for workload in workloads {
-        if !kinds.iter().any(|k| same_release(service, k, workload)) {
+        if !kinds.iter().any(|k| service.same_release(k, workload)) {
             kinds.push(workload);
         }
     }

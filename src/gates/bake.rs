@@ -1,11 +1,16 @@
-//! `bake`: the ring has run its template long enough.
+//! `bake`: the ring has run its template long enough, and somebody could see how it did.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{LONGEST, later, only_if_seen, other_template};
-use crate::domain::fleet::{Params, Service};
-use crate::domain::gate::{BakeSource, Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
-use crate::domain::stamp::{SignedDuration, parse_duration, short};
+use super::rules::{Rules, column_named};
+use super::series::{Span, accepted, when, windows_long};
+use super::{LONGEST, only_if_seen, other_template};
+use crate::domain::fleet::{Param, Params, Service};
+use crate::domain::gate::{BakeSource, BakeStart, Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
+use crate::domain::id::ColumnName;
+use crate::domain::metric::NoData;
+use crate::domain::stamp::{SignedDuration, Timestamp, parse_duration, short};
 use crate::domain::verdict::{Judgement, Verdict};
 
 /// A minimum time on one template digest, from when the ring's last region settled.
@@ -35,32 +40,68 @@ impl GateType for Bake {
         GateRole::Exit
     }
     fn about(&self) -> &'static str {
-        "The ring has run its template for a minimum time since its last region settled. Only another template, or another object, starts it again."
+        "The ring has run its template for a minimum time since its last region settled. Only another template, or another object, starts it again. Windows in which a column of `evidence` is unknown do not count as bake, unless a person accepted them."
     }
     fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter {
-            name: "for",
-            about: "How long, e.g. `24h`; the ring's `bake` may say it instead.",
-            required: true,
-        }]
+        &[
+            Parameter {
+                name: "for",
+                about: "How long, e.g. `24h`, or a preset: `day` (24 h), `half-day` (12 h), `quarter-day` (6 h), `long-soak` (60 min), `soak` (30 min); the ring's `bake` may say it instead.",
+                required: true,
+            },
+            Parameter {
+                name: "evidence",
+                about: "Columns without whose samples time does not count, e.g. `[\"errors\", \"qps\"]`; those that the ring's metric gates judge unless given, `[]` for none.",
+                required: false,
+            },
+        ]
     }
-    fn build(&self, params: &Params, _: &Service) -> Result<Box<dyn Gate>, ParamError> {
+    fn build(&self, params: &Params, service: &Service) -> Result<Box<dyn Gate>, ParamError> {
         let wrong = || ParamError::new("for", "write how long the ring must run, e.g. `for = \"24h\"`");
         let length = params.text("for").and_then(bake_length).ok_or_else(wrong)?;
         if length > LONGEST {
             return Err(ParamError::new("for", "a bake longer than a year is refused; write e.g. `for = \"24h\"`"));
         }
-        Ok(Box::new(Baking { length }))
+        let evidence = match params.0.get("evidence") {
+            None => None,
+            Some(Param::Text(name)) => Some(vec![name.clone()]),
+            Some(Param::List(names)) => Some(names.clone()),
+            Some(_) => {
+                let message = "name the columns, e.g. `evidence = [\"errors\"]`, or none: `evidence = []`";
+                return Err(ParamError::new("evidence", message));
+            }
+        };
+        let column = |name: &String| Ok(column_named(name, "evidence", service)?.name.clone());
+        let evidence = evidence.map(|names| names.iter().map(column).collect::<Result<Vec<_>, _>>()).transpose()?;
+        let rules = Rules::read(&Params::default(), service)?;
+        Ok(Box::new(Baking { length, evidence, rules }))
     }
 }
 
+/// Gates that judge windows of a column since the bake began: without them time is no evidence.
+const JUDGE_WINDOWS: &[&str] = &["threshold", "baseline", "resources"];
+
 struct Baking {
     length: Duration,
+    /// Columns that are the evidence; none: those that the ring's gates judge.
+    evidence: Option<Vec<ColumnName>>,
+    rules: Rules,
+}
+
+/// Time of a bake that does not count.
+#[derive(Default)]
+struct Gaps {
+    /// Windows that are unknown.
+    windows: usize,
+    /// Of those, windows that were not read yet.
+    unread: usize,
+    /// The first: column, window and reason.
+    first: Option<(ColumnName, Timestamp, NoData)>,
 }
 
 impl Gate for Baking {
     fn needs(&self) -> Vec<Need> {
-        Vec::new()
+        self.evidence.iter().flatten().cloned().map(Need::Windows).collect()
     }
 
     fn minimum(&self) -> Duration {
@@ -73,6 +114,41 @@ impl Gate for Baking {
 }
 
 impl Baking {
+    /// Windows of the bake in which a column of the evidence is unknown, and nobody accepted that.
+    fn gaps(&self, evidence: &Evidence<'_>, start: BakeStart) -> Gaps {
+        let span = Span::since(start, SignedDuration::ZERO, evidence.now);
+        let mut unknown: BTreeMap<Timestamp, bool> = BTreeMap::new();
+        let mut first: Option<(ColumnName, Timestamp, NoData)> = None;
+        for column in self.columns(evidence) {
+            let accepted = accepted(evidence, &column);
+            let series = span.series(evidence.windows.get(&column), self.rules.traffic(evidence));
+            for (end, why) in series.filter_map(|(end, seen)| Some((end, seen.err()?))) {
+                if accepted.iter().any(|(from, to, _)| (*from..=*to).contains(&end)) {
+                    continue;
+                }
+                let unread = unknown.entry(end).or_insert(true);
+                *unread &= *why == NoData::NotAsked;
+                if first.as_ref().is_none_or(|(_, known, _)| end < *known) {
+                    first = Some((column.clone(), end, why.clone()));
+                }
+            }
+        }
+        Gaps { windows: unknown.len(), unread: unknown.values().filter(|u| **u).count(), first }
+    }
+
+    /// The columns without whose samples time does not count.
+    fn columns(&self, evidence: &Evidence<'_>) -> Vec<ColumnName> {
+        if let Some(columns) = &self.evidence {
+            return columns.clone();
+        }
+        let gates = evidence.ring.exit_gates.iter().filter(|g| JUDGE_WINDOWS.contains(&&*g.gate));
+        let columns = gates.filter_map(|g| evidence.service.column(g.params.text("column")?));
+        let mut names: Vec<ColumnName> = columns.map(|c| c.name.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     fn judged(&self, evidence: &Evidence<'_>) -> Judgement {
         let region = &evidence.region.name;
         let wanted = short(SignedDuration::try_from(self.length).unwrap_or_default());
@@ -96,26 +172,35 @@ impl Baking {
                 Judgement::new(Verdict::Wait, format!("0s/{wanted}"), sentence)
             };
         };
-        let end = later(start.at, self.length);
-        let done = evidence.now.duration_since(start.at).max(SignedDuration::ZERO);
-        let judged = if evidence.now >= end {
-            let sentence = format!(
-                "{region}: {} has run {} for {}, {wanted} needed",
-                evidence.ring.name,
-                workload.version,
-                short(done)
-            );
+        let gaps = self.gaps(evidence, start);
+        let since = evidence.now.duration_since(start.at).max(SignedDuration::ZERO);
+        let length = SignedDuration::try_from(self.length).unwrap_or(SignedDuration::MAX);
+        let lost = windows_long(gaps.windows).min(since);
+        let done = since.saturating_sub(lost);
+        let needed = format!("{} has run {} for {}", evidence.ring.name, workload.version, short(done));
+        let judged = if done >= length {
+            let sentence = format!("{region}: {needed}, {wanted} needed");
             Judgement::new(Verdict::Go, short(done), sentence)
+        } else if done.saturating_add(windows_long(gaps.unread)) >= length {
+            let sentence = format!("{region}: samples of the bake were not read: nobody can tell whether it is over");
+            Judgement::new(Verdict::NoData, "unread", sentence)
         } else {
-            let left = short(end.duration_since(evidence.now));
+            let left = length.saturating_sub(done);
+            let end = evidence.now.saturating_add(left).unwrap_or(Timestamp::MAX);
             let sentence = format!(
-                "{region}: {} has run {} for {} of {wanted}; {left} left, until {}",
-                evidence.ring.name,
-                workload.version,
-                short(done),
+                "{region}: {needed} of {wanted}; {} left, until {}",
+                short(left),
                 end.strftime("%Y-%m-%d %H:%M:%S UTC"),
             );
             Judgement::new(Verdict::Wait, format!("{}/{wanted}", short(done)), sentence).until(end)
+        };
+        let judged = match &gaps.first {
+            None => judged,
+            Some((column, end, why)) => judged.because(format!(
+                "{} without evidence do not count, first the window to {} ({column}: {why})",
+                short(lost),
+                when(*end)
+            )),
         };
         let mut judged = judged.because(format!(
             "baking since {}, {}",

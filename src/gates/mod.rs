@@ -13,14 +13,21 @@ use crate::domain::version::TemplateDigest;
 mod approval;
 mod artefact;
 mod bake;
+mod baseline;
+mod burn_rate;
+mod clock;
+mod coverage;
+mod cron;
 mod drift;
 mod freeze;
 mod freshness;
 mod headroom;
 mod min_available;
+mod min_traffic;
 mod quarantine;
 mod ready;
 mod requires;
+mod resources;
 mod rules;
 mod series;
 mod serving;
@@ -36,14 +43,19 @@ mod zones;
 pub use approval::{Approval, Rule as ApprovalRule, approval_rules, release_author};
 pub use artefact::Artefact;
 pub use bake::{Bake, bake_length};
+pub use baseline::Baseline;
+pub use burn_rate::BurnRate;
+pub use coverage::Coverage;
 pub use drift::{Drift, allowed_sets, left_out};
 pub use freeze::Freeze;
 pub use freshness::FreshnessGate;
 pub use headroom::Headroom;
 pub use min_available::MinAvailable;
+pub use min_traffic::MinTraffic;
 pub use quarantine::{Quarantine, quarantined};
 pub use ready::Ready;
 pub use requires::{Requirement, Requires};
+pub use resources::Resources;
 pub use series::JUDGED_SPAN;
 pub use threshold::{Threshold, parse_bound};
 pub use upstream::Upstream;
@@ -53,7 +65,12 @@ pub use window::Window;
 pub const GATES: &[&dyn GateType] = &[
     &Ready,
     &Bake,
+    &Coverage,
     &Threshold,
+    &Baseline,
+    &BurnRate,
+    &Resources,
+    &MinTraffic,
     &FreshnessGate,
     &Window,
     &Freeze,

@@ -164,6 +164,28 @@ pub(super) fn length(params: &Params, name: &str) -> Result<Option<SignedDuratio
     }
 }
 
+/// A bound in a column's unit.
+pub(super) fn bound(params: &Params, name: &str, column: &Column) -> Result<Option<f64>, ParamError> {
+    let value = match params.0.get(name) {
+        None => return Ok(None),
+        Some(Param::Number(number)) => Some(*number).filter(|n| n.is_finite()),
+        Some(Param::Text(text)) => super::parse_bound(text, column.unit),
+        Some(_) => None,
+    };
+    let example = match column.unit {
+        Unit::Ratio => "\"1%\" or 0.01",
+        Unit::Seconds => "\"200ms\" or 0.2",
+        Unit::Millis => "\"200ms\" or 200",
+        Unit::Bytes => "\"2GiB\"",
+        Unit::PerSecond | Unit::Number => "1000 or \"10k\"",
+    };
+    let wrong = || {
+        let message = format!("`{name}` does not fit the unit of column `{}`; write {name} = {example}", column.name);
+        ParamError::new(name, message)
+    };
+    value.map(Some).ok_or_else(wrong)
+}
+
 /// A column by the parameter that names it.
 pub(super) fn column<'s>(params: &Params, name: &str, service: &'s Service) -> Result<&'s Column, ParamError> {
     let missing = || ParamError::new(name, format!("say which column is judged, e.g. `{name} = \"errors\"`"));

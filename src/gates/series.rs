@@ -65,7 +65,8 @@ impl Span {
         }
     }
 
-    fn since(start: BakeStart, grace: SignedDuration, now: Timestamp) -> Self {
+    /// The same, of a bake that has begun.
+    pub(super) fn since(start: BakeStart, grace: SignedDuration, now: Timestamp) -> Self {
         let counts = start.at.saturating_add(grace).unwrap_or(Timestamp::MAX);
         let oldest = now.saturating_sub(JUDGED_SPAN).unwrap_or(Timestamp::MIN);
         let begins = window_ceil(counts).max(window_ceil(oldest));
@@ -139,7 +140,7 @@ pub(super) struct Story {
     /// The newest that ended and counts still.
     pub ended: Option<Violation>,
     /// First, last and worst of the single windows outside that count, and how many.
-    pub strays: Option<(Timestamp, Timestamp, (Timestamp, f64), usize)>,
+    pub strays: Option<(Timestamp, Timestamp, (Timestamp, f64, f64), usize)>,
     /// First and last unknown window that counts, the reason of the first, and how many.
     pub gap: Option<(Timestamp, Timestamp, NoData, usize)>,
     /// The newest window is unknown.
@@ -256,12 +257,11 @@ impl Story {
         }
         story.lasting = open;
         for (end, value, over) in singles.into_iter().filter(|(end, _, _)| counts(*end) && !forgiven(*end)) {
-            let strays = story.strays.get_or_insert((end, end, (end, value), 0));
-            let further = excess(strays.2.1) < over;
+            let strays = story.strays.get_or_insert((end, end, (end, value, over), 0));
             strays.1 = end;
             strays.3 += 1;
-            if further {
-                strays.2 = (end, value);
+            if over > strays.2.2 {
+                strays.2 = (end, value, over);
             }
         }
         let known = story.within + story.outside;
@@ -298,7 +298,7 @@ fn oldest(newest: Timestamp, of: u32) -> Timestamp {
 }
 
 /// Stretches of a column that people accepted while what runs ran: first and last end, and who said why.
-fn accepted(evidence: &Evidence<'_>, column: &ColumnName) -> Vec<(Timestamp, Timestamp, Text)> {
+pub(super) fn accepted(evidence: &Evidence<'_>, column: &ColumnName) -> Vec<(Timestamp, Timestamp, Text)> {
     let Some((record, workload)) = evidence.record.region(evidence.at).zip(evidence.workload) else {
         return Vec::new();
     };
@@ -449,7 +449,7 @@ fn verdict(evidence: &Evidence<'_>, rules: &Rules, span: &Span, story: &Story, s
             when(end)
         ),
     );
-    if let Some((from, to, (end, value), n)) = &story.strays {
+    if let Some((from, to, (end, value, _), n)) = &story.strays {
         let text = format!(
             "{name} was {} in the window to {}, {rule} is the bound; {n} single window{} outside made no violation ({} of {})",
             shown(*value),

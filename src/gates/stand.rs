@@ -247,6 +247,7 @@ impl Stand {
             record: &self.record,
             identities: &self.identities,
             promoting: self.promoting,
+            pools: &crate::domain::pool::Pools::default(),
             now: self.now,
         })
     }

@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::fleet::{
     Better, Carry, Column, GateSpec, Param, Params, QueryText, Region, Ring, Unit, VersionFrom, WorkloadRef,
 };
-use crate::domain::gate::{BakeSource, BakeStart, Need};
+use crate::domain::gate::{BakeSource, BakeStart, Need, Peer};
 use crate::domain::id::{ClusterIx, ColumnName, Namespace, RegionIx, RegionName, RingIx, RingName, ServiceName};
 use crate::domain::link::LostReason;
 use crate::domain::metric::{NoData, Reading, Windows};
@@ -19,6 +19,11 @@ use crate::domain::verdict::Stretch;
 use crate::domain::version::{Image, TemplateDigest, Version};
 use crate::domain::workload::{Phase, Progress, Progressing, Replicas, Workload};
 
+mod bake;
+mod baseline;
+mod burn_rate;
+mod coverage;
+mod resources;
 mod threshold;
 
 fn at(minutes: i64) -> Timestamp {
@@ -115,7 +120,20 @@ struct Case {
     bake_start: Option<BakeStart>,
     windows: BTreeMap<ColumnName, Windows>,
     record: Record,
+    /// Regions of later rings.
+    peers: Vec<Other>,
+    current: BTreeMap<ColumnName, (Timestamp, Reading)>,
     now: Timestamp,
+}
+
+/// Another region.
+struct Other {
+    workload: Option<Workload>,
+    freshness: Freshness<'static>,
+    settled: Option<BakeStart>,
+    windows: BTreeMap<ColumnName, Windows>,
+    held: bool,
+    weight: Option<u32>,
 }
 
 /// Settled at minute 0 of a boundary, judged an hour later.
@@ -128,12 +146,15 @@ fn case() -> Case {
         bake_start: Some(BakeStart { at: at(0), source: BakeSource::Condition }),
         windows: BTreeMap::new(),
         record: Record::for_regions(1),
+        peers: Vec::new(),
+        current: BTreeMap::new(),
         now: at(60),
     }
 }
 
 impl Case {
     fn judge(&self, gate: &dyn Gate) -> Judgement {
+        let peers = self.seen_peers();
         gate.judge(&Evidence {
             service: &self.service,
             ring: &self.service.rings[0],
@@ -145,15 +166,47 @@ impl Case {
             record_unread: None,
             bake_start: self.bake_start,
             windows: &self.windows,
-            current: &BTreeMap::new(),
-            peers: &[],
+            current: &self.current,
+            peers: &peers,
             entering: None,
             siblings: &[],
             record: &self.record,
             identities: &crate::domain::approval::Identities::default(),
             promoting: false,
+            pools: &crate::domain::pool::Pools::default(),
             now: self.now,
         })
+    }
+    /// This region, and the others.
+    fn seen_peers(&self) -> Vec<Peer<'_>> {
+        let own = Peer {
+            region: &self.service.regions[0],
+            workload: self.workload.as_ref(),
+            freshness: self.freshness.clone(),
+            settled: self.bake_start,
+            windows: &self.windows,
+            current: &self.current,
+            user: None,
+            held: false,
+            weight: None,
+        };
+        let others = self.service.regions.iter().skip(1).zip(&self.peers).map(|(region, other)| Peer {
+            region,
+            workload: other.workload.as_ref(),
+            freshness: other.freshness.clone(),
+            settled: other.settled,
+            windows: &other.windows,
+            current: &self.current,
+            user: None,
+            held: other.held,
+            weight: other.weight,
+        });
+        std::iter::once(own).chain(others).collect()
+    }
+    /// A gate for this service.
+    fn gate(&self, name: &str, params: &[(&str, Param)]) -> Result<Box<dyn Gate>, ParamError> {
+        let params = params.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
+        gate_type(name).unwrap().build(&Params(params), &self.service)
     }
     fn errors(self, readings: impl IntoIterator<Item = (i64, Reading)>) -> Self {
         self.column("errors", readings)
@@ -320,6 +373,7 @@ fn freshness_is_about_the_link_and_the_object() {
         record: &crate::domain::record::Record::default(),
         identities: &crate::domain::approval::Identities::default(),
         promoting: false,
+        pools: &crate::domain::pool::Pools::default(),
         now: at(0),
     });
     assert_eq!(judged.verdict, Verdict::NoData);
@@ -347,6 +401,7 @@ fn a_record_that_cannot_be_read_closes_freshness_and_says_why() {
         record: &crate::domain::record::Record::default(),
         identities: &crate::domain::approval::Identities::default(),
         promoting: false,
+        pools: &crate::domain::pool::Pools::default(),
         now: at(0),
     });
     assert_eq!((judged.verdict, &*judged.cell), (Verdict::NoData, "no record"));

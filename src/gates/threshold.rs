@@ -3,7 +3,7 @@
 use super::only_if_seen;
 use super::rules::{self, AGAIN, GAPS, GRACE, MIN_TRAFFIC, OF, Rules, VIOLATIONS};
 use super::series::{self, Span, Story, Subject};
-use crate::domain::fleet::{Column, Param, Params, Service, Unit};
+use crate::domain::fleet::{Column, Params, Service, Unit};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
 use crate::domain::verdict::Judgement;
 
@@ -44,7 +44,7 @@ impl GateType for Threshold {
     }
     fn build(&self, params: &Params, service: &Service) -> Result<Box<dyn Gate>, ParamError> {
         let column = rules::column(params, "column", service)?;
-        let (max, min) = (bound(params, "max", column)?, bound(params, "min", column)?);
+        let (max, min) = (rules::bound(params, "max", column)?, rules::bound(params, "min", column)?);
         match (max, min) {
             (None, None) => {
                 return Err(ParamError::new("max", "a threshold needs `max` or `min`, e.g. `max = \"1%\"`"));
@@ -58,27 +58,6 @@ impl GateType for Threshold {
         let rules = Rules::read(params, service)?;
         Ok(Box::new(Bound { column: column.clone(), max, min, least, rules }))
     }
-}
-
-fn bound(params: &Params, name: &str, column: &Column) -> Result<Option<f64>, ParamError> {
-    let value = match params.0.get(name) {
-        None => return Ok(None),
-        Some(Param::Number(number)) => Some(*number).filter(|n| n.is_finite()),
-        Some(Param::Text(text)) => parse_bound(text, column.unit),
-        Some(_) => None,
-    };
-    let example = match column.unit {
-        Unit::Ratio => "\"1%\" or 0.01",
-        Unit::Seconds => "\"200ms\" or 0.2",
-        Unit::Millis => "\"200ms\" or 200",
-        Unit::Bytes => "\"2GiB\"",
-        Unit::PerSecond | Unit::Number => "1000 or \"10k\"",
-    };
-    let wrong = || {
-        let message = format!("`{name}` does not fit the unit of column `{}`; write {name} = {example}", column.name);
-        ParamError::new(name, message)
-    };
-    value.map(Some).ok_or_else(wrong)
 }
 
 /// A bound with a suffix that fits the unit, in the unit of the samples.

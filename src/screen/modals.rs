@@ -242,9 +242,11 @@ fn draw_unfinished(app: &App, canvas: &mut Canvas<'_>, area: Rect, unfinished: &
         if unfinished.intent.is_some() {
             lines.push(Line::of(Role::Key, "T  ").add(Role::Text, "propose it once more"));
         }
-        lines.push(Line::of(Role::Key, "C  ").add(Role::Text, "close it in the journal, in your name: nothing is sent"));
+        lines
+            .push(Line::of(Role::Key, "C  ").add(Role::Text, "close it in the journal, in your name: nothing is sent"));
         if let Some(key) = app.setup.keymap.key(crate::input::Command::HoldAll) {
-            lines.push(Line::of(Role::Key, format!("{key}  ")).add(Role::Text, "hold every region of this service now"));
+            lines
+                .push(Line::of(Role::Key, format!("{key}  ")).add(Role::Text, "hold every region of this service now"));
         }
     }
     lines.push(Line::of(Role::Key, "Esc").add(Role::Text, " leave it: shown again at the next start"));

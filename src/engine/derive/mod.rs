@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::judge;
-use super::scene::{Scene, World, same_release};
+use super::scene::{Scene, World};
 use super::state::{RegionState, ServiceState};
 use super::view::{
     Drained, Heard, LastRaised, Question, RegionView, RegionWord, RingPhase, RingRuns, RingView, ServiceView,
@@ -146,7 +146,7 @@ fn region_view(scene: &Scene<'_>, traffic: &Traffic, at: RegionIx, new: Option<&
     Some(RegionView {
         state: word(state),
         heard: heard(scene, region),
-        on_new: state.workload.as_ref().zip(new).map(|(w, n)| same_release(scene.service, w, n)),
+        on_new: state.workload.as_ref().zip(new).map(|(w, n)| scene.service.same_release(w, n)),
         weight,
         share: traffic.share(at),
         drained: drained(scene, at, weight),

@@ -4,7 +4,7 @@ use crate::domain::id::{RegionIx, RingIx};
 use crate::domain::verdict::Verdict;
 use crate::domain::version::Version;
 use crate::domain::workload::Workload;
-use crate::engine::scene::{Scene, same_release};
+use crate::engine::scene::Scene;
 use crate::engine::view::{Question, RegionView, RegionWord, ReleasePhase, ReleaseView, RingPhase, RingRuns, RingView};
 
 /// The version on its way.
@@ -22,7 +22,7 @@ pub(super) fn target<'a>(scene: &Scene<'a>) -> Option<Target<'a>> {
     let workloads: Vec<(RegionIx, &'a Workload)> =
         ring.regions.iter().filter_map(|at| Some((*at, scene.workload(*at)?))).collect();
     let (_, first) = *workloads.first()?;
-    let workload = if workloads.iter().all(|(_, w)| same_release(scene.service, w, first)) {
+    let workload = if workloads.iter().all(|(_, w)| scene.service.same_release(w, first)) {
         first
     } else {
         let moved = |at: RegionIx, w: &Workload| {
@@ -30,7 +30,7 @@ pub(super) fn target<'a>(scene: &Scene<'a>) -> Option<Target<'a>> {
             (m.to_version == w.version.0).then_some((fact.at, fact.id))
         };
         let last_given = workloads.iter().filter_map(|(at, w)| Some((moved(*at, w)?, *w))).max_by_key(|(k, _)| *k);
-        let elsewhere = |w: &Workload| others(scene).filter(|o| same_release(scene.service, o, w)).count();
+        let elsewhere = |w: &Workload| others(scene).filter(|o| scene.service.same_release(o, w)).count();
         match last_given {
             Some((_, workload)) => workload,
             // Nobody said: the one that the later rings run least.
@@ -63,7 +63,7 @@ pub(super) fn view(
     let Some(target) = target else { return ReleaseView::default() };
     // The last ring is changed last: what it still runs is the oldest.
     let mut seen = scene.state.regions.iter().rev().filter_map(|r| r.workload.as_ref());
-    let from = seen.find(|w| !same_release(scene.service, w, target.workload)).map(|w| w.version.clone());
+    let from = seen.find(|w| !scene.service.same_release(w, target.workload)).map(|w| w.version.clone());
     let (phase, ring) = phase(scene, rings, regions, question);
     ReleaseView {
         from: Some(from.unwrap_or_else(|| target.version.clone())),
