@@ -55,7 +55,11 @@ fn engine(fleet: &Arc<Fleet>) -> Engine {
 /// An object's bytes as an observation about a region: what a watch task does with each event.
 fn observe(fleet: &Fleet, service: usize, region: usize, bytes: &[u8]) -> Observation {
     let spec = &fleet.services[service].regions[region];
-    let how = ReadHow { container: spec.workload.container.clone(), version_from: Default::default() };
+    let how = ReadHow {
+        container: spec.workload.container.clone(),
+        version_from: Default::default(),
+        left_out: Default::default(),
+    };
     let named = kinds::KINDS[0].read(bytes, &|_, _| Some(how.clone())).unwrap().unwrap();
     let seen = Seen::Workload {
         namespace: spec.workload.namespace.clone(),

@@ -205,10 +205,13 @@ impl Gate for Compared {
     }
 }
 
+/// The baseline of a window, with its requests.
+type BaselineAt<'a> = Box<dyn Fn(Timestamp) -> Option<(f64, Option<f64>)> + 'a>;
+
 /// A comparison: what it is with, and the baseline of a window with its requests.
 struct Comparison<'a> {
     with: String,
-    baseline: Box<dyn Fn(Timestamp) -> Option<(f64, Option<f64>)> + 'a>,
+    baseline: BaselineAt<'a>,
     /// What it is made of, one line each.
     about: Vec<String>,
 }
@@ -229,7 +232,7 @@ impl Compared {
         let name = format!("{} against its baseline", self.column.name);
         let span = match Span::of(evidence, &name, self.rules.grace) {
             Ok(span) => span,
-            Err(none) => return none,
+            Err(none) => return *none,
         };
         let mut judged: Vec<Judgement> = Vec::new();
         let mut alone = None;
@@ -244,7 +247,7 @@ impl Compared {
             format!("no region is left to compare with{why}")
         });
         // The worst comparison decides; the others are said.
-        judged.sort_by(|a, b| b.verdict.cmp(&a.verdict));
+        judged.sort_by_key(|j| std::cmp::Reverse(j.verdict));
         let mut judged = judged.into_iter();
         let Some(mut worst) = judged.next() else {
             let nobody = nobody.unwrap_or_default();

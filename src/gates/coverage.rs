@@ -260,7 +260,7 @@ impl Seen {
     fn judged(&self, evidence: &Evidence<'_>) -> Judgement {
         let span = match Span::of(evidence, "coverage", self.rules.grace) {
             Ok(span) => span,
-            Err(none) => return none,
+            Err(none) => return *none,
         };
         let windows = Windows::of(self, evidence, &span);
         let zone = self.zones.get(evidence.at.at()).cloned().flatten();

@@ -63,7 +63,7 @@ impl Enough {
         let region = &evidence.region.name;
         let span = match Span::of(evidence, "traffic", self.rules.grace) {
             Ok(span) => span,
-            Err(none) => return none,
+            Err(none) => return *none,
         };
         let readings: Vec<_> = span.series(evidence.windows.get(&self.column.name), None).collect();
         let Some((end, newest)) = readings.last() else {

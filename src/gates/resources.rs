@@ -122,7 +122,7 @@ impl Growth {
         let (region, name) = (&evidence.region.name, &self.column.name);
         let span = match Span::of(evidence, name.as_str(), self.rules.grace) {
             Ok(span) => span,
-            Err(none) => return none,
+            Err(none) => return *none,
         };
         let n = self.windows(evidence);
         let all: Vec<(Timestamp, Result<f64, NoData>)> = self.values(evidence, &span);

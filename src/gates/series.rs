@@ -123,6 +123,9 @@ pub(super) struct Violation {
     accepted: bool,
 }
 
+/// First, last and worst (end, value, by how much) of single windows outside, and how many.
+type Strays = (Timestamp, Timestamp, (Timestamp, f64, f64), usize);
+
 /// What the windows of a bake say.
 #[derive(Debug, Default)]
 pub(super) struct Story {
@@ -140,7 +143,7 @@ pub(super) struct Story {
     /// The newest that ended and counts still.
     pub ended: Option<Violation>,
     /// First, last and worst of the single windows outside that count, and how many.
-    pub strays: Option<(Timestamp, Timestamp, (Timestamp, f64, f64), usize)>,
+    pub strays: Option<Strays>,
     /// First and last unknown window that counts, the reason of the first, and how many.
     pub gap: Option<(Timestamp, Timestamp, NoData, usize)>,
     /// The newest window is unknown.

@@ -169,7 +169,7 @@ fn close(history: &History, plan: &str, reason: &str, around: &Surroundings) -> 
     let journal = Journal::start(Files::new(around.places.journal(), &around.host), Clock::host())
         .wrap_err("the journal cannot be started")?;
     let by = around.operator.as_str().to_owned();
-    let noted = super::world::runtime()?.block_on(journal.close_left(&opened.plan, &by, Some(reason)));
+    let noted = super::world::runtime(1)?.block_on(journal.close_left(&opened.plan, &by, Some(reason)));
     match noted {
         Ok(_) => {
             let text = format!("closed by {by}: {}\nNothing was sent: the clusters are as they are.\n", opened.title);

@@ -26,7 +26,8 @@ fn unweighted(mut case: Case) -> Case {
 #[test]
 fn both_windows_of_a_pair_must_burn() {
     // 99.9 %: 0.1 % of errors burn at 1×. 14.4× over an hour is 2 % of a budget of 30 days.
-    let table: &[(&str, fn(i64) -> f64, Verdict)] = &[
+    type Case = (&'static str, fn(i64) -> f64, Verdict);
+    let table: &[Case] = &[
         ("quiet", |_| 0.0005, Verdict::Go),
         ("exactly at the factor", |_| 0.001, Verdict::Go),
         ("an hour at 15×", |ago| if ago < 12 { 0.015 } else { 0.0 }, Verdict::NoGo),

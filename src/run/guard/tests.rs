@@ -257,7 +257,6 @@ async fn a_breach_is_rolled_back_within_one_interval_and_a_second_with_the_guard
     let readable = window_floor(at).checked_add(crate::engine::wants::INGEST).unwrap();
     let late = at.duration_since(readable);
     assert!(late.as_secs_f64() <= REFRESH.as_secs_f64() + 1.0, "{late:?} after it could be read");
-    println!("from the breached window being readable to the PATCH: {:.2} s", late.as_secs_f64());
     stand.until("known good", Duration::from_secs(900), |s| s.version("eu-west-1") == "v2.0.0").await;
     let later = stand.clock.now().mono + Duration::from_secs(900);
     stand.until("what follows", Duration::from_secs(1_000), |s| s.clock.now().mono >= later).await;
