@@ -107,14 +107,17 @@ async fn run(mode: Mode, seed: u64, steps: usize) -> Console {
     let mut console = Console::open(&fleet, &config, "ana", mode, seed);
     console.pass(Duration::from_secs(3)).await;
     if acts {
-        // Random keys alone seldom leave the fleet in a state that may be promoted or drained.
+        // Every verb once: random keys alone seldom leave the fleet in a state that may be promoted or drained.
         console.ready().await;
-        console.open_prompt("P").await;
-        console.confirm().await;
-        console.end().await;
-        console.select("ap-south-1");
-        console.open_prompt("D").await;
-        console.confirm().await;
+        for (key, region) in
+            [("P", "eu-west-1"), ("H", "eu-west-1"), ("U", "eu-west-1"), ("B", "eu-west-1"), ("D", "ap-south-1")]
+        {
+            console.select(region);
+            console.open_prompt(key).await;
+            console.confirm().await;
+            console.end().await;
+            console.pass(Duration::from_secs(5)).await;
+        }
     }
     let mut rng = fastrand::Rng::with_seed(seed);
     for step in 0..steps {
@@ -213,7 +216,7 @@ fn pairs(data: &Value) -> Vec<(String, String)> {
 async fn whatever_is_pressed_a_watch_screen_sends_only_reads_of_what_it_watches() {
     for seed in [11] {
         let mode = Mode::Watch { rotate: Some(Duration::from_secs(20)) };
-        let console = run(mode, seed, 300).await;
+        let console = run(mode, seed, 250).await;
         let sent = console.tap.sent();
         assert!(sent.len() > 150, "{}", sent.len());
         for one in &sent {
@@ -229,7 +232,7 @@ async fn whatever_is_pressed_a_watch_screen_sends_only_reads_of_what_it_watches(
 async fn whatever_is_pressed_a_console_writes_nothing_that_its_journal_had_not_made_durable() {
     let mut verbs: Vec<String> = Vec::new();
     for seed in [1, 2] {
-        let console = run(Mode::Console, seed, 300).await;
+        let console = run(Mode::Console, seed, 200).await;
         let writes = console.tap.writes();
         for one in &writes {
             if one.journaled {
@@ -240,7 +243,6 @@ async fn whatever_is_pressed_a_console_writes_nothing_that_its_journal_had_not_m
                 panic!("seed {seed}: not on the closed list ({why}): {one:?}");
             }
         }
-        // No request of a plan goes out twice but those that could not be sent, and lowering ones again.
         verbs.extend(console.tap.disk.operations().into_iter().map(|(verb, _)| verb));
     }
     // The runs did what they are about.
