@@ -34,7 +34,12 @@ fn the_shell_of_a_guard_names_no_gate() {
     let folder = root().join("src/run/guard");
     let mut read = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
-        let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let path = entry.unwrap().path();
+        // Tests read manifests, where `resources` is a word of RBAC.
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let source = std::fs::read_to_string(path).unwrap();
         let code: String = source.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
         assert!(!code.contains("gates::"), "a guard judges with the engine");
         for gate in gonogo::gates::GATES {

@@ -105,7 +105,10 @@ fn advise_says_and_does_nothing() {
 }
 
 /// Every state a ring can be in when the breach comes.
-fn states() -> Vec<(&'static str, fn(&mut World))> {
+/// A state by its name, and how a fleet comes into it.
+type State = (&'static str, fn(&mut World));
+
+fn states() -> Vec<State> {
     vec![
         ("baking", |_| {}),
         ("waiting for a person", |world| world.skip(25 * 3_600)),
