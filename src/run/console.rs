@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use color_eyre::eyre::{Result, WrapErr};
 
-use super::inbox::{Inbox, Incoming};
+use super::inbox::{Inbox, Incoming, is_news};
 use super::performer::Performer;
 use super::terminal::{self, Screen};
 use crate::app::{App, AppEffect, AppMsg};
@@ -81,7 +81,7 @@ struct Pace {
     drawn: Duration,
     /// Another one is wanted.
     wanted: bool,
-    /// Observations were taken in.
+    /// Observations that are news were taken in.
     taken: Duration,
     /// Time passed for the app.
     ticked: Duration,
@@ -146,7 +146,7 @@ impl Console {
                 return Ok(Ended::Gone);
             }
             let now = self.clock.now().mono;
-            if !seen.is_empty() {
+            if seen.iter().any(|m| matches!(m, Msg::Seen(seen) if is_news(seen))) {
                 pace.taken = now;
             }
             if now >= self.tick_at(&pace) {

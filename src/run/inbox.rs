@@ -30,6 +30,8 @@ struct Queues<K> {
     newest: HashMap<(ClusterIx, Namespace, Text), u64>,
     /// How many observations were taken out so far.
     taken: u64,
+    /// How many of those that wait are news: proof of life alone is not.
+    news: usize,
     /// Who takes waits for observations too, and not only for what cannot wait.
     awaited: bool,
 }
@@ -51,6 +53,7 @@ impl<K> Default for Inbox<K> {
             seen: VecDeque::new(),
             newest: HashMap::new(),
             taken: 0,
+            news: 0,
             awaited: true,
         };
         Self(Arc::new((Mutex::new(queues), Condvar::new())))
@@ -109,10 +112,11 @@ impl<K> Inbox<K> {
 impl<K> Queues<K> {
     /// Something is there that is waited for.
     fn is_awaited(&self) -> bool {
-        !self.keys.is_empty() || !self.replies.is_empty() || (self.awaited && !self.seen.is_empty())
+        !self.keys.is_empty() || !self.replies.is_empty() || (self.awaited && self.news > 0)
     }
 
     fn push_seen(&mut self, seen: Observation) {
+        self.news += usize::from(is_news(&seen));
         if let Observation::Object { cluster, seen: Seen::Workload { namespace, name, state, .. }, .. } = &seen {
             let key = (*cluster, namespace.clone(), name.clone());
             let position = self.taken + self.seen.len() as u64;
@@ -134,9 +138,17 @@ impl<K> Queues<K> {
         out.extend(self.replies.drain(..).map(|r| Incoming::Engine(Msg::Reply(r))));
         self.taken += self.seen.len() as u64;
         self.newest.clear();
+        self.news = 0;
         out.extend(self.seen.drain(..).flatten().map(|s| Incoming::Engine(Msg::Seen(s))));
         out
     }
+}
+
+/// Proof of life comes with each event and just before it. If it woke anybody, the event itself
+/// would come too late for that frame: it is taken in with what comes next, or with the next tick.
+/// With a server's time it is stamped at once, since the two are compared.
+pub fn is_news(seen: &Observation) -> bool {
+    !matches!(seen, Observation::Heard { server_time: None, .. })
 }
 
 /// Whether a waiting observation says nothing that the newer one does not say too.
@@ -188,6 +200,16 @@ mod tests {
         let taken = inbox.take(LONG, LONG);
         assert_eq!(kinds(&taken).first(), Some(&"key"));
         assert_eq!(taken.len(), 3);
+        assert!(other.join().is_ok());
+    }
+
+    #[test]
+    fn proof_of_life_wakes_nobody_before_the_event_that_gave_it() {
+        let inbox: Inbox<&str> = Inbox::default();
+        inbox.seen(Observation::Heard { cluster: ClusterIx(0), server_time: None });
+        let to = inbox.clone();
+        let other = std::thread::spawn(move || to.seen(heard(1)));
+        assert_eq!(kinds(&inbox.take(Duration::ZERO, LONG)), ["seen", "seen"]);
         assert!(other.join().is_ok());
     }
 
