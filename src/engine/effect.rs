@@ -233,3 +233,22 @@ pub enum ActResult {
     /// Sent, and the reply was lost: it may have happened. Resolved by reading, never by sending again.
     Unknown(Text),
 }
+
+impl ActResult {
+    /// The answer in one line, for the journal.
+    pub fn text(&self) -> Text {
+        match self {
+            ActResult::Accepted { audit, warnings, .. } => {
+                let audit = audit.as_ref().map(|a| format!(" audit-id {a}")).unwrap_or_default();
+                let warnings =
+                    if warnings.is_empty() { String::new() } else { format!(" warnings: {}", warnings.join("; ")) };
+                format!("accepted{audit}{warnings}").into()
+            }
+            ActResult::Absent(what) => format!("absent: {what}").into(),
+            ActResult::Changed => "precondition failed: changed since it was looked at".into(),
+            ActResult::Refused { code, message } => format!("refused {code}: {message}").into(),
+            ActResult::NotSent(why) => format!("not sent: {why}").into(),
+            ActResult::Unknown(why) => format!("unknown: {why}").into(),
+        }
+    }
+}

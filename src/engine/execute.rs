@@ -199,7 +199,7 @@ impl Engine {
         let plan = operation.plan.clone();
         let Some(spec) = plan.steps.get(step) else { return };
         let Some(role) = spec.writes.get(write).map(|w| w.role) else { return };
-        self.note(id, NoteKind::Answered { step, write, answer: answer_text(&result) }, effects);
+        self.note(id, NoteKind::Answered { step, write, answer: result.text() }, effects);
         match (role, result) {
             (WriteRole::Main, result) => self.main_answered(at, step, write, spec, result, effects),
             (_, ActResult::Accepted { .. }) => self.next_write(at, step, write, spec, effects),
@@ -208,7 +208,7 @@ impl Engine {
                 if role == WriteRole::Record
                     && let Some(memory) = self.step_memory(id, step)
                 {
-                    memory.beside = Some(format!("the record was not written: {}", answer_text(&result)).into());
+                    memory.beside = Some(format!("the record was not written: {}", result.text()).into());
                 }
                 self.next_write(at, step, write, spec, effects);
             }
@@ -585,21 +585,4 @@ impl Engine {
 /// it lowers risk, and a second one that overtakes or follows the first changes nothing.
 fn sends_again(plan: &Plan, step: &Step) -> bool {
     plan.direction() == Direction::Lowering && step.main().is_some_and(|w| w.change.is_safe_twice())
-}
-
-/// An answer in one line, for the journal.
-fn answer_text(result: &ActResult) -> Text {
-    match result {
-        ActResult::Accepted { audit, warnings, .. } => {
-            let audit = audit.as_ref().map(|a| format!(" audit-id {a}")).unwrap_or_default();
-            let warnings =
-                if warnings.is_empty() { String::new() } else { format!(" warnings: {}", warnings.join("; ")) };
-            format!("accepted{audit}{warnings}").into()
-        }
-        ActResult::Absent(what) => format!("absent: {what}").into(),
-        ActResult::Changed => "precondition failed: changed since it was looked at".into(),
-        ActResult::Refused { code, message } => format!("refused {code}: {message}").into(),
-        ActResult::NotSent(why) => format!("not sent: {why}").into(),
-        ActResult::Unknown(why) => format!("unknown: {why}").into(),
-    }
 }
