@@ -111,6 +111,7 @@ fn approved(number: u128, verb: Verb) -> Approved {
     };
     let raising = verb.direction() == gonogo::domain::intent::Direction::Raising;
     let plan = Plan {
+        rests_on: Vec::new(),
         id: PlanId(ulid::Ulid::from_parts(1_700_000_000_000, number)),
         intent: Intent { service: ServiceIx(0), verb, target: Target::Ring(RingIx(0)), reason: None },
         service: ServiceIx(0),

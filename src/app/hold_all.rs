@@ -7,10 +7,14 @@ use super::{App, AppEffect, wrap};
 use crate::domain::challenge::Approved;
 use crate::domain::intent::{Intent, Target, Verb};
 use crate::domain::plan::{Plan, PlanId};
+use crate::domain::record::Scope;
 use crate::engine::operation::ProposalState;
 
 /// `!` within this of a digit is a slip of the finger on its way to one.
 pub const AFTER_DIGIT: Duration = Duration::from_millis(300);
+
+/// More printable keys than this one upon another are a paste.
+pub const PASTE: usize = 2;
 
 /// A hold of everything on its way to a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +34,22 @@ impl App {
             self.say("`!` right after a digit is not taken for a hold: press it again", true);
             return Vec::new();
         }
+        if self.burst > PASTE {
+            self.say("that came too fast to be typed: press ! again to hold", true);
+            return Vec::new();
+        }
         if self.holding.is_some() {
+            return Vec::new();
+        }
+        let service = self.scene().at();
+        if let Some(id) = self.engine.hold_under_way(service) {
+            // One hold is enough: the one that is being written is tried again at once.
+            self.modals.retain(|m| !matches!(m, Modal::Prompt(_) | Modal::Took(_)));
+            self.modals.push(Modal::Took(id));
+            return wrap(self.engine.hurry(id));
+        }
+        if let Some(said) = self.held_already() {
+            self.say(said, false);
             return Vec::new();
         }
         self.modals.retain(|m| !matches!(m, Modal::Prompt(_)));
@@ -41,6 +60,22 @@ impl App {
         let mut effects = wrap(self.engine.propose(id, intent));
         effects.extend(self.attend_hold_all());
         effects
+    }
+
+    /// A hold of the whole service is in force, and nothing moves that another one would pause.
+    fn held_already(&self) -> Option<String> {
+        let scene = self.scene();
+        let (view, state) = (scene.view()?, scene.state()?);
+        let hold = state.record.holds().into_iter().rev().find(|h| h.scope == Scope::Service)?;
+        let workloads = || state.regions.iter().filter_map(|r| r.workload.as_ref());
+        let moves = workloads().any(|w| w.in_flight() && !w.paused);
+        if moves || view.regions.is_empty() {
+            return None;
+        }
+        Some(format!(
+            "held already by {} (in {} of {} regions): no second hold is added",
+            hold.by, hold.seen_in, hold.of
+        ))
     }
 
     /// Approves the hold by its standing approval once its plan is there.

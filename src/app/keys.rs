@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::modal::{Ask, Asking, Modal, Palette};
-use super::prompt::{QUIET, edit};
+use super::prompt::{BURST, QUIET, edit};
 use super::{App, AppEffect, Mode, STILL, Unfinished};
 use crate::domain::id::Text;
 use crate::domain::intent::{Intent, Target, Verb};
@@ -18,6 +18,9 @@ impl App {
     /// One key.
     pub(super) fn press(&mut self, key: Key) -> Vec<AppEffect> {
         let gap = self.last_key.map_or(Duration::MAX, |at| self.now.since(at));
+        // A paste that the terminal does not bracket comes as keys that nobody types so fast.
+        let typed = key.typed().filter(|c| *c != '!').is_some();
+        self.burst = if gap < BURST { self.burst + usize::from(typed) } else { usize::from(typed) };
         self.last_key = Some(self.now);
         self.unchosen = false;
         // What was said was read, or is said again.

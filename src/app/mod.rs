@@ -164,6 +164,8 @@ pub struct App {
     pub last_key: Option<Stamp>,
     /// Last key that was a digit.
     pub last_digit: Option<Stamp>,
+    /// Printable keys, but for `!`, that came one upon another: more than nobody types are a paste.
+    pub burst: usize,
     /// When the service shown was turned to.
     pub turned: Stamp,
     /// Something that may be seen has changed since the last frame.
@@ -194,6 +196,7 @@ impl App {
             now,
             last_key: None,
             last_digit: None,
+            burst: 0,
             turned: now,
             dirty: true,
             unchosen: true,

@@ -333,11 +333,7 @@ impl App {
 
     /// Who acts: the user that the plan's first cluster names, else `user@host`.
     pub(super) fn operator_of(&self, plan: &Plan) -> Operator {
-        let cluster = plan.steps.first().and_then(|s| {
-            let region = self.engine.fleet.service(plan.service)?.region(s.region)?;
-            self.engine.clusters.get(region.cluster.at())
-        });
-        cluster.and_then(|c| c.facts.user.clone()).unwrap_or_else(|| self.engine.operator().clone())
+        self.engine.operator_of(plan)
     }
 
     fn complain(&mut self, text: impl Into<Text>) {

@@ -11,6 +11,8 @@ use super::plan::Plan;
 const TYPE_ABOVE: f64 = 0.5;
 /// Share of live traffic up to which a raising action is a single key.
 const KEY_UP_TO: f64 = 0.01;
+/// Code of the finding of a rollback that goes behind what the release came from.
+pub const PAST_STABLE: &str = "past-stable";
 /// The phrase for break-glass.
 pub const BREAK_GLASS: &str = "break glass";
 
@@ -111,6 +113,12 @@ impl Rejected {
     }
 }
 
+/// A rollback of a region that runs what the release came from: it was named by hand, and puts another
+/// version there than anybody released.
+fn past_stable(plan: &Plan) -> bool {
+    plan.findings.iter().any(|f| f.code == PAST_STABLE)
+}
+
 /// What a plan asks for: effort grows with blast radius and findings.
 pub fn challenge(plan: &Plan) -> Challenge {
     let worst = plan.worst().unwrap_or(Severity::Note);
@@ -120,6 +128,7 @@ pub fn challenge(plan: &Plan) -> Challenge {
         Direction::Lowering => Challenge {
             answer: match worst {
                 Severity::BreakGlass => Asked::Typed(BREAK_GLASS.into()),
+                _ if past_stable(plan) && share > TYPE_ABOVE => typed(),
                 // Only a drain moves traffic; holds and rollbacks cost the fewest keystrokes.
                 _ if matches!(plan.intent.verb, Verb::Drain) && share > TYPE_ABOVE => typed(),
                 _ if !matches!(plan.intent.verb, Verb::Hold | Verb::Revoke { .. } | Verb::Quarantine { .. })
@@ -174,7 +183,8 @@ impl Challenge {
             Verb::Approve { .. } => plan.worst() < Some(Severity::Warning),
             _ => false,
         };
-        if free {
+        let typed = past_stable(&plan) && self.answer != Asked::Key;
+        if free && !typed {
             return Ok(Approved::seal(plan, How::Flags, reason, by));
         }
         if reason.is_none() {
@@ -238,6 +248,15 @@ impl Approved {
             return Err((Box::new(plan), Rejected::NeedsAPerson));
         }
         Ok(Approved::seal(plan, How::Policy, Some(reason), by))
+    }
+    /// The same approval with its facts dated by the moment it counts from, not by when it was shown.
+    /// What a policy approves is dated by what it answers: two guards write one fact.
+    #[must_use]
+    pub fn dated(mut self, now: super::stamp::Timestamp, fresh: &mut dyn FnMut() -> ulid::Ulid) -> Self {
+        if self.how != How::Policy {
+            self.plan.date(now, fresh);
+        }
+        self
     }
     /// The plan that was approved.
     pub fn plan(&self) -> &Plan {

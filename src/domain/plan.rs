@@ -1,5 +1,6 @@
 //! A plan: every request to be sent, so exact that execution makes no choices.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,6 +12,7 @@ use super::finding::{Finding, Severity};
 use super::id::{RegionIx, RingIx, ServiceIx, Text};
 use super::intent::{Direction, Intent};
 use super::record::{Body, Fact, FactId};
+use super::stamp::Timestamp;
 use super::version::TemplateDigest;
 
 /// Identity of a plan, and of the operation that carries it out.
@@ -50,6 +52,8 @@ pub struct Plan {
     pub name: Text,
     /// The ring it raises, if it promotes one.
     pub ring: Option<RingIx>,
+    /// Facts that it was drafted on: the newest move of every region, holds in force.
+    pub rests_on: Vec<FactId>,
 }
 
 /// Who is hit by a plan.
@@ -267,30 +271,101 @@ impl Plan {
     pub fn worst(&self) -> Option<Severity> {
         self.findings.iter().map(|f| f.severity).max()
     }
-    /// SHA-256 over every request, 16 hex digits: `--plan HASH` binds a script to what it saw.
-    ///
-    /// Identities and times inside the record facts differ between two drafts of the
-    /// same plan, so only the main requests count.
-    pub fn hash(&self) -> String {
-        let mut text = String::new();
-        for (step, write) in self.steps.iter().flat_map(|s| s.writes.iter().map(move |w| (s, w))) {
-            if write.role == WriteRole::Main {
-                let object = write.change.object();
-                if let (true, Change::Create { body, .. }) = (Approval::is_named_so(&object.name), &write.change) {
-                    // Its name is an identity; what it says is what was shown.
-                    let said = ["approver", "ring", "version", "template"].map(|k| body.pointer(&format!("/data/{k}")));
-                    text.push_str(&format!("{} approve {said:?}\n", step.region.0));
-                    continue;
+    /// Facts get their identity and time when they are approved: a prompt that stood open for a while
+    /// must not write what sorts before what happened meanwhile. `fresh` makes identities.
+    pub(super) fn date(&mut self, now: Timestamp, fresh: &mut dyn FnMut() -> Ulid) {
+        let mut dated: BTreeMap<FactId, FactId> = BTreeMap::new();
+        for step in &mut self.steps {
+            for fact in step.facts.iter_mut().flat_map(|(_, facts)| facts).filter(|f| f.at < now) {
+                fact.id = *dated.entry(fact.id).or_insert_with(|| FactId(fresh()));
+                fact.at = now;
+            }
+        }
+        for step in &mut self.steps {
+            for fact in step.facts.iter_mut().flat_map(|(_, facts)| facts) {
+                if let Body::Paused { hold: of, .. } | Body::Unpaused { paused: of } = &mut fact.body {
+                    *of = dated.get(of).copied().unwrap_or(*of);
                 }
-                text.push_str(&format!("{} {} {} ", step.region.0, write.change.method(), object));
-                if object.api.kind.as_ref() != "ConfigMap" {
-                    text.push_str(&write.change.body_sha256());
+            }
+            for expected in &mut step.expect {
+                if let Expectation::Fact(id) = expected {
+                    *id = dated.get(id).copied().unwrap_or(*id);
+                }
+            }
+            step.refresh_record();
+        }
+    }
+
+    /// SHA-256 over what is meant, 16 hex digits: `--plan HASH` binds a script to what it saw.
+    ///
+    /// It covers service, verb, targets, every request, what the record facts say, findings, and the
+    /// facts that all of it rests on. Identities and times of own facts differ between two drafts of
+    /// one plan, and ages and figures in findings tick: those do not count.
+    pub fn hash(&self) -> String {
+        let own = self.steps.iter().flat_map(|s| &s.facts).flat_map(|(_, facts)| facts).map(|f| f.id);
+        let own: Vec<String> = own.map(|id| id.to_string()).collect();
+        let nameless = |text: String| {
+            own.iter().fold(text, |text, id| if text.contains(id) { text.replace(id, "own") } else { text })
+        };
+        let mut text = format!(
+            "{} {:?} {:?} {} {:?}\n",
+            self.service.0, self.intent.verb, self.intent.target, self.title, self.rests_on
+        );
+        for step in &self.steps {
+            text.push_str(&format!("step {} {}\n", step.region.0, step.label));
+            let record = step.facts.as_ref().map(|(object, _)| object);
+            for write in &step.writes {
+                let object = write.change.object();
+                let name = if write.role == WriteRole::Event || Approval::is_named_so(&object.name) {
+                    // Their names are identities.
+                    object.api.kind.to_string()
+                } else {
+                    object.to_string()
+                };
+                text.push_str(&format!("{:?} {} {} {name} ", write.role, object.cluster.0, write.change.method()));
+                if Some(object) != record {
+                    text.push_str(&said(&write.change));
                 }
                 text.push('\n');
             }
+            for fact in step.facts.iter().flat_map(|(_, facts)| facts) {
+                let mut body = fact.body.clone();
+                if let Body::Promoted(m) | Body::RolledBack(m) = &mut body {
+                    (m.plan, m.journal) = (Ulid::nil(), "".into());
+                }
+                text.push_str(&nameless(format!("fact {} {body:?}\n", fact.by)));
+            }
+        }
+        for finding in &self.findings {
+            let said = without_figures(&finding.text);
+            text.push_str(&format!("finding {:?} {} {} {said}\n", finding.severity, finding.code, finding.subject));
         }
         super::version::sha256_hex(text.as_bytes()).chars().take(16).collect()
     }
+}
+
+/// What a request says, without identities and times that every draft makes anew.
+fn said(change: &Change) -> String {
+    match change {
+        Change::Patch { .. } => change.body_sha256(),
+        Change::Create { object, body } if Approval::is_named_so(&object.name) => {
+            let keys = ["approver", "ring", "version", "template"];
+            format!("{:?}", keys.map(|k| body.pointer(&format!("/data/{k}"))))
+        }
+        Change::Create { body, .. } => {
+            let keys = ["/reason", "/note", "/regarding", "/data"];
+            format!("{:?}", keys.map(|k| body.pointer(k)))
+        }
+    }
+}
+
+/// A sentence without ages and measured figures: those tick. Names and versions stay.
+fn without_figures(text: &str) -> String {
+    let figure = |word: &str| {
+        let word = word.trim_start_matches(['(', '-', '+', '−', '~']);
+        word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains('-')
+    };
+    text.split_whitespace().map(|word| if figure(word) { "#" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 /// Puts a reason into an approval; nothing else has one in its body.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::id::{Text, Uid};
-use super::stamp::Timestamp;
+use super::stamp::{SignedDuration, Timestamp};
 use super::version::{Image, TemplateDigest, Version};
 
 /// What a cluster shows of one workload.
@@ -81,6 +81,28 @@ pub enum Phase {
     DeadlineExceeded,
 }
 
+/// A rollout that does not move for so long is said to be stuck.
+pub const STUCK_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// New pods that do not become ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// New pods that are ready, at least.
+    pub ready: u32,
+    /// New pods.
+    pub new: u32,
+    /// When the rollout last moved.
+    pub since: Timestamp,
+}
+
+impl Stuck {
+    /// `0 of 3 new pods ready for 2m`.
+    pub fn text(&self, now: Timestamp) -> String {
+        let minutes = now.duration_since(self.since).as_mins().max(1);
+        format!("{} of {} new pods ready for {minutes}m", self.ready, self.new)
+    }
+}
+
 /// Which count a rollout waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Progressing {
@@ -128,6 +150,18 @@ impl Workload {
             Some("NewReplicaSetAvailable") if self.settled() => self.progress.updated,
             _ => None,
         }
+    }
+
+    /// New pods that do not become ready, once nothing has moved for [`STUCK_AFTER`]: how many are, of how
+    /// many, and since when. The controller dates every step forward, so a console opened fresh knows too.
+    pub fn stuck(&self, now: Timestamp) -> Option<Stuck> {
+        let waits = matches!(self.phase, Phase::Progressing(_)) && !self.paused;
+        let rolling = self.progress.reason.as_deref() != Some("NewReplicaSetAvailable");
+        let since = self.progress.updated.filter(|_| waits && rolling)?;
+        let old = self.replicas.total.saturating_sub(self.replicas.updated);
+        let ready = self.replicas.ready.saturating_sub(old).min(self.replicas.updated);
+        let long = now.duration_since(since) > STUCK_AFTER;
+        (long && ready < self.replicas.updated).then_some(Stuck { ready, new: self.replicas.updated, since })
     }
 
     /// A rollout is under way: pods are being replaced, or would be if not paused.

@@ -103,6 +103,11 @@ impl Engine {
     }
 
     /// What the record says now: facts that come later came after the plan was drafted.
+    /// Facts that were known when a plan was drafted.
+    pub(super) fn known_facts(&self, plan: PlanId) -> Option<&BTreeSet<FactId>> {
+        self.blaming.known.get(&plan)
+    }
+
     pub(super) fn remember_facts(&mut self, plan: PlanId, service: ServiceIx) {
         let record = self.services.get(service.at()).map(|s| &s.record);
         let known = record.into_iter().flat_map(|r| r.regions.iter().flatten()).flat_map(|r| r.facts.keys()).copied();

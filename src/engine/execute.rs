@@ -15,7 +15,7 @@ use crate::domain::challenge::{Approved, BREAK_GLASS_LASTS};
 use crate::domain::change::ObjectRef;
 use crate::domain::finding::Severity;
 use crate::domain::id::{ClusterIx, Place, ServiceIx, Text};
-use crate::domain::intent::{Direction, Verb};
+use crate::domain::intent::{Direction, Target, Verb};
 use crate::domain::plan::{Expectation, Plan, PlanId, Step, WriteRole};
 use crate::domain::record::{Body, Fact, FactId};
 use crate::domain::verdict::Verdict;
@@ -61,14 +61,17 @@ impl Engine {
     /// A raising plan that is not fully checked, or whose grounds have changed meanwhile, is refused:
     /// whoever approved it.
     pub fn carry_out(&mut self, approved: Approved) -> Vec<Effect> {
-        let plan = Arc::new(approved.plan().clone());
-        if self.operations.iter().any(|o| o.plan.id == plan.id) {
+        if self.operations.iter().any(|o| o.plan.id == approved.plan().id) {
             return Vec::new();
         }
-        let refused = match plan.direction() {
-            Direction::Raising => self.may_not_raise(&plan),
+        let refused = match approved.plan().direction() {
+            Direction::Raising => self.may_not_raise(approved.plan()),
             Direction::Lowering => None,
         };
+        let now = self.server_now();
+        let ids = &mut self.ids;
+        let approved = approved.dated(now, &mut || ids.next(now));
+        let plan = Arc::new(approved.plan().clone());
         self.proposal = None;
         let steps = plan.steps.len();
         let ended = refused.map(|why| (self.now, Outcome::Refused, why));
@@ -119,6 +122,29 @@ impl Engine {
         self.advance(at, &mut effects);
         self.want_holds();
         self.refresh();
+        effects
+    }
+
+    /// The hold of a whole service that is still being written.
+    pub fn hold_under_way(&self, service: ServiceIx) -> Option<PlanId> {
+        let holds = |o: &&Operation| {
+            let intent = &o.plan.intent;
+            o.open() && o.plan.service == service && intent.verb == Verb::Hold && intent.target == Target::Service
+        };
+        self.operations.iter().rev().find(holds).map(|o| o.plan.id)
+    }
+
+    /// Tries again at once what waits to be tried again.
+    pub fn hurry(&mut self, id: PlanId) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let now = self.now;
+        let Some(operation) = self.operations.iter_mut().find(|o| o.plan.id == id) else { return effects };
+        for state in &mut operation.steps {
+            if let StepState::Retrying { at, .. } = state {
+                *at = now;
+            }
+        }
+        self.tend_operations(&mut effects);
         effects
     }
 

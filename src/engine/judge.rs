@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::bake;
 use super::deciders::{may_decide, whom_to_call};
 use super::pace::pace;
-use super::scene::{CLOCK_LIMIT, Scene};
+use super::scene::{CLOCK_LIMIT, Scene, one_object, one_object_sentence};
 use super::state::RegionState;
 use super::view::{Question, QuestionRow, RingRuns};
 use crate::domain::fleet::{Fleet, GateSpec, Region, Ring, Service};
@@ -26,6 +26,8 @@ pub const HOLD: &str = "hold";
 pub const RECORD: &str = "record";
 /// Heading of this host's clock.
 pub const CLOCK: &str = "clock";
+/// Heading of which cluster is which.
+pub const IDENTITY: &str = "identity";
 /// Heading of the policy that others promoted by.
 pub const POLICY: &str = "policy";
 /// Heading of an earlier ring's failure.
@@ -133,7 +135,7 @@ fn build_gate(service: &Service, spec: &GateSpec, find: &dyn Fn(&str) -> Option<
 
 /// Whether a draft judges this on what it has just read, and need not take it from the board.
 pub fn drafts_see_to(heading: &str) -> bool {
-    matches!(heading, HOLD | RECORD | CLOCK | POLICY | DECIDE)
+    matches!(heading, HOLD | RECORD | CLOCK | POLICY | DECIDE | IDENTITY)
 }
 
 /// A ring's exit gates, on what it runs now.
@@ -299,6 +301,7 @@ pub fn question(scene: &Scene<'_>, exits: &[RingVerdict], ring: RingIx, version:
     board.add(ring, None, HOLD, 0, held(scene, ring));
     board.add(ring, None, RECORD, 0, record(scene, ring));
     let besides = [
+        (IDENTITY, identity(scene)),
         (CLOCK, clock(scene)),
         (POLICY, policy(scene)),
         (LOCK, lock(scene, ring, version)),
@@ -499,6 +502,13 @@ fn record(scene: &Scene<'_>, ring: RingIx) -> Judgement {
         cell,
         format!("the shared record is not fresh in {names}: a hold there would not be seen"),
     )
+}
+
+/// What is said of one region says nothing of another where both are one object.
+fn identity(scene: &Scene<'_>) -> Option<Judgement> {
+    let pair = one_object(scene.service, scene.world.clusters).into_iter().next()?;
+    let sentence = one_object_sentence(scene.world.fleet, scene.service, pair);
+    Some(Judgement::new(Verdict::NoData, "one object", sentence))
 }
 
 fn clock(scene: &Scene<'_>) -> Option<Judgement> {

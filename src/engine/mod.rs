@@ -421,6 +421,22 @@ impl Engine {
         self.ids.next(self.now.wall).to_string().to_lowercase()
     }
 
+    /// Who acts: the user that the plan's first cluster names, else `user@host`.
+    pub fn operator_of(&self, plan: &crate::domain::plan::Plan) -> Operator {
+        let cluster = plan.steps.first().and_then(|s| {
+            let region = self.fleet.service(plan.service)?.region(s.region)?;
+            self.clusters.get(region.cluster.at())
+        });
+        cluster.and_then(|c| c.facts.user.clone()).unwrap_or_else(|| self.operator.clone())
+    }
+
+    /// The newest line that the journal had when this process began: promoted facts name its hash.
+    pub fn know_journal(&mut self, head: Text) {
+        if self.journal_head.is_empty() {
+            self.journal_head = head;
+        }
+    }
+
     /// Who acts, where a cluster does not say.
     pub fn operator(&self) -> &Operator {
         &self.operator

@@ -23,7 +23,7 @@ use crate::domain::intent::{Direction, Intent, Target, Verb};
 use crate::domain::link::LostReason;
 use crate::domain::observation::{ResourceVersion, Seen};
 use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, WriteRole};
-use crate::domain::record::RegionRecord;
+use crate::domain::record::{Body, RegionRecord};
 use crate::domain::stamp::SignedDuration;
 use crate::domain::version::TemplateDigest;
 
@@ -33,6 +33,8 @@ const LOWERING_READS: Duration = Duration::from_millis(1_500);
 const RAISING_READS: Duration = Duration::from_secs(10);
 /// Selects approvals among what gonogo manages.
 const APPROVALS: &str = "app.kubernetes.io/managed-by=gonogo,app.kubernetes.io/component=approval";
+/// A drain is judged without the last week when its traffic is not known by then.
+const WEEK: Duration = Duration::from_secs(5);
 /// A dry-run that takes longer is a finding.
 const DRY_RUN: Duration = Duration::from_secs(3);
 
@@ -46,6 +48,8 @@ pub(super) struct Review {
     /// Rehearsals of a forged approval, by the region it would lie in.
     forged: BTreeMap<Ticket, RegionIx>,
     ready_since: Option<Duration>,
+    /// The traffic of the last week was asked for, and is waited for.
+    week: bool,
 }
 
 impl Review {
@@ -90,7 +94,15 @@ impl Engine {
         };
         let reads = draft::reads(service, state, &intent);
         if matches!(intent.verb, Verb::Drain) {
+            let before = effects.len();
             self.ask_week(intent.service, &mut effects);
+            let asked = effects.len() > before;
+            if let Some(state) = self.services.get_mut(intent.service.at()) {
+                state.week_came = false;
+            }
+            if let Some(review) = &mut self.review {
+                review.week = asked;
+            }
         }
         self.read(reads, &mut effects);
         self.go_on(&mut effects);
@@ -222,6 +234,10 @@ impl Engine {
             return;
         }
         let intent = proposal.intent.clone();
+        let came = self.services.get(intent.service.at()).is_none_or(|s| s.week_came);
+        if review.week && !came && self.now.since(proposal.opened) < WEEK {
+            return;
+        }
         if let Some((service, state)) = self.fleet.service(intent.service).zip(self.services.get(intent.service.at())) {
             let more = draft::more_reads(service, state, &intent, &review.objects);
             let more: Vec<Read> = more.into_iter().filter(|r| !review.asked.contains(r)).collect();
@@ -295,9 +311,35 @@ impl Engine {
                     shown.findings.iter().any(|s| same(&s))
                 };
                 let new = now.findings.iter().find(|f| f.severity >= Severity::Warning && !known(f));
-                new.map(|f| format!("changed since you looked: {}", f.text).into())
+                let new = new.map(|f| f.text.to_string()).or_else(|| self.news(plan));
+                new.map(|text| format!("changed since you looked: {text}").into())
             }
         }
+    }
+
+    /// What somebody did to the service since a plan was drafted: a move, a hold, a quarantine.
+    fn news(&self, plan: &Plan) -> Option<String> {
+        let known = self.known_facts(plan.id)?;
+        let record = &self.services.get(plan.service.at())?.record;
+        let facts =
+            record.regions.iter().enumerate().flat_map(|(at, r)| {
+                r.iter().flat_map(|r| r.facts.values()).map(move |fact| (RegionIx::from(at), fact))
+            });
+        let tells = |body: &Body| {
+            matches!(body, Body::Promoted(_) | Body::RolledBack(_) | Body::Hold { .. } | Body::Quarantine { .. })
+        };
+        let new = facts.filter(|(_, f)| tells(&f.body) && !known.contains(&f.id)).max_by_key(|(_, f)| f.id);
+        let (at, fact) = new?;
+        let region = self.region_text(plan.service, at);
+        Some(match &fact.body {
+            Body::Promoted(m) => format!("{} promoted {region} from {} to {}", fact.by, m.from_version, m.to_version),
+            Body::RolledBack(m) => {
+                let reason = if m.reason.is_empty() { String::new() } else { format!(": {}", m.reason) };
+                format!("{} rolled {region} back from {} to {}{reason}", fact.by, m.from_version, m.to_version)
+            }
+            Body::Hold { scope, reason } => format!("{} holds {scope}: {reason}", fact.by),
+            _ => format!("{} quarantined something", fact.by),
+        })
     }
 
     fn refuse(&mut self, refusal: Refusal) {
@@ -473,6 +515,7 @@ impl Engine {
         let lowering = proposal.intent.verb.direction() == Direction::Lowering;
         let waited = self.now.since(proposal.opened);
         match &proposal.state {
+            ProposalState::Reading { .. } if review.reading.is_empty() => self.go_on(effects),
             ProposalState::Reading { .. } if lowering && waited >= LOWERING_READS => {
                 let late = LostReason::Unreachable("no answer yet".into());
                 for read in std::mem::take(&mut review.reading).into_values() {

@@ -401,6 +401,9 @@ pub fn take_history(
     points: Vec<(RegionIx, Vec<(Timestamp, f64)>)>,
 ) {
     let Some(spec) = service.column(column.as_str()) else { return };
+    if spec.is_traffic && step >= SignedDuration::from_hours(1) {
+        state.week_came = true;
+    }
     for (region, mut points) in points {
         let Some(region) = state.regions.get_mut(region.at()) else { continue };
         let surplus = points.len().saturating_sub(MOST_POINTS);

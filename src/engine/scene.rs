@@ -160,6 +160,36 @@ fn peer<'a>(
     }
 }
 
+/// Regions of a service that are one and the same object: two clusters of the configuration lead to one
+/// API server. What is said of the one is then said twice, and a write to one changes both.
+pub fn one_object(service: &Service, clusters: &[ClusterState]) -> Vec<(RegionIx, RegionIx)> {
+    let uid = |r: &Region| clusters.get(r.cluster.at()).and_then(|c| c.facts.uid.clone());
+    let same = |a: &Region, b: &Region| {
+        let (x, y) = (&a.workload, &b.workload);
+        a.cluster != b.cluster
+            && (&x.kind, &x.namespace, &x.name) == (&y.kind, &y.namespace, &y.name)
+            && uid(a).is_some_and(|u| Some(u) == uid(b))
+    };
+    let regions = || service.regions.iter().enumerate();
+    let pairs = regions().flat_map(|(i, a)| regions().skip(i + 1).map(move |(j, b)| (i, a, j, b)));
+    pairs.filter(|(_, a, _, b)| same(a, b)).map(|(i, _, j, _)| (i.into(), j.into())).collect()
+}
+
+/// What to say of two regions that are one object.
+pub fn one_object_sentence(fleet: &Fleet, service: &Service, (a, b): (RegionIx, RegionIx)) -> String {
+    let name = |at: RegionIx| service.region(at).map_or_else(|| "?".into(), |r| r.name.to_string());
+    let cluster =
+        |at: RegionIx| service.region(at).map_or_else(|| "?".into(), |r| fleet.cluster_name(r.cluster).to_string());
+    let object = service.region(a).map(|r| format!("{}/{}", r.workload.namespace, r.workload.name)).unwrap_or_default();
+    format!(
+        "{} and {} are one object ({object}): the clusters {} and {} lead to the same API server",
+        name(a),
+        name(b),
+        cluster(a),
+        cluster(b)
+    )
+}
+
 /// Server clocks minus ours, the median of the clusters that answered.
 pub fn median_skew(clusters: &[ClusterState]) -> Option<SignedDuration> {
     let mut skews: Vec<SignedDuration> = clusters.iter().filter_map(|c| c.skew).collect();

@@ -50,6 +50,8 @@ pub struct ServiceState {
     pub regions: Vec<RegionState>,
     /// The shared record, as read.
     pub record: Record,
+    /// The traffic of the last week was answered, one way or the other, since it was asked for.
+    pub(super) week_came: bool,
     /// Holds that were approved here and are still being written.
     pub(super) wanted: BTreeMap<FactId, Fact>,
     /// What the screens show; kept up to date by `update`.

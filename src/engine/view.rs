@@ -65,6 +65,8 @@ pub enum ReleasePhase {
     Baking,
     /// The next ring may be promoted.
     Ready,
+    /// It may, and a person must read what speaks against it first.
+    ReadyWithFindings,
     /// A hold is in force.
     Held,
     /// A rollout failed.

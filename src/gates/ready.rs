@@ -82,6 +82,13 @@ fn judge(evidence: &Evidence<'_>, workload: &Workload) -> Judgement {
         let sentence = format!("{region}: paused with {}", counts(workload));
         return Judgement::new(Verdict::Wait, "paused", sentence);
     }
+    if let Some(stuck) = workload.stuck(evidence.now) {
+        let text = stuck.text(evidence.now);
+        let sentence = format!("{region}: rolling out, {text}");
+        let mut judged = Judgement::new(Verdict::Wait, format!("{}/{} new", stuck.ready, stuck.new), sentence);
+        judged.findings.push(Finding::new(Severity::Warning, "not-ready", region.as_str(), text));
+        return judged;
+    }
     match workload.phase {
         Phase::Complete if r.desired == 0 => {
             let text = "scaled to zero: nothing runs that could show a fault";

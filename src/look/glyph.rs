@@ -139,6 +139,7 @@ impl Sign {
             ReleasePhase::RollingOut => Sign::Moving,
             ReleasePhase::Baking => Sign::Wait,
             ReleasePhase::Ready => Sign::Go,
+            ReleasePhase::ReadyWithFindings => Sign::Watch,
             ReleasePhase::Held => Sign::Held,
             ReleasePhase::Failed | ReleasePhase::Blocked => Sign::NoGo,
         }
@@ -176,6 +177,7 @@ pub fn release_word(phase: ReleasePhase) -> &'static str {
         ReleasePhase::RollingOut => "ROLLING OUT",
         ReleasePhase::Baking => "BAKING",
         ReleasePhase::Ready => "READY",
+        ReleasePhase::ReadyWithFindings => "GO!",
         ReleasePhase::Held => "HELD",
         ReleasePhase::Failed => "FAILED",
         ReleasePhase::Blocked => "BLOCKED",

@@ -64,7 +64,7 @@ fn rank(view: &ServiceView) -> u8 {
         _ if lost => 3,
         ReleasePhase::Held => 4,
         ReleasePhase::NoData => 5,
-        ReleasePhase::Ready => 6,
+        ReleasePhase::Ready | ReleasePhase::ReadyWithFindings => 6,
         ReleasePhase::RollingOut => 7,
         ReleasePhase::Baking => 8,
         ReleasePhase::Unknown => 9,

@@ -226,8 +226,8 @@ fn weight(kind: SegmentKind) -> u8 {
         SegmentKind::Drained => 3,
         SegmentKind::Paused => 4,
         SegmentKind::Gap => 5,
-        SegmentKind::Promoted => 6,
-        SegmentKind::RolledBack => 7,
+        // Of two moves the newer one counts.
+        SegmentKind::Promoted | SegmentKind::RolledBack => 6,
         SegmentKind::Failed => 8,
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::link::Freshness;
 use crate::domain::stamp::short;
 use crate::domain::text::visible;
 use crate::engine::Engine;
+use crate::engine::scene::{one_object, one_object_sentence};
 use crate::engine::state::ClusterState;
 use crate::io::connect::MOST_RIGHTS;
 
@@ -52,6 +53,7 @@ fn lines(engine: &Engine) -> Vec<Line> {
     for (at, state) in engine.clusters.iter().enumerate() {
         cluster(engine, ClusterIx::from(at), state, &mut lines);
     }
+    same_clusters(engine, &mut lines);
     for at in 0..engine.fleet.services.len() {
         service(engine, ServiceIx::from(at), &mut lines);
     }
@@ -118,8 +120,26 @@ fn cluster(engine: &Engine, at: ClusterIx, state: &ClusterState, lines: &mut Vec
     }
 }
 
+/// Two clusters of the configuration that lead to one API server: right where they hold other objects.
+fn same_clusters(engine: &Engine, lines: &mut Vec<Line>) {
+    let all = || engine.clusters.iter().enumerate();
+    for (i, a) in all() {
+        for (j, b) in all().skip(i + 1) {
+            if a.facts.uid.is_some() && a.facts.uid == b.facts.uid {
+                let (a, b) = (engine.fleet.cluster_name(i.into()), engine.fleet.cluster_name(j.into()));
+                let text = format!("note: leads to the same API server as cluster {b}");
+                lines.push(Line { exit: Exit::Done, what: format!("cluster {a}"), text });
+            }
+        }
+    }
+}
+
 fn service(engine: &Engine, at: ServiceIx, lines: &mut Vec<Line>) {
     let Some((spec, state)) = engine.fleet.service(at).zip(engine.services.get(at.at())) else { return };
+    for pair in one_object(spec, &engine.clusters) {
+        let text = one_object_sentence(&engine.fleet, spec, pair);
+        lines.push(Line { exit: Exit::Refused, what: spec.name.to_string(), text });
+    }
     for (i, region) in spec.regions.iter().enumerate() {
         let what = format!("{} {}", spec.name, region.name);
         let mut say = |exit, text: String| lines.push(Line { exit, what: what.clone(), text });

@@ -160,7 +160,9 @@ fn review(
     let answer = session.pump(REVIEW, |engine| match &engine.proposal.as_ref()?.state {
         ProposalState::Refused(refusal) => Some(Err(refusal.clone())),
         // Lowering does not wait for rehearsals, unless that is what was asked for.
-        ProposalState::Ready { plan, checking, .. } if *checking == 0 || (lowering && !args.dry_run) => {
+        ProposalState::Ready { plan, checking, .. }
+            if *checking == 0 || (lowering && !args.dry_run && args.plan.is_none()) =>
+        {
             Some(Ok((**plan).clone()))
         }
         _ => None,
@@ -196,7 +198,7 @@ fn carry_out(session: &mut Session, args: &VerbArgs, plan: Plan) -> Said {
     let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
     let most = args.wait.unwrap_or_else(|| limit.saturating_mul(rounds).saturating_add(SLACK));
     let reason = args.reason.as_deref().filter(|r| !r.trim().is_empty()).map(Into::into);
-    let by = session.engine.operator().clone();
+    let by = session.engine.operator_of(&plan);
     let challenge = crate::domain::challenge::challenge(&plan);
     let approved = match challenge.flags(plan, args.confirm.as_deref(), reason, by) {
         Ok(approved) => approved,

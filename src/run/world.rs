@@ -16,7 +16,7 @@ use crate::engine::{Engine, Setting};
 use crate::io::command::Processes;
 use crate::io::connect::{Accepting, KubeDial, Memory, Plugins, ProxyEnv, Remembered, Way, usual_files};
 use crate::io::files::Places;
-use crate::io::journal::{Files, Journal};
+use crate::io::journal::{Files, Journal, newest_heads};
 use crate::io::prometheus::Prometheus;
 use crate::io::watch::{plan, reach, watch_all};
 use crate::io::{Clock, Clusters, Mode, Tell};
@@ -168,7 +168,12 @@ impl World {
             may_keep,
             refresh: self.config.ui.refresh,
         };
-        Engine::new(self.fleet.clone(), setting, self.clock.now())
+        let mut engine = Engine::new(self.fleet.clone(), setting, self.clock.now());
+        let heads = newest_heads(&self.journal_folder(), 1).unwrap_or_default();
+        if let Some(newest) = heads.first().filter(|_| self.journal.is_some()) {
+            engine.know_journal(newest.hash.as_str().into());
+        }
+        engine
     }
 
     /// Waits until everything that was noted is on the disk, or cannot be.

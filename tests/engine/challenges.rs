@@ -10,6 +10,7 @@ use crate::fixture::*;
 
 pub fn plan(verb: Verb, share: Option<f64>, severities: &[Severity]) -> Plan {
     Plan {
+        rests_on: Vec::new(),
         id: PlanId(Ulid::from_parts(1, 1)),
         intent: Intent { service: WEBAPP, verb, target: Target::Service, reason: None },
         service: WEBAPP,

@@ -134,6 +134,8 @@ fn two_who_hold_at_once_both_hold_and_one_pause_is_ours_to_take_back() {
     world.go(Verb::Hold, Target::Service);
     assert_eq!(world.engine.services[0].record.holds().len(), 2);
     assert_eq!(world.fact_kinds(AP).iter().filter(|k| **k == "paused").count(), 1);
+    let plan = world.review(resume(), Target::Service).unwrap();
+    assert!(plan.after.contains("1 hold remains: service by ana"), "{}", plan.after);
     world.go(resume(), Target::Service);
     assert!(world.paused(AP), "the other hold still covers it");
     assert_eq!(world.engine.services[0].record.holds().len(), 1);

@@ -354,3 +354,119 @@ pub fn moved(policy: &str) -> Move {
         reason: "".into(),
     }
 }
+
+#[test]
+fn a_prompt_that_stood_open_while_a_colleague_promoted_and_rolled_back_promotes_nothing() {
+    let mut world = World::new();
+    let plan = world.review(promote(), ring(2)).unwrap();
+    world.pass(5);
+    world.write_fact(EU, Body::Promoted(moved("")));
+    world.pass(5);
+    let broken = gonogo::domain::record::Move { reason: "it is BROKEN".into(), ..moved("") };
+    world.write_fact(EU, Body::RolledBack(broken));
+    let answered = gonogo::domain::challenge::challenge(&plan).answer(plan, "ring-2", Some("go".into()), "ana".into());
+    let approved = answered.unwrap();
+    let id = approved.plan().id;
+    world.carry_out(approved);
+    let (end, why) = world.end(id);
+    assert_eq!(end, "refused");
+    assert!(why.contains("changed since you looked: v2.1.0 was rolled back in eu-west-1 by bo@elsewhere"), "{why}");
+    assert!(why.contains("it is BROKEN"), "{why}");
+    assert_eq!(world.image(EU), V1);
+}
+
+#[test]
+fn a_move_that_speaks_against_nothing_is_news_all_the_same() {
+    let mut world = World::new();
+    let plan = world.review(promote(), ring(2)).unwrap();
+    world.pass(5);
+    world.write_fact(US, Body::Promoted(moved("")));
+    let answered = gonogo::domain::challenge::challenge(&plan).answer(plan, "ring-2", Some("go".into()), "ana".into());
+    let approved = answered.unwrap();
+    let id = approved.plan().id;
+    world.carry_out(approved);
+    let (end, why) = world.end(id);
+    assert_eq!(end, "refused");
+    assert!(why.contains("changed since you looked: bo@elsewhere promoted us-east-1 from v2.0.0 to v2.1.0"), "{why}");
+}
+
+#[test]
+fn facts_are_dated_by_the_approval_and_not_by_the_prompt() {
+    let mut world = World::new();
+    world.review(promote(), ring(2)).unwrap();
+    let opened = world.now.wall;
+    world.pass(30);
+    let id = world.approve();
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    let fact = world.facts(EU).into_iter().find(|f| f.kind() == "promoted").unwrap();
+    assert!(fact.at > opened, "{fact:?}");
+    assert!(fact.id.0.timestamp_ms() > u64::try_from(opened.as_millisecond()).unwrap());
+    world.in_flight(AP);
+    world.review(Verb::Hold, Target::Service).unwrap();
+    world.pass(10);
+    let id = world.approve();
+    world.pass(3);
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    let paused = world.facts(AP).into_iter().find_map(|f| match f.body {
+        Body::Paused { hold, .. } => Some(hold),
+        _ => None,
+    });
+    assert_eq!(paused, world.engine.services[0].record.holds()[0].id, "the pause names its hold");
+}
+
+#[test]
+fn a_plan_hash_tells_every_plan_from_every_other_and_stays_while_nothing_changes() {
+    let mut world = World::new();
+    let again = |world: &mut World, verb: Verb, target: Target| world.review(verb, target).unwrap().hash();
+    let holds = [region(EU), ring(2), Target::Service].map(|t| again(&mut world, Verb::Hold, t));
+    assert!(holds[0] != holds[1] && holds[1] != holds[2] && holds[0] != holds[2], "{holds:?}");
+    assert_eq!(holds[2], again(&mut world, Verb::Hold, Target::Service), "the same plan, drafted twice");
+    let promotion = again(&mut world, promote(), ring(2));
+    world.pass(20);
+    assert_eq!(promotion, again(&mut world, promote(), ring(2)), "time alone changes nothing");
+    world.write_fact(US, Body::RolledBack(moved("")));
+    assert_ne!(promotion, world.review(promote(), ring(2)).map_or_else(|_| String::new(), |p| p.hash()));
+    // A resume is bound to the hold that it releases.
+    world.go(Verb::Hold, Target::Service);
+    let first = again(&mut world, resume(), Target::Service);
+    world.pass(1);
+    world.go(Verb::Hold, Target::Service);
+    assert_ne!(first, again(&mut world, resume(), Target::Service));
+}
+
+#[test]
+fn the_last_ring_is_asked_about_and_what_it_ran_is_named_until_it_has_settled() {
+    let mut world = World::new();
+    for at in [EU, US] {
+        world.workload(at)["spec"]["template"]["spec"]["containers"][1]["image"] = V2.into();
+    }
+    world.show_workload(EU);
+    world.write_fact(US, Body::Promoted(moved("")));
+    world.in_flight(US);
+    world.pass(5);
+    let view = &world.engine.services[0].view;
+    assert_eq!(view.question.as_ref().map(|q| q.ring.at()), Some(3));
+    assert_eq!(view.release.from.as_ref().map(|v| &*v.0), Some("v2.0.0"));
+    assert_eq!(view.release.to.as_ref().map(|v| &*v.0), Some("v2.1.0"));
+    world.finish(US);
+    world.pass(5);
+    let view = &world.engine.services[0].view;
+    assert!(view.question.is_none(), "nothing waits for a version any more");
+    assert_eq!(view.release.from, view.release.to);
+}
+
+#[test]
+fn new_pods_that_do_not_become_ready_are_said_long_before_the_deadline() {
+    let mut world = World::new();
+    let now = world.now.wall.to_string();
+    let object = world.workload(EU);
+    object["status"]["readyReplicas"] = 3.into();
+    object["status"]["availableReplicas"] = 3.into();
+    object["status"]["conditions"][0]["lastUpdateTime"] = now.into();
+    world.in_flight(EU);
+    world.pass(50);
+    let alarms = |world: &World| world.engine.services[0].view.alarms.join("; ");
+    assert!(!alarms(&world).contains("new pods"), "not yet: {}", alarms(&world));
+    world.pass(80);
+    assert!(alarms(&world).contains("eu-west-1: rolling out, 0 of 1 new pods ready for 2m"), "{}", alarms(&world));
+}

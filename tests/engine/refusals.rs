@@ -226,3 +226,21 @@ fn nothing_is_written_where_a_context_leads_to_another_cluster_than_before() {
     world.pass(60);
     assert!(world.fact_kinds(AP).contains(&"hold"));
 }
+
+#[test]
+fn two_regions_that_are_one_object_are_an_alarm_and_no_ground_to_raise_on() {
+    let mut world = World::new();
+    for cluster in [3, 4] {
+        let facts = gonogo::domain::observation::ClusterFacts { uid: Some("one".into()), ..Default::default() };
+        world.see(gonogo::domain::observation::Observation::Cluster { cluster: cluster.into(), facts });
+    }
+    world.pass(3);
+    let view = &world.engine.services[0].view;
+    let said =
+        "eu-west-1 and us-east-1 are one object (shop/webapp): the clusters eu and us lead to the same API server";
+    assert!(view.alarms.iter().any(|a| &**a == said), "{:?}", view.alarms);
+    assert!(view.question.as_ref().unwrap().verdict >= gonogo::domain::verdict::Verdict::NoData);
+    let refusal = world.review(promote(), ring(2)).unwrap_err();
+    assert_eq!((refusal.code, &*refusal.text), ("one-object", said));
+    assert!(world.review(gonogo::domain::intent::Verb::Hold, ring(2)).is_ok(), "lowering goes on");
+}

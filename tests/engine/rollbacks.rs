@@ -145,7 +145,7 @@ fn without_a_fact_it_takes_the_newest_replica_set_that_nobody_rolled_out_or_back
     world.owned.get_mut(&ClusterIx(2)).unwrap()[0] = replica_set("uid-2", "8", V1);
     world.owned.get_mut(&ClusterIx(2)).unwrap().push(replica_set("uid-2", "7", V2));
     let refusal = world.review(roll_back(), ring(1)).unwrap_err();
-    assert_eq!(refusal.code, "no-known-good", "{refusal:?}");
+    assert_eq!(refusal.code, "nothing-to-do", "{refusal:?}");
     assert!(refusal.hint.contains("revisions: 8") && refusal.hint.contains('7'), "with the list: {refusal:?}");
     // By hand it goes anywhere, once somebody has cleared it.
     let by_hand = Verb::RollBack { to_revision: Some(7) };
@@ -193,4 +193,56 @@ fn an_argument_list_full_of_brackets_comes_back_as_it_was() {
     assert_eq!(world.workload(EU)["spec"]["template"]["spec"]["containers"][1]["args"], json!(["--fast"]));
     world.go(roll_back(), ring(2));
     assert_eq!(world.workload(EU)["spec"]["template"]["spec"]["containers"][1]["args"], odd);
+}
+
+#[test]
+fn a_region_that_the_release_has_not_reached_is_not_taken_behind_what_it_came_from() {
+    let mut world = World::new();
+    let old = "registry.example/webapp:v1.9.4@sha256:0000000000000000";
+    world.owned.insert(ClusterIx(3), vec![replica_set("uid-3", "7", V1), replica_set("uid-3", "6", old)]);
+    let refusal = world.review(roll_back(), region(EU)).unwrap_err();
+    assert_eq!(refusal.code, "nothing-to-do");
+    assert!(refusal.text.contains("eu-west-1 runs v2.0.0, which is what the release came from"), "{refusal:?}");
+    assert!(refusal.hint.contains("--to N"), "{refusal:?}");
+    // Together with regions that do run it: only those go back.
+    world.owned.insert(ClusterIx(2), vec![replica_set("uid-2", "7", V2), replica_set("uid-2", "6", V1)]);
+    let plan = world.review(roll_back(), Target::Regions(vec![AP, EU])).unwrap();
+    assert_eq!(plan.steps.iter().map(|s| s.region).collect::<Vec<_>>(), [AP]);
+    // By hand it is a warning, typed above half of the traffic, and the way back is true.
+    let plan = world.review(Verb::RollBack { to_revision: Some(6) }, region(EU)).unwrap();
+    assert!(codes(&plan).contains(&"past-stable"), "{:?}", plan.findings);
+    assert!(plan.way_back.contains("brings v2.0.0 back") && plan.way_back.contains("--to 7"), "{}", plan.way_back);
+    let plan = world.review(Verb::RollBack { to_revision: Some(6) }, Target::Regions(vec![EU, US])).unwrap();
+    assert!(plan.findings.iter().any(|f| f.code == "left-out"));
+    let mut most = plan;
+    most.blast.share = Some(0.6);
+    let challenge = gonogo::domain::challenge::challenge(&most);
+    assert!(matches!(&challenge.answer, gonogo::domain::challenge::Asked::Typed(_)), "{challenge:?}");
+    assert!(challenge.flags(most, None, Some("because".into()), "ana".into()).is_err(), "flags must name it too");
+}
+
+#[test]
+fn a_fact_that_names_an_image_no_replica_set_ever_ran_is_no_way_back() {
+    let evil = "evil.example/pwn:v6.6.6";
+    let forged = |image: &str| {
+        let mut moved = crate::promotions::moved("");
+        let path = "/spec/template/spec/containers[name=web]/image";
+        moved.from = vec![(path.into(), serde_json::Value::from(image).to_string().into())];
+        moved.from_version = "v2.0.0".into();
+        Body::Promoted(moved)
+    };
+    let mut world = World::new();
+    world.owned.insert(ClusterIx(2), vec![replica_set("uid-2", "7", V2), replica_set("uid-2", "6", V1)]);
+    world.write_fact(AP, forged(evil));
+    let refusal = world.review(roll_back(), region(AP)).unwrap_err();
+    assert_eq!(refusal.code, "unproven", "{refusal:?}");
+    assert!(refusal.text.contains("no ReplicaSet of ap-south-1 ever ran evil.example/pwn"), "{refusal:?}");
+    assert!(refusal.hint.contains("--to"), "{refusal:?}");
+    // Without any history the image must come from the same place, and is called by its own name.
+    world.owned.clear();
+    assert_eq!(world.review(roll_back(), region(AP)).unwrap_err().code, "unproven");
+    let mut world = World::new();
+    world.write_fact(AP, forged("registry.example/webapp:v6.6.6"));
+    let plan = world.review(roll_back(), region(AP)).unwrap();
+    assert!(plan.steps[0].label.contains("v6.6.6"), "{}", plan.steps[0].label);
 }

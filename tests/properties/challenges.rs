@@ -28,6 +28,7 @@ fn verb() -> impl Strategy<Value = Verb> {
 
 fn plan(verb: Verb, share: Option<f64>, severities: &[Severity]) -> Plan {
     Plan {
+        rests_on: Vec::new(),
         id: PlanId(Ulid::nil()),
         intent: Intent { service: WEBAPP, verb, target: Target::Service, reason: None },
         service: WEBAPP,

@@ -568,6 +568,7 @@ pub fn plan(id: PlanId, verb: Verb, findings: Vec<Finding>) -> Plan {
     let change = Change::Patch { object, kind: PatchKind::Json, subresource: None, body };
     let image = |v: &str, d: &str| Some(json!(format!("registry.example/webapp:{v}@sha256:{d}")));
     Plan {
+        rests_on: Vec::new(),
         id,
         intent: Intent { service: ServiceIx(0), verb, target: Target::Ring(RingIx(2)), reason: None },
         service: ServiceIx(0),

@@ -58,6 +58,7 @@ async fn journaled(fleet: &Fleet) -> (tempfile::TempDir, Journaled) {
         limit: std::time::Duration::from_secs(600),
     };
     let plan = Plan {
+        rests_on: Vec::new(),
         id: PlanId(ulid::Ulid::from_parts(1, 2)),
         intent: Intent { service: ServiceIx(0), verb: Verb::Hold, target: Target::Service, reason: None },
         service: ServiceIx(0),

@@ -6,7 +6,7 @@ use crate::domain::record::{Body, HoldInForce};
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::text::safe;
 use crate::engine::judge;
-use crate::engine::scene::{CLOCK_LIMIT, Scene, odd_clock_sentence, odd_clocks};
+use crate::engine::scene::{CLOCK_LIMIT, Scene, odd_clock_sentence, odd_clocks, one_object, one_object_sentence};
 use crate::engine::state::{Happened, RegionState};
 
 /// Longest piece of outside text in an alarm, in bytes.
@@ -30,6 +30,8 @@ pub(super) fn alarms(scene: &Scene<'_>) -> Vec<Text> {
             alarms.push(format!("{name}: the context points to another cluster than before: no writes until `gonogo check --connect --accept {name}`"));
         }
     }
+    let one = one_object(scene.service, scene.world.clusters);
+    alarms.extend(one.into_iter().map(|pair| one_object_sentence(scene.world.fleet, scene.service, pair)));
     alarms.extend(broken_glass(scene));
     alarms.extend(under_review(scene));
     alarms.extend(unmoved(scene));
@@ -110,6 +112,8 @@ fn of_region(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Vec<Strin
     if region.absent {
         alarms.push(format!("{name}: the workload does not exist"));
     }
+    let stuck = region.workload.as_ref().and_then(|w| w.stuck(scene.world.now));
+    alarms.extend(stuck.map(|stuck| format!("{name}: rolling out, {}", stuck.text(scene.world.now))));
     alarms.extend(guard_is_silent(scene, at, region));
     alarms.extend(forgotten_pause(scene, at, region));
     alarms.extend(paused_without_hold(scene, at, region));
@@ -251,7 +255,10 @@ fn written_elsewhere(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> O
     let (fact, moved) = scene.state.record.region(at)?.newest_move()?;
     // A fact goes out with its write; the watch may show the write a moment later.
     let young = scene.world.now.duration_since(fact.at).as_secs() < 120;
-    if moved.to_version == workload.version.0 || young {
+    // Its change-cause says so when the last write was one of ours, whatever the order of the facts.
+    let cause = workload.change_cause.as_deref().unwrap_or_default();
+    let ours = cause.starts_with("gonogo: ") && cause.ends_with(&format!(" to {}", workload.version));
+    if moved.to_version == workload.version.0 || young || ours {
         return None;
     }
     let what = if matches!(fact.body, Body::Promoted(_)) { "promoted" } else { "rolled back" };

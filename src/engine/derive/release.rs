@@ -1,6 +1,8 @@
 //! Where a release stands: from which version to which, and what is going on.
 
+use crate::domain::fleet::Ring;
 use crate::domain::id::{RegionIx, RingIx};
+use crate::domain::record::Body;
 use crate::domain::verdict::Verdict;
 use crate::domain::version::Version;
 use crate::domain::workload::Workload;
@@ -49,7 +51,27 @@ fn others<'a>(scene: &Scene<'a>) -> impl Iterator<Item = &'a Workload> {
 /// The first ring that does not run the version yet: the board asks about it.
 pub(super) fn next_ring(scene: &Scene<'_>, version: &Version) -> Option<RingIx> {
     let lacks = |runs: &RingRuns| !matches!(runs, RingRuns::One(v) if v == version);
-    scene.runs.iter().skip(1).position(lacks).map(|at| (at + 1).into())
+    let lacking = scene.runs.iter().skip(1).position(lacks).map(|at| (at + 1).into());
+    // Given is not rolled out: the last ring is asked about until it has settled.
+    let moves = |ring: &Ring| ring.regions.iter().any(|at| is_moving(scene, *at));
+    lacking.or_else(|| scene.service.rings.iter().skip(1).position(moves).map(|at| (at + 1).into()))
+}
+
+fn is_moving(scene: &Scene<'_>, at: RegionIx) -> bool {
+    let word = scene.region(at).map(super::word);
+    matches!(word, Some(RegionWord::RollingOut | RegionWord::Pausing | RegionWord::Paused | RegionWord::Failed))
+}
+
+/// What a region that is being changed to a version ran before, as its record tells.
+fn left(scene: &Scene<'_>, version: &Version) -> Option<Version> {
+    let moving = scene.service.region_indexes().filter(|at| is_moving(scene, *at));
+    let given = |at: RegionIx| match scene.state.record.region(at)?.newest_move()? {
+        (fact, moved) if matches!(fact.body, Body::Promoted(_)) && moved.to_version == version.0 => {
+            Some(Version(moved.from_version.clone()))
+        }
+        _ => None,
+    };
+    moving.filter_map(given).last()
 }
 
 /// The release as it is shown.
@@ -64,6 +86,7 @@ pub(super) fn view(
     // The last ring is changed last: what it still runs is the oldest.
     let mut seen = scene.state.regions.iter().rev().filter_map(|r| r.workload.as_ref());
     let from = seen.find(|w| !scene.service.same_release(w, target.workload)).map(|w| w.version.clone());
+    let from = from.or_else(|| left(scene, &target.version));
     let (phase, ring) = phase(scene, rings, regions, question);
     ReleaseView {
         from: Some(from.unwrap_or_else(|| target.version.clone())),
@@ -95,7 +118,8 @@ fn phase(
         Some(q) => {
             let baking = rings.iter().take(q.ring.at()).rposition(|r| r.phase == RingPhase::Baking);
             match q.verdict {
-                Verdict::Go | Verdict::Findings => (ReleasePhase::Ready, Some(q.ring)),
+                Verdict::Go => (ReleasePhase::Ready, Some(q.ring)),
+                Verdict::Findings => (ReleasePhase::ReadyWithFindings, Some(q.ring)),
                 Verdict::Wait => (ReleasePhase::Baking, baking.map(RingIx::from).or(Some(q.ring))),
                 Verdict::NoData => (ReleasePhase::NoData, Some(q.ring)),
                 Verdict::NoGo => (ReleasePhase::Blocked, Some(q.ring)),

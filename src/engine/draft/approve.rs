@@ -76,6 +76,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, to: Option
     let steps = vec![desk.step(place, parts)?];
     let until = expires.strftime("%Y-%m-%d %H:%M UTC");
     Ok(Plan {
+        rests_on: Vec::new(),
         id,
         intent: intent.clone(),
         service: desk.at,
@@ -121,6 +122,7 @@ pub(super) fn revoke(
     let bodies = open.iter().map(|a| Body::Revoked { approval: a.id, reason: "".into() }).collect();
     let steps = everywhere(desk, bodies, "revocation")?;
     Ok(Plan {
+        rests_on: Vec::new(),
         id,
         intent: intent.clone(),
         service: desk.at,

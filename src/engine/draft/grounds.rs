@@ -7,7 +7,7 @@ use crate::domain::id::{ClusterIx, RegionIx};
 use crate::domain::intent::{Direction, Verb};
 use crate::domain::plan::{Plan, Refusal};
 use crate::engine::deciders::{may_decide, whom_to_call};
-use crate::engine::scene::{CLOCK_LIMIT, median_skew, odd_clock_sentence, odd_clocks};
+use crate::engine::scene::{CLOCK_LIMIT, median_skew, odd_clock_sentence, odd_clocks, one_object, one_object_sentence};
 
 /// A context that leads to another cluster than before: nothing is written there until that is accepted, and
 /// what it shows is no ground to raise on. Lowering goes on in the other clusters.
@@ -71,6 +71,13 @@ pub(super) fn raising_findings(desk: &Desk<'_>, plan: &mut Plan) -> Result<(), R
                 "it is being written again from memory; look at it, then try again",
             ));
         }
+    }
+    if let Some(pair) = one_object(service, desk.clusters).into_iter().next() {
+        return Err(Refusal::new(
+            "one-object",
+            one_object_sentence(desk.fleet, service, pair),
+            "give each cluster its own context; `gonogo check --connect` names both",
+        ));
     }
     // One cluster with a wrong clock says nothing of this host's: the median of all that answered does.
     if let Some(skew) = median_skew(desk.clusters).filter(|s| s.abs() > CLOCK_LIMIT) {

@@ -37,6 +37,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     let pausing = covered.iter().filter(|r| must_pause(desk, **r, &covered)).count();
     let parallelism = steps.len();
     Ok(Plan {
+        rests_on: Vec::new(),
         id,
         intent: intent.clone(),
         service: desk.at,

@@ -161,11 +161,9 @@ pub fn more_reads(service: &Service, state: &ServiceState, intent: &Intent, obje
     let (Verb::RollBack { .. } | Verb::Abort) = &intent.verb else { return Vec::new() };
     let mut reads = Vec::new();
     for (at, fetched) in &objects.workloads {
-        let by_hand = matches!(intent.verb, Verb::RollBack { to_revision: Some(_) });
-        let known = state.record.region(*at).and_then(|r| r.newest_promotion()).is_some();
         let (Ok(Some(object)), Some(region)) = (fetched, service.region(*at)) else { continue };
-        if (by_hand || !known)
-            && !objects.owned.contains_key(at)
+        // Also where a fact says what ran: whether it did, only the ReplicaSets tell.
+        if !objects.owned.contains_key(at)
             && let Some(selector) = kinds::kind(&region.workload.kind).and_then(|k| k.selector(object))
         {
             reads.push(Read::Owned(*at, selector));
@@ -207,6 +205,7 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
         Verb::Quarantine { digest } => quarantine::draft(desk, id, intent, digest.as_ref()),
         Verb::Clear { what } => quarantine::clear(desk, id, intent, what.as_ref()),
     }?;
+    plan.rests_on = rests_on(desk);
     grounds::other_clusters(desk, &mut plan)?;
     if plan.direction() == Direction::Raising {
         grounds::raising_findings(desk, &mut plan)?;
@@ -239,6 +238,14 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
         }
     }
     Ok(plan)
+}
+
+/// The newest move of every region, and holds in force.
+fn rests_on(desk: &Desk<'_>) -> Vec<FactId> {
+    let record = &desk.state.record;
+    let moves = record.regions.iter().flatten().filter_map(|r| r.newest_move()).map(|(fact, _)| fact.id);
+    let holds = record.holds().into_iter().filter_map(|h| h.id);
+    moves.chain(holds).collect()
 }
 
 impl Desk<'_> {

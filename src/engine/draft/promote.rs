@@ -93,6 +93,7 @@ pub(super) fn draft(
         None => "this is the last ring".to_owned(),
     };
     Ok(Plan {
+        rests_on: Vec::new(),
         id,
         intent: intent.clone(),
         service: desk.at,

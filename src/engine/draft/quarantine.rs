@@ -43,6 +43,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, digest: Op
         findings.push(Finding::new(Severity::Note, "runs", names.as_str(), text));
     }
     Ok(Plan {
+        rests_on: Vec::new(),
         id,
         intent: intent.clone(),
         service: desk.at,
@@ -97,6 +98,7 @@ pub(super) fn clear(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, what: Opti
     let steps = everywhere(desk, bodies, "clearance")?;
     let regions = targets(desk.service, &intent.target);
     Ok(Plan {
+        rests_on: Vec::new(),
         id,
         intent: intent.clone(),
         service: desk.at,

@@ -70,6 +70,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     };
     let steps = vec![desk.step(at, parts)?];
     Ok(Plan {
+        rests_on: Vec::new(),
         id,
         intent: intent.clone(),
         service: desk.at,

@@ -12,6 +12,9 @@ use crate::domain::version::TemplateDigest;
 use crate::engine::blame::last_writer;
 use crate::engine::state::ServiceState;
 
+/// Holds that are named of those that remain.
+const MOST_NAMED: usize = 3;
+
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, chosen: Option<FactId>) -> Result<Plan, Refusal> {
     let covered = targets(desk.service, &intent.target);
     let holds = desk.state.record.holds();
@@ -46,7 +49,19 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, chosen: Op
         .region_indexes()
         .filter(|r| covers_any(desk, &hold, &[*r]) && open_pause(desk, *r).is_some() && free(r))
         .collect();
-    plan(desk, id, intent, Some(&hold), &open)
+    let others: Vec<String> = others.iter().map(|h| format!("{} by {}", h.scope, h.by)).collect();
+    let mut plan = plan(desk, id, intent, Some(&hold), &open)?;
+    if !others.is_empty() {
+        let named = others.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join(", ");
+        let more = others.len().saturating_sub(MOST_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let text = match others.len() {
+            1 => format!("1 hold remains: {named}"),
+            many => format!("{many} holds remain: {named}{more}"),
+        };
+        plan.after = format!("{}; {text}", plan.after).into();
+    }
+    Ok(plan)
 }
 
 /// Regions that a release may un-pause: paused, by a hold of ours.
@@ -116,6 +131,7 @@ fn plan(
     );
     let blast = desk.blast(if open.is_empty() { targets(desk.service, &intent.target) } else { open.clone() });
     Ok(Plan {
+        rests_on: Vec::new(),
         id,
         intent: intent.clone(),
         service: desk.at,

@@ -5,9 +5,10 @@ use serde_json::{Map, Value};
 
 use super::carry::{Wanted, find};
 use super::{CHANGE_CAUSE, Desk, StepParts, change_cause, digest, patch, targets, uid};
+use crate::domain::challenge::PAST_STABLE;
 use crate::domain::change::{replace, test};
 use crate::domain::finding::{Finding, Severity};
-use crate::domain::fleet::{CarryPath, Region};
+use crate::domain::fleet::{CarryPath, Region, VersionFrom};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{BEFORE_PREVIOUS, Intent, Target};
 use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
@@ -73,19 +74,35 @@ fn plan(
         Target::Regions(_) => desk.names(&regions).into(),
     };
     let parallelism = steps.len();
+    let past: Vec<RegionIx> = regions.iter().copied().filter(|r| runs_what_the_release_came_from(desk, *r)).collect();
+    let way_back = match past.as_slice() {
+        [] => "a promotion brings the version back, through its gates".to_owned(),
+        past => past.iter().filter_map(|at| back_again(desk, *at)).collect::<Vec<_>>().join("; "),
+    };
     Ok(Plan {
+        rests_on: Vec::new(),
         id,
         intent: intent.clone(),
         service: desk.at,
         title: format!("{verb} {name}").into(),
         after: "later rings wait for a new promotion; holds in force stay".into(),
-        way_back: "a promotion brings the version back, through its gates".into(),
+        way_back: way_back.into(),
         parallelism,
         blast: desk.blast(regions),
         findings,
         steps,
         name,
         ring: None,
+    })
+}
+
+/// What a region runs now, and the revision that brings it back.
+fn back_again(desk: &Desk<'_>, at: RegionIx) -> Option<String> {
+    let workload = desk.region_state(at)?.workload.as_ref()?;
+    let (name, version) = (desk.region_name(at), &workload.version);
+    Some(match workload.revision {
+        Some(number) => format!("`gonogo rollback {} {name} --to {number}` brings {version} back", desk.service.name),
+        None => format!("{version} comes back to {name} by its revision"),
     })
 }
 
@@ -110,14 +127,34 @@ fn region_step(
     let object = desk.workload(at)?.clone();
     let running = digest(kind, &object).ok_or_else(|| Refusal::new("absent", "the workload has no template", ""))?;
     let promoted = desk.state.record.region(at).and_then(|r| r.newest_promotion()).map(|(_, m)| m.clone());
-    let back = match (promoted, to_revision) {
-        (Some(moved), None) => by_fact(desk, &region, &object, &moved, kind, findings)?,
-        (_, wanted) => by_revision(desk, at, &region, &object, running, wanted, kind)?,
-    };
-    let after = digest(kind, &back.target).unwrap_or(running);
-    findings.extend(required(desk, &region, &Version(back.version.clone())));
     let old: Text =
         desk.region_state(at).and_then(|s| s.workload.as_ref()).map_or_else(|| "?".into(), |w| w.version.0.clone());
+    let stable = runs_what_the_release_came_from(desk, at);
+    if stable && to_revision.is_none() {
+        return Err(Refusal::new(
+            "nothing-to-do",
+            format!("{} runs {old}, which is what the release came from: nothing to roll back", region.name),
+            format!(
+                "to go behind it, name a revision: `gonogo rollback {} {} --to N`; {}",
+                desk.service.name,
+                region.name,
+                revisions(&history(desk, at, &object, kind))
+            ),
+        ));
+    }
+    let back = match (promoted, to_revision) {
+        (Some(moved), None) => by_fact(desk, at, &region, &object, &moved, kind, findings)?,
+        (_, wanted) => by_revision(desk, at, &region, &object, running, wanted, kind)?,
+    };
+    if let Some(number) = to_revision.filter(|n| stable && *n != BEFORE_PREVIOUS) {
+        let text = format!(
+            "{} runs {old}, which is what the release came from: revision {number} puts {} there",
+            region.name, back.version
+        );
+        findings.push(Finding::new(Severity::Warning, PAST_STABLE, region.name.as_str(), text));
+    }
+    let after = digest(kind, &back.target).unwrap_or(running);
+    findings.extend(required(desk, &region, &Version(back.version.clone())));
     let mut operations = vec![
         test("/metadata/uid", uid(&object).into()),
         test(kind.template_pointer(), kind.template(&object).cloned().unwrap_or_default()),
@@ -165,9 +202,96 @@ fn region_step(
     desk.step(at, parts)
 }
 
+/// A region that the release under way has not reached, and that is ahead of nobody: its known-good is
+/// what it runs.
+fn runs_what_the_release_came_from(desk: &Desk<'_>, at: RegionIx) -> bool {
+    let stable = || {
+        let view = &desk.state.view;
+        let workload = desk.region_state(at)?.workload.as_ref().filter(|w| !w.in_flight())?;
+        let old = |at: RegionIx| view.regions.get(at.at()).is_some_and(|r| r.on_new == Some(false));
+        let version = &workload.version;
+        let rolled_back = desk
+            .state
+            .record
+            .regions
+            .iter()
+            .flatten()
+            .flat_map(|r| r.facts.values())
+            .any(|f| matches!(&f.body, Body::RolledBack(m) if m.from_version == version.0));
+        // Another release may be under way behind the newest one.
+        let ring = desk.service.region(at)?.ring;
+        let later = desk.service.region_indexes().filter(|r| desk.service.region(*r).is_some_and(|r| r.ring >= ring));
+        let ahead = later.filter(|r| old(*r)).filter_map(|r| desk.region_state(r)?.workload.as_ref());
+        let ahead = ahead.map(|w| &w.version).any(|v| v != version);
+        let arrived = view.rings.first().and_then(|r| r.bake_start).map(|s| s.at);
+        let promoted = desk.state.record.region(at).and_then(|r| r.newest_promotion());
+        let lately = promoted
+            .is_some_and(|(fact, m)| m.to_version == version.0 && arrived.is_some_and(|arrived| fact.at > arrived));
+        Some(old(at) && !rolled_back && !ahead && !lately)
+    };
+    stable().unwrap_or(false)
+}
+
+/// Revisions of a region that its ReplicaSets still know; empty where they cannot be read.
+fn history(desk: &Desk<'_>, at: RegionIx, object: &Value, kind: &dyn WorkloadKind) -> Vec<Past> {
+    match desk.objects.owned.get(&at) {
+        Some(Ok(owned)) => kind.history(object, owned),
+        _ => Vec::new(),
+    }
+}
+
+fn revisions(past: &[Past]) -> String {
+    let list = past.iter().map(|p| format!("{} ({})", p.number, p.digest.short())).collect::<Vec<_>>().join(", ");
+    format!("revisions: {}", if list.is_empty() { "none" } else { &list })
+}
+
+/// A fact only claims what ran: one of the region's ReplicaSets must have run it. Where their history is
+/// gone, the image must at least come from where the running one does.
+fn really_ran(
+    desk: &Desk<'_>,
+    at: RegionIx,
+    region: &Region,
+    object: &Value,
+    fields: &[(CarryPath, Wanted)],
+    kind: &dyn WorkloadKind,
+) -> Result<(), Refusal> {
+    let running = digest(kind, object);
+    let past = history(desk, at, object, kind);
+    let template = kind.template_pointer();
+    let of_template = || fields.iter().filter(|(_, f)| f.field.named.to_string().starts_with(template));
+    let ran = |p: &Past| {
+        let mut then = object.clone();
+        let Some(place) = then.pointer_mut(template) else { return false };
+        *place = p.template.clone();
+        of_template().all(|(path, f)| find(&then, path).is_some_and(|found| found.value == f.to))
+    };
+    let image = fields.iter().find(|(_, f)| f.field.named.to_string().ends_with("/image"));
+    let text = |v: Option<&Value>| v.and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
+    let wanted = image.map(|(_, f)| text(f.to.as_ref())).unwrap_or_default();
+    let proven = if past.iter().any(|p| Some(p.digest) != running) {
+        past.iter().any(ran)
+    } else {
+        let repository = |v: Option<&Value>| Image::parse(&text(v)).repository;
+        image.is_none_or(|(_, f)| repository(f.to.as_ref()) == repository(f.field.value.as_ref()))
+    };
+    if proven {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "unproven",
+        format!(
+            "no ReplicaSet of {} ever ran {}, which a promoted fact names as what ran before",
+            region.name,
+            crate::domain::text::safe(&wanted, 120)
+        ),
+        format!("find out who wrote that fact; choose a revision with --to; {}", revisions(&past)),
+    ))
+}
+
 /// Restores exactly the carried fields of the newest promotion.
 fn by_fact(
     desk: &Desk<'_>,
+    at: RegionIx,
     region: &Region,
     object: &Value,
     moved: &Move,
@@ -183,11 +307,12 @@ fn by_fact(
                 "choose a revision: `:rollback … revision N`",
             )
         };
-        let field = CarryPath::parse(path).and_then(|p| find(object, &p)).ok_or_else(lost)?;
+        let path = CarryPath::parse(path).ok_or_else(lost)?;
+        let field = find(object, &path).ok_or_else(lost)?;
         let to = if &**value == "absent" { None } else { Some(serde_json::from_str(value).map_err(|_| lost())?) };
-        fields.push(Wanted { field, to });
+        fields.push((path, Wanted { field, to }));
     }
-    let changed: Vec<&Wanted> = fields.iter().filter(|f| !f.is_there()).collect();
+    let changed: Vec<&Wanted> = fields.iter().map(|(_, f)| f).filter(|f| !f.is_there()).collect();
     if changed.is_empty() {
         return Err(Refusal::new(
             "nothing-to-do",
@@ -195,9 +320,14 @@ fn by_fact(
             "rolling back again would go nowhere; choose a revision by hand to go further",
         ));
     }
+    really_ran(desk, at, region, object, &fields, kind)?;
     let to_image = |f: &&Wanted| f.field.named.to_string().ends_with("/image");
     let image = changed.iter().copied().find(to_image).and_then(|f| f.to.as_ref()?.as_str().map(Image::parse));
-    let version = Version(moved.from_version.clone());
+    // The title is made of what is written, not of what a fact calls it.
+    let version = match (&desk.service.version_from, &image) {
+        (VersionFrom::Image, Some(image)) => image.version(),
+        _ => Version(moved.from_version.clone()),
+    };
     let candidate = Candidate { version: &version, image: image.as_ref(), template: Some(moved.from_template) };
     not_quarantined(desk, region, &candidate)?;
     let mut target = object.clone();
@@ -212,16 +342,16 @@ fn by_fact(
     }
     let mut operations: Vec<Value> = changed.iter().flat_map(|f| f.operations()).collect();
     let mut diff: Vec<DiffLine> = changed.iter().map(|f| f.diff()).collect();
-    let (operation, line) = change_cause(object, &format!("gonogo: roll back to {}", moved.from_version));
+    let (operation, line) = change_cause(object, &format!("gonogo: roll back to {version}"));
     operations.push(operation);
     diff.push(line);
     let before = |f: &Wanted| f.field.value.as_ref().map_or_else(|| "absent".to_owned(), Value::to_string);
     Ok(Back {
-        version: moved.from_version.clone(),
+        version: version.0,
         operations,
         diff,
         target,
-        fields: fields.iter().map(|f| (f.field.named.to_string().into(), before(f).into())).collect(),
+        fields: fields.iter().map(|(_, f)| (f.field.named.to_string().into(), before(f).into())).collect(),
     })
 }
 
@@ -244,8 +374,7 @@ fn by_revision(
         None => &[],
     };
     let past = kind.history(object, owned);
-    let list = past.iter().map(|p| format!("{} ({})", p.number, p.digest.short())).collect::<Vec<_>>().join(", ");
-    let list = if list.is_empty() { "none".to_owned() } else { list };
+    let list = revisions(&past);
     // What ran before the release is N-1; the one before that is N-2.
     let previous = desk.state.record.region(at).and_then(|r| r.newest_promotion()).map(|(_, m)| m.from_template);
     let chosen = match wanted {
@@ -268,7 +397,7 @@ fn by_revision(
         let hint = if past.is_empty() {
             "no ReplicaSet of it is left: bring a version back by hand through the first ring".to_owned()
         } else {
-            format!("revisions: {list}; choose one by hand")
+            format!("{list}; choose one by hand")
         };
         return Err(Refusal::new("no-known-good", text, hint));
     };
@@ -276,7 +405,7 @@ fn by_revision(
         return Err(Refusal::new(
             "nothing-to-do",
             format!("{} already runs revision {}", region.name, chosen.number),
-            format!("revisions: {list}"),
+            list,
         ));
     }
     not_quarantined_past(desk, region, chosen)?;

@@ -26,6 +26,6 @@ pub use chain::{Head, Line, Torn};
 pub use durable::durable;
 pub use entry::{Begin, Entry, HeadRef, Opened, OpenedRegion, OpenedStep, OpenedWrite};
 pub use proof::{Begun, Journal, Journaled, Known};
-pub use read::{History, Operation, Process, Recorded, StepState, read_all};
+pub use read::{History, Operation, Process, Recorded, StepState, newest_heads, read_all};
 pub use verify::{Bad, Verified, verify};
 pub use writer::{Files, Sink, Store};

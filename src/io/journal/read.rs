@@ -156,8 +156,9 @@ fn process(path: &Path) -> Process {
     }
 }
 
-/// Heads of the newest files, for the first line of a new one.
-pub(super) fn newest_heads(folder: &Path, most: usize) -> io::Result<Vec<HeadRef>> {
+/// Heads of the newest files, newest first: for the first line of a new one, and for promoted facts.
+/// The error is that of the folder.
+pub fn newest_heads(folder: &Path, most: usize) -> io::Result<Vec<HeadRef>> {
     let mut heads = Vec::new();
     for name in names(folder)?.into_iter().rev() {
         if heads.len() == most {

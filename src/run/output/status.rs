@@ -20,6 +20,7 @@ pub fn release_word(phase: ReleasePhase) -> &'static str {
         ReleasePhase::RollingOut => "rolling out",
         ReleasePhase::Baking => "baking",
         ReleasePhase::Ready => "ready",
+        ReleasePhase::ReadyWithFindings => "ready, with findings",
         ReleasePhase::Held => "held",
         ReleasePhase::Failed => "failed",
         ReleasePhase::Blocked => "blocked",
@@ -77,7 +78,10 @@ pub fn worst(engine: &Engine, only: Option<ServiceIx>) -> Verdict {
             (None, ReleasePhase::Steady) => Verdict::Go,
             (None, ReleasePhase::Held | ReleasePhase::Failed | ReleasePhase::Blocked) => Verdict::NoGo,
             (None, ReleasePhase::Unknown | ReleasePhase::NoData) => Verdict::NoData,
-            (None, ReleasePhase::RollingOut | ReleasePhase::Baking | ReleasePhase::Ready) => Verdict::Wait,
+            (
+                None,
+                ReleasePhase::RollingOut | ReleasePhase::Baking | ReleasePhase::Ready | ReleasePhase::ReadyWithFindings,
+            ) => Verdict::Wait,
         })
         .max()
         .unwrap_or(Verdict::NoData)
