@@ -13,6 +13,7 @@ mod error;
 pub mod keys;
 pub mod kubeconfig;
 mod load;
+mod mask;
 mod model;
 pub mod print;
 mod reader;

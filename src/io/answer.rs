@@ -14,6 +14,7 @@ use crate::domain::id::Text;
 use crate::domain::link::LostReason;
 use crate::domain::stamp::Timestamp;
 use crate::domain::text::safe;
+use crate::io::secrets::{hidden, hidden_bytes};
 
 /// Longest error message kept, in bytes.
 const MESSAGE: usize = 600;
@@ -189,6 +190,7 @@ fn warning_text(header: &str) -> &str {
 impl Status {
     /// Reads an error body: a `Status`, or anything else a proxy may say.
     pub fn read(code: u16, headers: Headers, body: &[u8]) -> Self {
+        let body: &[u8] = &hidden_bytes(body);
         let raw = serde_json::from_slice::<RawStatus>(body).ok().filter(|s| s.kind == "Status");
         let is_status = raw.is_some();
         let (message, reason, details) = match raw {
@@ -281,7 +283,7 @@ impl Failure {
         match self {
             Failure::NoAccess(reason) => reason.text().1.to_owned(),
             Failure::NotSent(text) | Failure::Denied(text) | Failure::Lost(text) | Failure::Garbage(text) => {
-                text.clone()
+                hidden(text).into_owned()
             }
             Failure::Status(status) => status.line(),
         }

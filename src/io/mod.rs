@@ -14,6 +14,7 @@ pub mod journal;
 pub mod log;
 pub mod notify;
 pub mod prometheus;
+pub mod secrets;
 pub mod watch;
 
 pub use clock::Clock;

@@ -148,6 +148,38 @@ async fn no_answer_is_told_with_its_reason() {
     assert!(matches!(&own, NoData::Http(400, text) if text.contains("bad")), "{own:?}");
 }
 
+/// A server, or what stands before it, may repeat the credentials that it refuses.
+#[tokio::test(start_paused = true)]
+async fn credentials_that_an_answer_repeats_are_not_told() {
+    let secret = "tok-s3cr3t-ECHO";
+    let mut bearer = by_url();
+    bearer.login = Login::Bearer(Secret::Known(secret.into()));
+    let mut basic = by_url();
+    basic.login = Login::Basic { user: "ann".into(), password: Secret::Known(secret.into()) };
+    fn sent(asked: &Asked) -> &str {
+        asked.headers["authorization"].to_str().unwrap()
+    }
+    let echoes: [fn(&Asked) -> Does; 3] = [
+        |asked| {
+            let said = format!("denied for {}", sent(asked));
+            Does::Json(401, json!({"status": "error", "errorType": "denied", "error": said}))
+        },
+        |asked| Does::Raw(403, &[], format!("no: {}", sent(asked)).into_bytes()),
+        |asked| {
+            let data = json!({"resultType": "vector", "result": []});
+            Does::Json(200, json!({"status": "success", "data": data, "warnings": [sent(asked)]}))
+        },
+    ];
+    for server in [bearer, basic] {
+        for echo in echoes {
+            let reason = one_answer(&server, &Mode::Console, echo).await.0.unwrap_err();
+            let told = format!("{reason:?}");
+            let base64 = "YW5uOnRvay1zM2NyM3QtRUNITw";
+            assert!(!told.contains(secret) && !told.contains(base64), "{told}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_latest_question_of_a_slot_wins_and_four_are_in_flight() {
     let scripted = Server::new(|_| {

@@ -16,6 +16,7 @@ use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::text::safe;
 use crate::io::clock::Clock;
 use crate::io::command::{Command, NotRun, Ran, Runner};
+use crate::io::secrets::learn;
 
 /// Plugins that run at the same time.
 const AT_ONCE: usize = 8;
@@ -190,6 +191,9 @@ fn read(exec: &ExecConfig, ran: Result<Ran, NotRun>) -> Result<Credential, LostR
         return Err(unusable(exec, "it gave neither a token nor a certificate"));
     }
     let expires = status.expiration_timestamp.and_then(|t| t.parse().ok());
+    if let Some(token) = &status.token {
+        learn(token);
+    }
     Ok(Credential { token: status.token, identity, expires })
 }
 

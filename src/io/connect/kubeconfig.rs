@@ -108,6 +108,7 @@ impl KubeDial {
             }
         };
         let valid_until = self.credential(&mut config, renew).await?;
+        learn_of(&config);
         prepare(&mut config);
         let anchor = anchor(&config);
         // Reads certificates and tokens from files.
@@ -224,6 +225,16 @@ fn has_proxy(kubeconfig: &Kubeconfig, context: &str) -> bool {
         .and_then(|c| c.context.as_ref())
         .and_then(|c| kubeconfig.clusters.iter().find(|k| k.name == c.cluster));
     cluster.and_then(|c| c.cluster.as_ref()).is_some_and(|c| c.proxy_url.as_ref().is_some_and(|p| !p.is_empty()))
+}
+
+/// No answer that echoes the credentials is repeated.
+fn learn_of(config: &Config) {
+    let Ok(auth) = serde_json::to_value(&config.auth_info) else { return };
+    for key in ["token", "password"] {
+        if let Some(secret) = auth.get(key).and_then(serde_json::Value::as_str) {
+            crate::io::secrets::learn(secret);
+        }
+    }
 }
 
 /// What every client of ours has.
