@@ -107,6 +107,25 @@ async fn a_version_that_fails_under_load_is_seen_after_its_promotion_and_gone_af
     fleet.stop().await;
 }
 
+/// A template that was there before comes back under its old hash: one series, not two.
+#[tokio::test(start_paused = true)]
+async fn a_version_that_comes_back_goes_on_with_its_series() {
+    let fleet = fleet("steady");
+    let by_hash = "sum by (template_hash) (rate(http_requests_total{workload=\"webapp\",region=\"REGION\"}[5m]))";
+    for version in ["v2.1.0", "v2.0.0", "v2.1.0", "v2.0.0"] {
+        patch(&fleet, "us-east-1", DEPLOYMENT, "strategic-merge-patch", &image(version)).await;
+        for _ in 0..6 {
+            pass(1).await;
+            for query in [QPS, ERRORS, P99, by_hash, "rate(http_requests_total{region=\"REGION\"}[5m])"] {
+                assert!(ask(&fleet, query).await.contains_key("us-east-1"), "{query} after {version}");
+            }
+            let qps = ask(&fleet, QPS).await["us-east-1"];
+            assert!((20_000.0..100_000.0).contains(&qps), "{qps} QPS after {version}");
+        }
+    }
+    fleet.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_drained_region_serves_nothing_and_no_request_is_lost() {
     let fleet = fleet("steady");

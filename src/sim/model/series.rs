@@ -220,6 +220,12 @@ impl<'v> Series<'v> {
         self.life.map(|(index, _)| index)
     }
 
+    /// The same figure of another life of the view.
+    pub fn of_life(&self, index: usize) -> Option<Self> {
+        let life = self.view.lives.get(index)?;
+        Some(Self { view: self.view, life: Some((index, life)), kind: self.kind })
+    }
+
     /// First instant with samples, ms since the epoch.
     pub fn from_ms(&self) -> i64 {
         let start = || self.view.counts.first().map_or(i64::MAX, |c| c.from_ms);

@@ -1,7 +1,7 @@
 //! Samples as a Prometheus would have scraped them: made on the fly from the model, on
 //! a grid of scrape times, for whichever range a query needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -100,8 +100,18 @@ impl Storage for Scrapes {
         let not_a_number = self.faults.now().contains(&Fault::NotANumber);
         for view in self.views(matchers) {
             let mut reader = Reader::new(&view, from_ms, to_ms, self.interval_ms);
+            let returns = Returns::of(&view);
             for series in series::all(&view).filter(|s| passes(s, matchers)) {
-                let samples = reader.read(&series);
+                let Some(later) = returns.later(&series) else { continue };
+                let mut joined;
+                let mut samples = reader.read(&series);
+                if !later.is_empty() {
+                    joined = samples.to_vec();
+                    for life in later.iter().filter_map(|&index| series.of_life(index)) {
+                        append(&mut joined, reader.read(&life));
+                    }
+                    samples = &mut joined;
+                }
                 if not_a_number {
                     samples.iter_mut().for_each(|s| s.v = f64::NAN);
                 }
@@ -117,8 +127,14 @@ impl Storage for Scrapes {
         let to_ms = to_ms.min(self.newest_ms());
         let mut all = Vec::new();
         for view in self.views(matchers) {
-            let there = |s: &Series| s.from_ms() <= to_ms && s.to_ms() > from_ms && passes(s, matchers);
-            all.extend(series::all(&view).filter(there).map(|s| s.labels()));
+            let returns = Returns::of(&view);
+            let lives = |s: &Series| s.from_ms() <= to_ms && s.to_ms() > from_ms;
+            let there = |s: &Series| {
+                let later = returns.later(s)?;
+                let any = lives(s) || later.iter().filter_map(|&index| s.of_life(index)).any(|s| lives(&s));
+                (any && passes(s, matchers)).then(|| s.labels())
+            };
+            all.extend(series::all(&view).filter_map(|s| there(&s)));
         }
         Ok(all)
     }
@@ -127,6 +143,44 @@ impl Storage for Scrapes {
 /// True when the series passes every matcher; a label that it has not counts as empty.
 fn passes(series: &Series, matchers: &[Matcher]) -> bool {
     matchers.iter().all(|m| m.is_match(series.label(&m.name)))
+}
+
+/// Versions that came back: to Prometheus, runs with equal labels are one series, in which
+/// counters begin again at zero.
+struct Returns(Vec<Option<Vec<usize>>>);
+
+impl Returns {
+    fn of(view: &TrackView) -> Self {
+        let mut first: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        let mut later: Vec<Option<Vec<usize>>> = Vec::new();
+        for (index, life) in view.lives.iter().enumerate() {
+            let begun = *first.entry((&life.version, &life.template_hash)).or_insert(index);
+            later.push((begun == index).then(Vec::new));
+            if begun != index
+                && let Some(Some(of_first)) = later.get_mut(begun)
+            {
+                of_first.push(index);
+            }
+        }
+        Self(later)
+    }
+
+    /// Later runs with the labels of this series; none if this is itself a later one.
+    fn later(&self, series: &Series) -> Option<&[usize]> {
+        match series.life() {
+            Some(index) => self.0.get(index)?.as_deref(),
+            None => Some(&[]),
+        }
+    }
+}
+
+/// Joins what follows; a run that begins in the scrape in which the one before ended has no gap.
+fn append(samples: &mut Vec<Sample>, more: &[Sample]) {
+    let Some(from) = more.first().map(|s| s.t) else { return };
+    while samples.last().is_some_and(|last| last.t >= from) {
+        samples.pop();
+    }
+    samples.extend_from_slice(more);
 }
 
 /// Reads the series of one view over one grid. All share the integrals of the region's
