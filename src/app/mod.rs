@@ -288,7 +288,9 @@ impl App {
         self.attend_prompt();
         effects.extend(self.rotate());
         self.settle_rows(false);
-        if self.notice.as_ref().is_some_and(|n| self.now.since(n.at) > NOTICE) {
+        // What was said at the start stays until somebody is there: the first key takes it away.
+        let unread = self.last_key.is_none() && self.setup.mode == Mode::Console && !self.setup.notices.is_empty();
+        if !unread && self.notice.as_ref().is_some_and(|n| self.now.since(n.at) > NOTICE) {
             self.notice = None;
             self.dirty = true;
         }

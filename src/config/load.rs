@@ -24,7 +24,7 @@ pub struct SearchPaths {
 pub struct Place {
     /// The file.
     pub path: PathBuf,
-    /// Who says so, for messages.
+    /// Who says so, for messages: a part of a sentence.
     pub because: &'static str,
 }
 
@@ -46,14 +46,14 @@ impl SearchPaths {
 pub fn locate(paths: &SearchPaths) -> Option<Place> {
     let some = |path: &Option<PathBuf>| path.clone().filter(|p| !p.as_os_str().is_empty());
     if let Some(path) = &paths.flag {
-        return Some(Place { path: path.clone(), because: "--config" });
+        return Some(Place { path: path.clone(), because: "named by --config" });
     }
     if let Some(path) = some(&paths.gonogo_config) {
-        return Some(Place { path, because: "$GONOGO_CONFIG" });
+        return Some(Place { path, because: "named by $GONOGO_CONFIG" });
     }
     let (folder, because) = match some(&paths.xdg_config_home).filter(|p| p.is_absolute()) {
-        Some(folder) => (folder, "$XDG_CONFIG_HOME"),
-        None => (some(&paths.home)?.join(".config"), "~/.config"),
+        Some(folder) => (folder, "looked for under $XDG_CONFIG_HOME"),
+        None => (some(&paths.home)?.join(".config"), "looked for under ~/.config"),
     };
     Some(Place { path: folder.join("gonogo").join("config.toml"), because })
 }
@@ -74,7 +74,7 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 pub fn load(place: &Place, given: &Given<'_>) -> Result<Loaded, Vec<ConfigError>> {
     let fail = |why: String, fix: &str| {
         let source = Source::new(&place.path, "");
-        let message = format!("{why} (named by {})", place.because);
+        let message = format!("{why} ({})", place.because);
         vec![ConfigError::new(Severity::Error, "unreadable", &source, Span::default(), message).fix(fix)]
     };
     let size = std::fs::metadata(&place.path).map(|m| m.len());
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_named_with_who_named_it() {
         let env = |_: &str| None;
-        let place = Place { path: "/nonexistent/gonogo.toml".into(), because: "$GONOGO_CONFIG" };
+        let place = Place { path: "/nonexistent/gonogo.toml".into(), because: "named by $GONOGO_CONFIG" };
         let errors = load(&place, &Given::env(&env)).err().unwrap_or_default();
         let shown = super::super::render_errors(&errors, false);
         assert!(shown.contains("/nonexistent/gonogo.toml") && shown.contains("$GONOGO_CONFIG"), "{shown}");

@@ -12,6 +12,8 @@ pub struct Places {
     pub config: PathBuf,
     /// `$XDG_CACHE_HOME/gonogo`: what can be fetched again, e.g. runbooks.
     pub cache: PathBuf,
+    /// Why what is under `state` may be gone tomorrow; none: it lasts.
+    pub passing: Option<String>,
 }
 
 impl Places {
@@ -22,11 +24,15 @@ impl Places {
         let absolute = |name: &str| env(name).map(PathBuf::from).filter(|p| p.is_absolute());
         let home = absolute("HOME").unwrap_or_else(|| fallback.to_owned());
         let place = |name: &str, below: &str| absolute(name).unwrap_or_else(|| home.join(below)).join("gonogo");
-        Self {
-            state: place("XDG_STATE_HOME", ".local/state"),
-            config: place("XDG_CONFIG_HOME", ".config"),
-            cache: place("XDG_CACHE_HOME", ".cache"),
-        }
+        let state = place("XDG_STATE_HOME", ".local/state");
+        let homeless = absolute("HOME").is_none() && absolute("XDG_STATE_HOME").is_none();
+        let passing = homeless.then(|| {
+            let place = state.display();
+            format!(
+                "neither $HOME nor $XDG_STATE_HOME names a folder: {place} is temporary, a journal there does not last"
+            )
+        });
+        Self { passing, state, config: place("XDG_CONFIG_HOME", ".config"), cache: place("XDG_CACHE_HOME", ".cache") }
     }
 
     /// Folder of the journal.
@@ -61,6 +67,9 @@ mod tests {
         assert_eq!(places.journal(), Path::new("/var/ann/gonogo/journal"));
         assert_eq!(places.config, Path::new("/home/ann/.config/gonogo"));
         assert_eq!(places.cache, Path::new("/home/ann/.cache/gonogo"));
-        assert_eq!(Places::of(|_| None, Path::new("/tmp")).state, Path::new("/tmp/.local/state/gonogo"));
+        assert_eq!(places.passing, None);
+        let homeless = Places::of(|_| None, Path::new("/tmp"));
+        assert_eq!(homeless.state, Path::new("/tmp/.local/state/gonogo"));
+        assert!(homeless.passing.is_some_and(|why| why.contains("/tmp/.local/state/gonogo is temporary")));
     }
 }

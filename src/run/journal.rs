@@ -166,8 +166,8 @@ fn close(history: &History, plan: &str, reason: &str, around: &Surroundings) -> 
     if reason.trim().is_empty() {
         return refused("--reason is empty: say what you found".to_owned());
     }
-    let journal = Journal::start(Files::new(around.places.journal(), &around.host), Clock::host())
-        .wrap_err("the journal cannot be started")?;
+    let files = Files::new(around.places.journal(), &around.host).passing(around.places.passing.clone());
+    let journal = Journal::start(files, Clock::host()).wrap_err("the journal cannot be started")?;
     let by = around.operator.as_str().to_owned();
     let noted = super::world::runtime(1)?.block_on(journal.close_left(&opened.plan, &by, Some(reason)));
     match noted {

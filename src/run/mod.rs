@@ -3,6 +3,7 @@
 mod board;
 mod check;
 mod console;
+mod diary;
 pub mod failure;
 mod folder;
 mod guard;
@@ -150,6 +151,8 @@ fn demo(cli: Cli, args: &SimArgs) -> Result<ExitCode> {
     let config = runtime.block_on(fleet.serve(home.path()))?.config.clone();
     let mut around = Surroundings::read();
     around.places.state = home.path().join("state");
+    // The demo's journal need not outlive the demo.
+    around.places.passing = None;
     let code = match open::world(Some(config), runtime.clone(), around) {
         Ok(world) => show(&cli, world, &Opening { service: ServiceIx(0), watch: None }),
         Err(NotOpened { text, exit }) => {
@@ -222,7 +225,11 @@ fn verb(cli: &Cli, word: &str, args: &VerbArgs) -> Result<ExitCode> {
 
 fn checked(cli: &Cli, output: TextOutput) -> ExitCode {
     let (findings, config) = match open::load(cli.config.clone(), true) {
-        Ok(loaded) => (loaded.findings, Some(loaded.config)),
+        Ok(loaded) => {
+            let mut findings = loaded.findings;
+            findings.extend(open::ui_errors(cli, &loaded.config, &Surroundings::read().places));
+            (findings, Some(loaded.config))
+        }
         Err(errors) => (errors, None),
     };
     let worst = findings.iter().map(|f| f.severity).max();

@@ -15,12 +15,14 @@ use super::performer::Performer;
 use super::world::{self, Surroundings, World};
 use crate::app::{App, Came, KubeContext, Mode, Setup, Unfinished};
 use crate::cli::Cli;
-use crate::config::{self, ConfigError, Connection, Given, Loaded, SearchPaths};
+use crate::config::{self, Config, ConfigError, Connection, Given, Loaded, SearchPaths};
 use crate::domain::id::{ClusterIx, RegionIx, ServiceIx, Text};
 use crate::domain::intent::{Intent, Target, Verb};
+use crate::domain::text::safe;
 use crate::engine::operation::Outcome;
 use crate::input::Keymap;
 use crate::io::Clock;
+use crate::io::files::Places;
 use crate::io::journal::{Operation, read_all};
 use crate::look::Theme;
 use crate::look::depth::{Depth, wants_ascii};
@@ -45,7 +47,7 @@ pub fn load(flag: Option<PathBuf>, check_contexts: bool) -> Result<Loaded, Vec<C
     let paths = SearchPaths::from_env(flag, &variable);
     let place = config::locate(&paths).unwrap_or(config::Place {
         path: PathBuf::from("gonogo.toml"),
-        because: "there is neither --config, $GONOGO_CONFIG, $XDG_CONFIG_HOME nor $HOME",
+        because: "looked for here, since there is neither --config, $GONOGO_CONFIG, $XDG_CONFIG_HOME nor $HOME",
     });
     let list = variable("KUBECONFIG");
     let home = variable("HOME").map(PathBuf::from);
@@ -76,19 +78,8 @@ pub fn colour() -> bool {
 
 /// The theme asked for first, then all others in order: one key turns to the next.
 pub fn themes(cli: &Cli, world: &World, notices: &mut Vec<Text>) -> Vec<Theme> {
-    let mut user = user_themes(&world.around.places.config.join("themes"));
-    let mut wanted = cli.theme.clone().unwrap_or_else(|| world.config.ui.theme.to_string());
-    if wanted.contains('/') || wanted.ends_with(".toml") {
-        // A file: its name is the theme's.
-        let path = PathBuf::from(&wanted);
-        let name = path.file_stem().map_or_else(|| "theme".to_owned(), |s| s.to_string_lossy().into_owned());
-        match std::fs::read_to_string(&path) {
-            Ok(text) => user.push((name.clone(), text)),
-            Err(error) => notices.push(format!("theme {}: {error}", path.display()).into()),
-        }
-        wanted = name;
-    }
-    let themes = Themes::load(&user);
+    let (themes, wanted, unread) = find_themes(cli, &world.config, &world.around.places.config.join("themes"));
+    notices.extend(unread.map(Text::from));
     notices.extend(themes.errors.iter().map(|e| Text::from(e.to_string())));
     let no_color = variable("NO_COLOR").is_some_and(|v| !v.is_empty());
     let depth = Depth::detect(no_color, variable("COLORTERM").as_deref(), variable("TERM").as_deref());
@@ -101,6 +92,24 @@ pub fn themes(cli: &Cli, world: &World, notices: &mut Vec<Text>) -> Vec<Theme> {
         all.push(themes.get(name, depth).0.with_ascii(ascii));
     }
     all
+}
+
+/// All themes, the name of the one asked for, and why its file cannot be read.
+fn find_themes(cli: &Cli, config: &Config, folder: &Path) -> (Themes, String, Option<String>) {
+    let mut user = user_themes(folder);
+    let mut wanted = cli.theme.clone().unwrap_or_else(|| config.ui.theme.to_string());
+    let mut unread = None;
+    if wanted.contains('/') || wanted.ends_with(".toml") {
+        // A file: its name is the theme's.
+        let path = PathBuf::from(&wanted);
+        let name = path.file_stem().map_or_else(|| "theme".to_owned(), |s| s.to_string_lossy().into_owned());
+        match std::fs::read_to_string(&path) {
+            Ok(text) => user.push((name.clone(), text)),
+            Err(error) => unread = Some(format!("theme {}: {error}", path.display())),
+        }
+        wanted = name;
+    }
+    (Themes::load(&user), wanted, unread)
 }
 
 fn user_themes(folder: &Path) -> Vec<(String, String)> {
@@ -117,22 +126,55 @@ fn user_themes(folder: &Path) -> Vec<(String, String)> {
     themes
 }
 
+/// What is wrong with the keys and the theme, as errors of the configuration: a console says
+/// them and goes on with the defaults, a check must not pass over them.
+pub fn ui_errors(cli: &Cli, config: &Config, places: &Places) -> Vec<ConfigError> {
+    let error = |code: &'static str, line: usize, message: String, fix: &str| ConfigError {
+        severity: config::Severity::Error,
+        code,
+        origin: config.origin.clone(),
+        line,
+        column: 1,
+        text: String::new(),
+        caret: (0, 0),
+        message: safe(&message, 600),
+        fix: fix.to_owned(),
+    };
+    let mut errors = Vec::new();
+    if let Err(bad) = Keymap::with(&changed_keys(config)) {
+        let line = |text: &str| {
+            let named = |k: &&config::KeyOverride| text.contains(&format!("`{}`", k.command));
+            config.ui.keys.iter().find(named).or(config.ui.keys.first()).map_or(1, |k| k.line)
+        };
+        let fix = "give each command keys of its own; `gonogo print keys` lists what is bound";
+        errors.extend(bad.iter().map(|e| error("bad-key", line(&e.to_string()), format!("[ui.keys]: {e}"), fix)));
+    }
+    let (themes, wanted, unread) = find_themes(cli, config, &places.config.join("themes"));
+    let (_, unknown) = themes.get(&wanted, Depth::None);
+    let fix = "`gonogo print themes` lists the themes; the default is used until then";
+    let said = unread.into_iter().chain(unknown.iter().chain(&themes.errors).map(ToString::to_string));
+    for text in said {
+        if !errors.iter().any(|e| e.message == text) {
+            errors.push(error("bad-theme", 1, text, fix));
+        }
+    }
+    errors
+}
+
 /// The keymap with the configuration's changes; conflicts are said, and the default is used.
 pub fn keymap(world: &World, notices: &mut Vec<Text>) -> Keymap {
-    let changes: Vec<(String, Vec<String>)> = world
-        .config
-        .ui
-        .keys
-        .iter()
-        .map(|k| (k.command.to_string(), k.keys.iter().map(|k| k.to_string()).collect()))
-        .collect();
-    match Keymap::with(&changes) {
+    match Keymap::with(&changed_keys(&world.config)) {
         Ok(keymap) => keymap,
         Err(errors) => {
             notices.extend(errors.iter().map(|e| Text::from(e.to_string())));
             Keymap::default()
         }
     }
+}
+
+fn changed_keys(config: &Config) -> Vec<(String, Vec<String>)> {
+    let keys = config.ui.keys.iter();
+    keys.map(|k| (k.command.to_string(), k.keys.iter().map(|k| k.to_string()).collect())).collect()
 }
 
 /// A service by name, or the first.
@@ -163,6 +205,7 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
     if !watch_only {
         world.start_journal();
     }
+    notices.extend(world.unjournaled.iter().map(|why| Text::from(format!("UNJOURNALED: {why}; raising is refused"))));
     let inbox: Inbox<Event> = Inbox::default();
     let performer = world.connect(&inbox, watch_only);
     let mode = match opening.watch {
@@ -185,6 +228,10 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
         unjournaled: world.unjournaled.clone().map(Into::into),
         notices,
     };
+    // What is said for a moment on the screen stays in the log.
+    for notice in &setup.notices {
+        tracing::warn!("{notice}");
+    }
     let engine = world.engine(!watch_only);
     let clock = world.clock.clone();
     let app = App::new(engine, setup, clock.now());

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 
+use super::diary;
 use super::inbox::Inbox;
 use crate::domain::challenge::Approved;
 use crate::domain::fleet::{Fleet, Region};
@@ -207,9 +208,16 @@ impl<K: Send + 'static> Performer<K> {
         let cluster =
             proof.as_ref().and_then(|p| p.plan().steps.get(step)?.writes.get(write)).map(|w| w.change.object().cluster);
         let access = cluster.and_then(|c| self.clusters.get(c).cloned());
+        let fleet = self.fleet.clone();
         self.answer(async move {
             let result = match proof.zip(access) {
-                Some((proof, access)) => act::act(&access, &proof, step, write).await,
+                Some((proof, access)) => {
+                    let result = act::act(&access, &proof, step, write).await;
+                    if let Some(entry) = diary::written(proof.plan(), &fleet, step, write, &result) {
+                        diary::log(&entry);
+                    }
+                    result
+                }
                 None => ActResult::NotSent("there is no journaled plan for this write".into()),
             };
             Reply::Acted { plan, step, write, result }

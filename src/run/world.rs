@@ -7,6 +7,7 @@ use std::sync::Arc;
 use color_eyre::eyre::{Result, WrapErr};
 use tokio::runtime::Runtime;
 
+use super::diary::Diary;
 use super::inbox::Inbox;
 use super::performer::Performer;
 use crate::config::{Config, Connection};
@@ -128,7 +129,10 @@ impl World {
 
     /// Starts the journal's thread: without it nothing can be raised.
     pub fn start_journal(&mut self) {
-        let files = Files::new(self.journal_folder(), &self.around.host);
+        // A temporary folder is emptied by the next start of the host, if not before.
+        let passing = self.around.places.passing.clone();
+        self.unjournaled.clone_from(&passing);
+        let files = Files::new(self.journal_folder(), &self.around.host).passing(passing);
         match Journal::start(files, self.clock.clone()) {
             Ok(journal) => self.journal = Some(journal),
             Err(error) => self.unjournaled = Some(format!("the journal cannot be started: {error}")),
@@ -145,8 +149,11 @@ impl World {
             Mode::Console
         };
         let clusters = Clusters::new(self.fleet.clone(), self.dial.clone(), &mode, &self.clock);
-        let to = inbox.clone();
-        let tell: Tell = Arc::new(move |seen| to.seen(seen));
+        let (to, diary) = (inbox.clone(), Diary::new(self.fleet.clone()));
+        let tell: Tell = Arc::new(move |seen| {
+            diary.observed(&seen);
+            to.seen(seen);
+        });
         let watching = watch_all(&clusters, &plans, &self.clock, &tell, &self.remembered, self.seed);
         let prometheus = Prometheus::new(&self.config, &clusters, watch_only, tell);
         let journal = if watch_only { None } else { self.journal.clone() };

@@ -39,6 +39,8 @@ pub trait Store: Send + 'static {
 pub struct Files {
     folder: PathBuf,
     host: String,
+    /// Why nothing in the folder lasts.
+    passing: Option<String>,
 }
 
 impl Files {
@@ -46,7 +48,15 @@ impl Files {
     pub fn new(folder: impl Into<PathBuf>, host: &str) -> Self {
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
         let host: String = host.chars().take(60).map(plain).collect();
-        Self { folder: folder.into(), host: if host.is_empty() { "host".to_owned() } else { host } }
+        let host = if host.is_empty() { "host".to_owned() } else { host };
+        Self { folder: folder.into(), host, passing: None }
+    }
+
+    /// Files that are not durable wherever they are written, and why: none is, then.
+    #[must_use]
+    pub fn passing(mut self, why: Option<String>) -> Self {
+        self.passing = why;
+        self
     }
 
     /// The folder.
@@ -68,6 +78,9 @@ impl Sink for OnDisk {
 
 impl Store for Files {
     fn open(&mut self) -> io::Result<(String, Box<dyn Sink>, Vec<HeadRef>)> {
+        if let Some(why) = &self.passing {
+            return Err(io::Error::other(why.clone()));
+        }
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let heads = newest_heads(&self.folder, HEADS)?;
         let name = format!("{}-{}.jsonl", self.host, ulid::Ulid::new());

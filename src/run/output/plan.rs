@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::VERSION;
+use crate::domain::finding::Severity;
 use crate::domain::fleet::{Fleet, Service, Unit};
 use crate::domain::intent::Direction;
 use crate::domain::plan::{DiffLine, Plan, Refusal, WriteRole};
@@ -54,7 +55,9 @@ pub fn plan_text(fleet: &Fleet, plan: &Plan) -> String {
         }
     }
     for finding in &plan.findings {
-        out.push_str(&format!("  ! {}\n", visible(&finding.text)));
+        // A dry run with `!` ends with 3; a note is only good to know.
+        let sign = if finding.severity >= Severity::Warning { '!' } else { '·' };
+        out.push_str(&format!("  {sign} {}\n", visible(&finding.text)));
     }
     let (after, back) = (visible(&plan.after), visible(&plan.way_back));
     out.push_str(&format!("  after: {after}\n  way back: {back}\n  plan {}\n", plan.hash()));
