@@ -79,6 +79,8 @@ pub struct Automation {
     interrupted: Vec<Interrupted>,
     /// When the views were made that were judged last.
     judged: Vec<Option<Duration>>,
+    /// Second in which everything was judged, changed or not.
+    second: Option<u64>,
     /// What people were told.
     pub told: notice::Told,
     /// NO-GOs that policies answer: service, ring, and why.
@@ -202,6 +204,7 @@ impl Engine {
             done: BTreeSet::new(),
             interrupted,
             judged: Vec::new(),
+            second: None,
             told: notice::Told::default(),
             breached: Vec::new(),
             started: BTreeMap::new(),
@@ -262,8 +265,13 @@ impl Engine {
         let renewed: Vec<Option<Duration>> = self.services.iter().map(|s| s.renewed).collect();
         let Some(automation) = &mut self.automation else { return Vec::new() };
         let before = std::mem::replace(&mut automation.judged, renewed.clone());
+        let second = Some(self.now.mono.as_secs());
+        let passed = ticks && automation.second != second;
+        if passed {
+            automation.second = second;
+        }
         let Some(automation) = &self.automation else { return Vec::new() };
-        let due = |at: &ServiceIx| ticks || before.get(at.at()) != renewed.get(at.at());
+        let due = |at: &ServiceIx| passed || before.get(at.at()) != renewed.get(at.at());
         let memory = Remembered { automation, engine: self };
         let of = |at: ServiceIx| {
             let state = self.services.get(at.at())?;

@@ -38,3 +38,30 @@ pub fn durable(folder: &Path) -> Result<(), String> {
         Err(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_made_or_written_is_not_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let why = durable(&file.join("below")).unwrap_err();
+        assert!(why.starts_with("cannot be made: "), "{why}");
+        assert!(durable(Path::new("/proc/self")).is_err());
+    }
+
+    #[test]
+    fn memory_is_not_durable_and_nothing_is_left_behind() {
+        let shm = Path::new("/dev/shm");
+        if rustix::fs::statfs(shm).is_ok_and(|s| FLEETING.iter().any(|(magic, _)| i64::from(s.f_type) == *magic)) {
+            let folder = tempfile::tempdir_in(shm).unwrap();
+            let why = durable(folder.path()).unwrap_err();
+            assert!(why.contains("gone with a restart"), "{why}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! verdicts are made; here are a loop, a door for probes, and an orderly end.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use color_eyre::eyre::Result;
 use super::session::{Session, Signal};
 use super::world::World;
 use crate::cli::GuardArgs;
+use crate::domain::fleet::Fleet;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::plan::PlanId;
 use crate::domain::policy::Mode;
-use crate::domain::stamp::SignedDuration;
+use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::text::did_you_mean;
 use crate::engine::Engine;
 use crate::engine::automation::{Arming, Interrupted};
@@ -84,7 +86,7 @@ fn arming(world: &World, engine: &mut Engine, args: &GuardArgs) -> Arming {
         lessened,
         holder: holder.into(),
         regions: args.regions.iter().map(|r| Text::from(r.as_str())).collect(),
-        interrupted: interrupted(world),
+        interrupted: interrupted(&world.journal_folder(), &world.around.host, &world.fleet, world.clock.wall()),
     }
 }
 
@@ -101,19 +103,18 @@ fn say(arming: &Arming) {
 }
 
 /// Plans that the journal has open, and that nobody who lives carries out.
-fn interrupted(world: &World) -> Vec<Interrupted> {
-    let history = match read_all(&world.journal_folder(), &world.around.host) {
+fn interrupted(folder: &Path, host: &str, fleet: &Fleet, now: Timestamp) -> Vec<Interrupted> {
+    let history = match read_all(folder, host) {
         Ok(history) => history,
         Err(error) => {
             tracing::error!("guard: the journal cannot be read: {error}");
             return Vec::new();
         }
     };
-    let now = world.clock.wall();
     let left =
         |o: &Operation| o.closed.is_none() && o.process != Process::Alive && now.duration_since(o.at) <= LEFT_OPEN;
     let read = |o: Operation| {
-        let (at, service) = world.fleet.find_service(&o.opened.service)?;
+        let (at, service) = fleet.find_service(&o.opened.service)?;
         let open = o.opened.steps.iter().zip(&o.steps).filter(|(_, s)| s.ended.is_none());
         let mut regions: Vec<RegionIx> =
             open.filter_map(|(step, _)| service.find_region(&step.region).map(|(r, _)| r)).collect();

@@ -43,7 +43,7 @@ struct Stand {
     inbox: Inbox<()>,
     performer: Performer<()>,
     clock: Clock,
-    _state: tempfile::TempDir,
+    state: tempfile::TempDir,
 }
 
 impl Stand {
@@ -89,7 +89,7 @@ impl Stand {
         );
         let setting = Setting { operator: "guard@test".into(), seed: 7, may_keep: true, refresh: REFRESH };
         let engine = Engine::new(fleet.clone(), setting, clock.now());
-        Self { sim, fleet, engine, inbox, performer, clock, _state: state }
+        Self { sim, fleet, engine, inbox, performer, clock, state }
     }
 
     fn perform(&mut self, effects: Vec<Effect>) {
@@ -118,7 +118,7 @@ impl Stand {
                 ticked = now;
                 self.feed(Msg::Tick);
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
@@ -311,4 +311,88 @@ async fn a_prometheus_that_is_lost_in_the_bake_changes_nothing() {
     }
     // History is read when it is back: what was missed is judged all the same.
     stand.until("the rollback", Duration::from_secs(1_800), |s| s.patches("eu-west-1") == 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_dies_in_the_middle_of_a_rollback_leaves_a_plan_that_the_next_one_takes_up() {
+    let mut stand = Stand::new("regression", ROLLBACK, "oncall", &|_| {});
+    let heard = |s: &Stand| s.version("eu-west-1") == "v2.0.0" && s.version("ap-south-1") == "v2.1.0";
+    stand.until("the fleet", Duration::from_secs(60), heard).await;
+    let minute = stand.clock.now().mono + Duration::from_secs(60);
+    stand.until("the first data", Duration::from_secs(120), |s| s.clock.now().mono >= minute).await;
+    stand.promote("eu-west-1").await;
+    stand.arm(Mode::Guard);
+    stand.until("the rollback", Duration::from_secs(1_800), |s| s.patches("eu-west-1") == 2).await;
+    // It dies: nothing of it is answered any more, and its journal is let go.
+    let Stand { engine, performer, inbox, fleet, clock, state, sim, .. } = stand;
+    let plan = engine.operations.last().unwrap().plan.id;
+    drop((engine, performer, inbox));
+    let left = || super::interrupted(state.path(), "test", &fleet, clock.wall());
+    for _ in 0..200 {
+        if !left().is_empty() {
+            break;
+        }
+        // Its thread ends as soon as nobody can give it orders.
+        tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let left = left();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!((left[0].plan, &*left[0].verb, left[0].raising), (plan, "rollback", false));
+    let eu = fleet.services[0].find_region("eu-west-1").unwrap().0;
+    assert_eq!(left[0].regions, [eu]);
+    drop(sim);
+}
+
+/// What a probe gets: status and body.
+async fn get(address: std::net::SocketAddr, method: &str, path: &str) -> (u16, String) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let code = text.split(' ').nth(1).unwrap().parse().unwrap();
+    (code, text.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+#[tokio::test]
+async fn probes_are_told_how_things_stand() {
+    let text = "[cluster.a]\n[cluster.b]\n[service.web]\nrings = [[\"a\"], [\"b\"]]\n";
+    let env = |_: &str| None;
+    let (config, _) = read(Path::new("c.toml"), text.as_bytes(), &Given::env(&env)).unwrap();
+    let clock = Clock::host();
+    let setting = Setting { operator: "guard@test".into(), seed: 7, may_keep: true, refresh: REFRESH };
+    let mut engine = Engine::new(config.fleet.clone(), setting, clock.now());
+    let board = super::door::Board::new(clock.clone());
+    let door = super::door::Door::open("127.0.0.1:0".parse().unwrap(), board.clone()).await.unwrap();
+    let at = door.address();
+    assert_eq!(get(at, "GET", "/healthz").await.0, 503, "the loop has not begun");
+    let counts = crate::io::notify::Counts::default();
+    let lessened = Some("no durable journal, so it only advises: x".into());
+    let arming = |lessened| Arming {
+        mode: Mode::Advise,
+        lessened,
+        holder: "g".into(),
+        regions: Vec::new(),
+        interrupted: Vec::new(),
+    };
+    engine.arm(arming(lessened));
+    board.beat(&engine, &counts);
+    assert_eq!(get(at, "GET", "/healthz").await, (200, "ok\n".to_owned()));
+    let (code, why) = get(at, "GET", "/readyz").await;
+    assert_eq!((code, why.as_str()), (503, "no durable journal, so it only advises: x\n"));
+    let (code, metrics) = get(at, "GET", "/metrics").await;
+    assert_eq!(code, 200);
+    for (name, kind, _) in super::metrics::METRICS {
+        assert!(metrics.contains(&format!("# TYPE {name} {kind}\n")), "{name}");
+    }
+    assert!(metrics.contains("gonogo_guard_mode{mode=\"advise\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("gonogo_cluster_live{cluster=\"a\"} 0\n"), "{metrics}");
+    // Nothing was heard yet: not ready, whatever the journal is.
+    engine.arm(arming(None));
+    board.beat(&engine, &counts);
+    assert!(get(at, "GET", "/readyz").await.1.starts_with("no cluster was heard: a, b"));
+    assert_eq!(get(at, "GET", "/other").await.0, 404);
+    assert_eq!(get(at, "POST", "/metrics").await.0, 405);
 }
