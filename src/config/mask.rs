@@ -80,7 +80,7 @@ fn hidden(before: &str, line: &str) -> Vec<Range<usize>> {
     if line.trim().is_empty() || line.trim_start().starts_with('#') && !secret_word(line) {
         return Vec::new();
     }
-    let all = || vec![line.len() - line.trim_start().len()..line.len()];
+    let all = || std::iter::once(line.len() - line.trim_start().len()..line.len()).collect();
     let long = LONG_QUOTES.iter().any(|quotes| before.matches(quotes).count() % 2 == 1);
     let of_secret = before.lines().rev().find_map(key_of).is_some_and(resembles_secret);
     let section = section(before);

@@ -4,7 +4,6 @@
 //! first divergence stops it. Lowering goes to all regions at once, each on its own;
 //! what could not be sent is tried again until done, cancelled or 15 minutes old.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +13,10 @@ use super::operation::{Operation, Outcome, StepState};
 use crate::domain::challenge::{Approved, BREAK_GLASS_LASTS};
 use crate::domain::change::ObjectRef;
 use crate::domain::finding::Severity;
-use crate::domain::id::{ClusterIx, Place, ServiceIx, Text};
-use crate::domain::intent::{Direction, Target, Verb};
+use crate::domain::id::{ClusterIx, Place, Text};
+use crate::domain::intent::{Direction, Verb};
 use crate::domain::plan::{Expectation, Plan, PlanId, Step, WriteRole};
-use crate::domain::record::{Body, Fact, FactId};
+use crate::domain::record::{Body, FactId};
 use crate::domain::verdict::Verdict;
 use crate::domain::verify::{Check, verify};
 
@@ -125,15 +124,6 @@ impl Engine {
         effects
     }
 
-    /// The hold of a whole service that is still being written.
-    pub fn hold_under_way(&self, service: ServiceIx) -> Option<PlanId> {
-        let holds = |o: &&Operation| {
-            let intent = &o.plan.intent;
-            o.open() && o.plan.service == service && intent.verb == Verb::Hold && intent.target == Target::Service
-        };
-        self.operations.iter().rev().find(holds).map(|o| o.plan.id)
-    }
-
     /// Tries again at once what waits to be tried again.
     pub fn hurry(&mut self, id: PlanId) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -164,27 +154,6 @@ impl Engine {
                 if memory.lost && sent >= memory.lost_at && step.main().is_some_and(|m| m.change.object() == object) {
                     memory.read = true;
                 }
-            }
-        }
-    }
-
-    /// Holds that were approved and are still being written count, as wanted, also where no record has them.
-    pub(super) fn want_holds(&mut self) {
-        let services = 0..self.services.len();
-        for at in services.map(ServiceIx::from) {
-            let open = self.operations.iter().filter(|o| o.open() && o.plan.service == at);
-            let mut wanted: BTreeMap<FactId, Fact> = BTreeMap::new();
-            for operation in open.filter(|o| matches!(o.plan.intent.verb, Verb::Hold)) {
-                for fact in operation.plan.steps.iter().flat_map(|s| &s.facts).flat_map(|(_, facts)| facts) {
-                    if matches!(fact.body, Body::Hold { .. }) {
-                        wanted.entry(fact.id).or_insert_with(|| fact.clone());
-                    }
-                }
-            }
-            let Some(state) = self.services.get_mut(at.at()) else { continue };
-            if state.wanted != wanted {
-                state.wanted = wanted;
-                state.stale_view = true;
             }
         }
     }

@@ -29,12 +29,14 @@ mod observe;
 pub mod operation;
 pub mod pace;
 pub mod report;
+mod rehearse;
 mod review;
 pub mod sampling;
 pub mod scene;
 pub mod state;
 mod tend;
 pub mod view;
+mod wanted;
 pub mod wants;
 
 use effect::{Effect, Msg, Reply, Ticket};
