@@ -362,7 +362,15 @@ fn a_prompt_that_stood_open_while_a_colleague_promoted_and_rolled_back_promotes_
     world.pass(5);
     world.write_fact(EU, Body::Promoted(moved("")));
     world.pass(5);
-    let broken = gonogo::domain::record::Move { reason: "it is BROKEN".into(), ..moved("") };
+    let there = moved("");
+    let broken = Move {
+        from_version: there.to_version.clone(),
+        to_version: there.from_version.clone(),
+        from_template: there.to_template,
+        to_template: there.from_template,
+        reason: "it is BROKEN".into(),
+        ..there
+    };
     world.write_fact(EU, Body::RolledBack(broken));
     let answered = gonogo::domain::challenge::challenge(&plan).answer(plan, "ring-2", Some("go".into()), "ana".into());
     let approved = answered.unwrap();

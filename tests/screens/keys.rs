@@ -56,6 +56,28 @@ fn the_exclamation_mark_right_after_a_digit_is_a_slip() {
 }
 
 #[test]
+fn a_mashed_exclamation_mark_makes_one_hold() {
+    let mut stage = Stage::normal((120, 36));
+    for _ in 0..20 {
+        stage.send(Duration::from_millis(30), AppMsg::Key(Key::char('!')));
+    }
+    assert_eq!(journaled(&stage), [How::Standing]);
+    assert_eq!(stage.app.engine.operations.len(), 1);
+}
+
+#[test]
+fn a_paste_that_the_terminal_does_not_bracket_holds_nothing() {
+    let mut stage = Stage::normal((120, 36));
+    for c in "jk jk!jk".chars() {
+        stage.send(Duration::from_micros(300), AppMsg::Key(Key::char(c)));
+    }
+    assert!(stage.app.holding.is_none() && journaled(&stage).is_empty());
+    // Typed by hand a moment later it holds.
+    stage.send(Duration::from_millis(400), AppMsg::Key(Key::char('!')));
+    assert_eq!(journaled(&stage), [How::Standing]);
+}
+
+#[test]
 fn selection_follows_the_region_and_rows_stay_under_a_finger() {
     let mut stage = Stage::normal((120, 36));
     stage.wait(Duration::from_secs(2)).keys("j");
