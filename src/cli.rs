@@ -127,27 +127,91 @@ pub enum Command {
     /// From the shared record and this host's journal. The record keeps 30 days.
     Report(ReportArgs),
     /// Give a ring the version that the ring before it runs and has baked.
-    Promote(VerbArgs),
+    #[command(after_help = "\
+Example:\n  gonogo promote webapp ring-1 --reason \"staging is clean\" --confirm ring-1\n\
+  gonogo promote webapp ring-0 --to v2.2.0 --reason \"release\" --confirm ring-0")]
+    Promote {
+        /// What is promoted, and how.
+        #[command(flatten)]
+        args: VerbArgs,
+        /// The version, for the first ring: it begins a release.
+        #[arg(long, value_name = "VERSION")]
+        to: Option<String>,
+        /// Without the rest of the wait: an override.
+        #[arg(long)]
+        without_wait: bool,
+    },
     /// Stop promotions, and pause rollouts in flight.
+    ///
+    /// The service's own name in place of a ring holds all of it.
+    #[command(after_help = "Example:\n  gonogo hold webapp webapp --reason \"errors in eu-west-1\"")]
     Hold(VerbArgs),
     /// Release a hold, and resume exactly what it paused.
-    Resume(VerbArgs),
+    #[command(after_help = "\
+Example:\n  gonogo resume webapp ring-2 --reason \"fixed in v2.1.1\" --confirm ring-2\n\n\
+Where several holds cover it, the newest is released; `gonogo status SERVICE -o json` lists their ids.")]
+    Resume {
+        /// What is resumed, and how.
+        #[command(flatten)]
+        args: VerbArgs,
+        /// Release this hold: its id, or the beginning of it.
+        #[arg(long, value_name = "ID")]
+        hold: Option<String>,
+    },
     /// Return to known-good.
-    Rollback(VerbArgs),
+    #[command(after_help = "Example:\n  gonogo rollback webapp eu-west-1 --reason \"p99 doubled\" --dry-run")]
+    Rollback {
+        /// What is rolled back, and how.
+        #[command(flatten)]
+        args: VerbArgs,
+        /// A revision number; known-good when left out.
+        #[arg(long, value_name = "REVISION")]
+        to: Option<String>,
+    },
     /// Roll back what is in flight.
+    #[command(after_help = "Example:\n  gonogo abort webapp ring-2 --reason \"pods crash\"")]
     Abort(VerbArgs),
     /// Take a region out of traffic.
+    #[command(after_help = "Example:\n  gonogo drain webapp eu-west-1 --reason \"zone outage\" --confirm eu-west-1")]
     Drain(VerbArgs),
     /// Put a drained region back at its earlier weight.
+    #[command(after_help = "Example:\n  gonogo restore webapp eu-west-1 --reason \"zone is back\" --confirm eu-west-1")]
     Restore(VerbArgs),
     /// Say yes to what a ring would get: this version, this template, for at most seven days.
-    Approve(VerbArgs),
+    #[command(after_help = "Example:\n  gonogo approve webapp ring-2 --reason \"seen\" --confirm ring-2")]
+    Approve {
+        /// What, and how.
+        #[command(flatten)]
+        args: VerbArgs,
+        /// The version; what waits for approval when left out.
+        #[arg(long, value_name = "VERSION")]
+        to: Option<String>,
+    },
     /// End the approvals of a ring, whoever gave them.
+    #[command(after_help = "Example:\n  gonogo revoke webapp ring-2 --reason \"not yet\"")]
     Revoke(VerbArgs),
     /// Refuse what runs there (or --to DIGEST) everywhere, as target and as way back.
-    Quarantine(VerbArgs),
+    #[command(after_help = "Example:\n  gonogo quarantine webapp eu-west-1 --reason \"leaks memory\"")]
+    Quarantine {
+        /// What, and how.
+        #[command(flatten)]
+        args: VerbArgs,
+        /// A template digest; what runs there when left out.
+        #[arg(long, value_name = "DIGEST")]
+        to: Option<String>,
+    },
     /// End a quarantine, or that of what was rolled back (--to VERSION), with a reason.
-    Clear(VerbArgs),
+    #[command(
+        after_help = "Example:\n  gonogo clear webapp eu-west-1 --reason \"fixed by config\" --confirm eu-west-1"
+    )]
+    Clear {
+        /// What, and how.
+        #[command(flatten)]
+        args: VerbArgs,
+        /// A version or a template digest; the quarantine there when left out.
+        #[arg(long, value_name = "VERSION")]
+        to: Option<String>,
+    },
     /// Check the configuration, and with --connect everything it needs.
     Check {
         /// Connect: reachable, latency, identity, rights, clock, each query's answer.
@@ -244,8 +308,7 @@ pub struct SimArgs {
 pub struct VerbArgs {
     /// The service.
     pub service: String,
-    /// A ring, or regions; the service's own name holds or resumes all of it. Naming nothing is an
-    /// error: no input ever means everything.
+    /// A ring, or regions. Naming nothing is an error: no input ever means everything.
     #[arg(required = true, value_name = "RING|REGION")]
     pub targets: Vec<String>,
     /// Why. Needed to promote, resume, drain and restore.
@@ -254,12 +317,15 @@ pub struct VerbArgs {
     /// What the prompt would ask to be typed: the ring's or region's name.
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
-    /// The version, for the first ring; a revision number, for rollback; a digest, for quarantine.
-    #[arg(long, value_name = "VERSION")]
+    /// The version, the revision number or the digest that the verb is about.
+    #[arg(skip)]
     pub to: Option<String>,
-    /// Promote without the rest of the wait: an override.
-    #[arg(long)]
+    /// Of promote: without the rest of the wait.
+    #[arg(skip)]
     pub without_wait: bool,
+    /// Of resume: which hold.
+    #[arg(skip)]
+    pub hold: Option<String>,
     /// Show the plan and what the servers say to it; write nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -435,5 +501,40 @@ mod tests {
     fn a_verb_without_a_target_is_an_error() {
         assert!(Cli::try_parse_from(["gonogo", "drain", "webapp"]).is_err());
         assert!(Cli::try_parse_from(["gonogo", "drain", "webapp", "eu-west-1"]).is_ok());
+    }
+
+    #[test]
+    fn a_verb_takes_only_flags_that_mean_something_to_it() {
+        for (verb, flag, takes) in [
+            ("promote", "--to=v2", true),
+            ("promote", "--without-wait", true),
+            ("rollback", "--to=14", true),
+            ("resume", "--hold=01JD", true),
+            ("quarantine", "--to=3f2a", true),
+            ("revoke", "--to=v2", false),
+            ("hold", "--to=v2", false),
+            ("drain", "--without-wait", false),
+            ("promote", "--hold=01JD", false),
+        ] {
+            let parsed = Cli::try_parse_from(["gonogo", verb, "webapp", "ring-1", flag]);
+            assert_eq!(parsed.is_ok(), takes, "{verb} {flag}");
+        }
+        for verb in [
+            "promote",
+            "hold",
+            "resume",
+            "rollback",
+            "abort",
+            "drain",
+            "restore",
+            "approve",
+            "revoke",
+            "quarantine",
+            "clear",
+        ] {
+            let mut command = Cli::command();
+            let help = command.find_subcommand_mut(verb).map(|c| c.render_long_help().to_string());
+            assert!(help.is_some_and(|h| h.contains("Example:")), "{verb}");
+        }
     }
 }

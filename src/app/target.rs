@@ -155,6 +155,13 @@ impl App {
         scene.view()?.holds.iter().rev().find(covers)
     }
 
+    /// The hold in force whose id begins so; `x` shows the ids.
+    fn hold_by_id(&self, id: &str) -> Option<&HoldInForce> {
+        let begins = |h: &&HoldInForce| id.len() >= 4 && h.id.is_some_and(|known| known.to_string().starts_with(id));
+        let mut found = self.scene().view()?.holds.iter().filter(begins);
+        found.next().filter(|_| found.next().is_none())
+    }
+
     fn target_of(&self, hold: &HoldInForce) -> Target {
         let service = self.scene().service();
         match &hold.scope {
@@ -174,6 +181,14 @@ impl App {
             return self.intent(command);
         }
         let service = self.scene().service().ok_or("no service is shown")?;
+        if command == Command::Undo
+            && let [id] = words
+            && let Some(hold) = self.hold_by_id(id)
+        {
+            let rule = format!("resumes the hold named: {} by {}: {}", hold.scope, hold.by, hold.reason);
+            let (verb, target) = (Verb::Resume { hold: hold.id }, self.target_of(hold));
+            return Ok((Intent { service: self.scene().at(), verb, target, reason: None }, rule.into()));
+        }
         let mut target = None;
         let mut version: Option<Text> = None;
         for word in words {

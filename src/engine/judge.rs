@@ -393,7 +393,11 @@ fn cause(scene: &Scene<'_>, row: &QuestionRow, heading: &str, judgement: &Judgem
         (Verdict::NoData, Some((region, why)), _) => format!("{}: {why}", region.name),
         (Verdict::Wait, _, Some(until)) if until > scene.world.now => {
             let left = short(until.duration_since(scene.world.now));
-            format!("{left} of {heading} left in {}", scene.ring_name(row.ring))
+            let ring = scene.ring_name(row.ring);
+            match heading {
+                "bake" => format!("{left} of bake left in {ring}"),
+                _ => format!("{heading} waits another {left} in {ring}"),
+            }
         }
         _ => judgement.sentence.to_string(),
     }
@@ -461,6 +465,15 @@ fn different_images(scene: &Scene<'_>, ring: RingIx) -> Option<Judgement> {
 
 fn held(scene: &Scene<'_>, ring: RingIx) -> Judgement {
     let Some(hold) = scene.hold_on(ring) else {
+        // A hold may have been put where nobody hears: only a majority of regions rules that out.
+        let (regions, live) = (&scene.service.regions, |r: &&Region| scene.freshness(r).is_live());
+        let heard = regions.iter().filter(live).count();
+        if heard * 2 <= regions.len() {
+            let name = scene.ring_name(ring);
+            let text =
+                format!("whether a hold covers {name} is not known: {heard} of {} regions are heard", regions.len());
+            return Judgement::new(Verdict::NoData, "unknown", text);
+        }
         return Judgement::new(Verdict::Go, "none", format!("no hold covers {}", scene.ring_name(ring)));
     };
     let reason = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };

@@ -46,6 +46,13 @@ pub const GLOSSARY: &[(&str, &str)] = &[
     ("settled", "the expected state was seen: accepted is not done"),
     ("diverged", "written, but the expected state did not come"),
     ("unknown", "the reply was lost, and reading could not tell either; never sent again"),
+    ("GO, GO!", "every gate says go; with `!`: go with findings, which a person must see and type for"),
+    ("● version", "this region runs the version that is on its way"),
+    ("worst hour", "the worst hour since the bake began, with the hour in UTC"),
+    ("hold on a ring", "stops promotions into that ring; later rings wait too: they need it to run the version first"),
+    ("y or typing", "rolling back asks for `y`; above half of live traffic for the name, typed"),
+    ("log (;)", "links lost and back, lost replies, refused writes, metrics that fail; also in files"),
+    ("left open", "an operation whose console died: T once more, C closes it in the journal, Esc later"),
     ("journal", "the local, append-only, hash-chained audit log"),
     ("record", "shared facts in a ConfigMap beside the workloads"),
 ];

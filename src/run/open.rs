@@ -306,3 +306,32 @@ fn intent(world: &World, operation: &Operation) -> Option<Intent> {
     let reason = opened.reason.as_deref().map(Into::into);
     (!regions.is_empty()).then_some(Intent { service: at, verb, target: Target::Regions(regions), reason })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use clap::Parser;
+
+    fn errors(ui: &str, flags: &[&str]) -> Vec<String> {
+        let env = |_: &str| Some("x".to_owned());
+        let text = config::EXAMPLE.replace("theme = \"dark\"", ui);
+        assert!(text.contains(ui), "the example has a theme");
+        let (config, _) = config::read(Path::new("c.toml"), text.as_bytes(), &Given::env(&env)).unwrap();
+        let cli = Cli::try_parse_from(["gonogo"].iter().chain(flags)).unwrap();
+        let places = Places::of(|_| None, Path::new("/nonexistent"));
+        ui_errors(&cli, &config, &places).into_iter().map(|e| e.message).collect()
+    }
+
+    #[test]
+    fn keys_with_two_meanings_and_unknown_themes_are_errors_of_the_configuration() {
+        assert_eq!(errors("theme = \"dark\"", &[]), Vec::<String>::new());
+        let told = errors("theme = \"dark\"\nkeys = { promote = \"H\" }", &[]);
+        assert!(told.len() == 1 && told.iter().all(|t| t.contains("`H`") && t.contains("promote")), "{told:?}");
+        for (ui, flags) in [("theme = \"solarized\"", &[][..]), ("theme = \"dark\"", &["--theme", "solarized"][..])] {
+            let told = errors(ui, flags);
+            assert!(told.len() == 1 && told.iter().all(|t| t.contains("solarized")), "{told:?}");
+        }
+        assert_eq!(errors("theme = \"dark\"", &["--theme", "/nonexistent/x.toml"]).len(), 2);
+    }
+}

@@ -13,6 +13,7 @@ use crate::domain::fleet::Service;
 use crate::domain::id::{RegionIx, ServiceIx};
 use crate::domain::intent::{Direction, Intent, Target, Verb};
 use crate::domain::plan::{Plan, PlanId, Refusal};
+use crate::domain::record::FactId;
 use crate::domain::text::did_you_mean;
 use crate::engine::operation::ProposalState;
 
@@ -126,7 +127,7 @@ pub fn run(session: &mut Session, word: &str, args: &VerbArgs) -> Said {
         let target = target(service, &verb, &args.targets)?;
         Ok((verb, target))
     });
-    let (verb, target) = match found {
+    let (mut verb, target) = match found {
         Ok(both) => both,
         Err(refusal) => return Said::refused(args, &refusal, Exit::Usage),
     };
@@ -135,12 +136,33 @@ pub fn run(session: &mut Session, word: &str, args: &VerbArgs) -> Said {
     session.first_data(Some(at), FIRST_DATA);
     let lowering = verb.direction() == Direction::Lowering;
     session.introduce(at, if lowering { NAMES } else { FIRST_DATA });
+    if let Some(id) = &args.hold {
+        match chosen_hold(session, at, id) {
+            Ok(hold) => verb = Verb::Resume { hold: Some(hold) },
+            Err(refusal) => return Said::refused(args, &refusal, Exit::Refused),
+        }
+    }
     match review(session, at, verb, target, args) {
         Ok(plan) if args.dry_run => dry_run(session, args, &plan),
         Ok(plan) => carry_out(session, args, plan),
         Err(refusal) => {
             let exit = if refusal.code == "unreachable" { Exit::Unreachable } else { Exit::Refused };
             Said::refused(args, &refusal, exit)
+        }
+    }
+}
+
+/// The hold in force whose id begins so.
+fn chosen_hold(session: &Session, at: ServiceIx, id: &str) -> Result<FactId, Refusal> {
+    let holds = session.engine.services.get(at.at()).map(|s| s.view.holds.as_slice()).unwrap_or_default();
+    let ids: Vec<FactId> = holds.iter().filter_map(|h| h.id).collect();
+    let mut found = ids.iter().filter(|known| !id.is_empty() && known.to_string().starts_with(id));
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(*one),
+        _ => {
+            let known = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let hint = if known.is_empty() { "no hold is in force".to_owned() } else { format!("in force: {known}") };
+            Err(Refusal::new("no-such-hold", format!("no single hold in force begins with {id}"), hint))
         }
     }
 }

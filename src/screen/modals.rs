@@ -111,9 +111,12 @@ fn explain(app: &App) -> Vec<Line> {
     for hold in &view.holds {
         let partly =
             if hold.complete() { String::new() } else { format!(" (in {} of {} regions)", hold.seen_in, hold.of) };
+        let reason = if hold.reason.is_empty() { "no reason given" } else { &*hold.reason };
+        let id = hold.id.map(|id| format!("   (:undo {id} releases this one)")).unwrap_or_default();
         lines.push(
             Line::of(Role::Held, format!("‖ held {} by {}{partly}: ", hold.scope, hold.by))
-                .add(Role::Text, hold.reason.to_string()),
+                .add(Role::Text, reason)
+                .add(Role::Dim, id),
         );
     }
     let Some(question) = &view.question else { return lines };

@@ -180,8 +180,13 @@ fn holds(app: &App) -> Vec<Part> {
     let partly = hold.partly().map(|p| format!(" {p}")).unwrap_or_default();
     let age = hold.at.map(|at| format!(" {}", between(at, app.clock.wall))).unwrap_or_default();
     let head = format!("{glyph} HELD {scope}{partly}{count}");
-    let reason = if hold.reason.is_empty() { String::new() } else { format!(" “{}”", hold.reason) };
-    let by = format!(" by {}", hold.by);
+    // A long reason must not take the place of who holds.
+    let clip = |text: &str, most: usize| match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    };
+    let reason = if hold.reason.is_empty() { String::new() } else { format!(" “{}”", clip(&hold.reason, 48)) };
+    let by = format!(" by {}", clip(hold.by.as_str(), 40));
     let way = |text: String| Line::of(Role::Held, text);
     let ways = vec![
         way(format!("{head}{by}{age}{reason}")),

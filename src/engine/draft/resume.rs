@@ -127,8 +127,16 @@ fn plan(
     };
     let what = hold.map_or_else(
         || "un-pause what was left paused".to_owned(),
-        |h| format!("release the hold by {} ({}): {}", h.by, h.scope, h.reason),
+        |h| {
+            let reason = if h.reason.is_empty() { "no reason given" } else { &*h.reason };
+            format!("release the hold by {} ({}): {reason}", h.by, h.scope)
+        },
     );
+    let going_on = match open.len() {
+        0 => "no rollout was paused".to_owned(),
+        1 => "1 rollout goes on".to_owned(),
+        many => format!("{many} rollouts go on"),
+    };
     let blast = desk.blast(if open.is_empty() { targets(desk.service, &intent.target) } else { open.clone() });
     Ok(Plan {
         rests_on: Vec::new(),
@@ -136,7 +144,7 @@ fn plan(
         intent: intent.clone(),
         service: desk.at,
         title: format!("resume {name}").into(),
-        after: format!("{what}; {} rollouts go on", open.len()).into(),
+        after: format!("{what}; {going_on}").into(),
         way_back: "H holds again".into(),
         parallelism: steps.len().max(1),
         blast,
