@@ -17,11 +17,20 @@ use std::time::{Duration, Instant};
 
 use gonogo::app::{App, AppMsg, Setup};
 use gonogo::config::{self, Given};
-use gonogo::domain::fleet::Fleet;
-use gonogo::domain::id::ServiceIx;
+use gonogo::domain::fleet::{Fleet, GateSpec, Param, Params, Ring};
+use gonogo::domain::gate::{BakeSource, BakeStart};
+use gonogo::domain::id::{RegionIx, RingIx, ServiceIx};
+use gonogo::domain::link::Link;
+use gonogo::domain::metric::Windows;
 use gonogo::domain::observation::{Observation, Seen};
-use gonogo::domain::stamp::{Stamp, Stamped, Timestamp};
+use gonogo::domain::record::Record;
+use gonogo::domain::stamp::{SignedDuration, Stamp, Stamped, Timestamp, WINDOW, window_floor};
+use gonogo::domain::verdict::Verdict;
+use gonogo::domain::version::{Image, Version};
 use gonogo::engine::effect::Msg;
+use gonogo::engine::judge::{self, Gates};
+use gonogo::engine::scene::{Scene, World};
+use gonogo::engine::state::{ClusterState, RegionState, ServiceState};
 use gonogo::engine::{Engine, Setting};
 use gonogo::kinds::{self, ReadHow};
 use gonogo::look::depth::Depth;
@@ -76,6 +85,118 @@ fn rss() -> f64 {
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0
 }
 
+/// Twenty gates over so many regions, half of them on the new version for a day: one cycle of verdicts.
+fn judging(regions: usize) {
+    let (shared, bytes) = fleet(regions, 1);
+    let mut fleet = (*shared).clone();
+    let service = &mut fleet.services[0];
+    let half = regions / 2;
+    let ring = service.rings[0].clone();
+    let gates: Vec<GateSpec> = gates().into_iter().map(|(gate, params)| spec(gate, &params)).collect();
+    assert_eq!(gates.len(), 20);
+    let of = |name: &str, regions: std::ops::Range<usize>| Ring {
+        name: name.into(),
+        regions: regions.map(RegionIx::from).collect(),
+        exit_gates: gates.clone(),
+        entry_gates: Vec::new(),
+        ..ring.clone()
+    };
+    service.rings = vec![of("new", 0..half), of("old", half..regions)];
+    service.regions.iter_mut().enumerate().for_each(|(n, r)| r.ring = RingIx::from(usize::from(n >= half)));
+    let now = stamp(0);
+    let settled = now.wall.checked_sub(SignedDuration::from_hours(26)).unwrap();
+    let mut state = ServiceState::default();
+    state.record = Record::for_regions(regions);
+    for n in 0..regions {
+        let Observation::Object { seen: Seen::Workload { state: workload, .. }, .. } = observe(&fleet, 0, n, &bytes)
+        else {
+            panic!("a workload")
+        };
+        let mut workload = *workload.unwrap();
+        workload.progress.updated = Some(settled);
+        if n < half {
+            workload.version = Version("v9".into());
+            workload.image = workload.image.as_ref().map(|_| Image::parse("registry.example/webapp:v9"));
+        }
+        // Today and yesterday.
+        let ends =
+            |back: i64| (1..=312).map(move |w| window_floor(settled) + WINDOW * w - SignedDuration::from_hours(back));
+        let windows: Windows =
+            ends(24).chain(ends(0)).filter(|end| *end <= now.wall).map(|end| (end, Ok(0.002))).collect();
+        let windows = fleet.services[0].columns.iter().map(|c| {
+            let scale = if c.is_traffic { 100_000.0 } else { 1.0 };
+            let scaled = windows.iter().map(|(end, seen)| (end, seen.map(|v| v * scale).map_err(Clone::clone)));
+            (c.name.clone(), scaled.collect())
+        });
+        let region = RegionState {
+            workload: Some(workload),
+            windows: windows.collect(),
+            settled: Some(BakeStart { at: settled, source: BakeSource::Condition }),
+            record_listed: true,
+            ..RegionState::default()
+        };
+        state.regions.push(region);
+    }
+    let mut heard = ClusterState::default();
+    (heard.link, heard.heard) = (Link::Live, Some(now));
+    let clusters = vec![heard; fleet.clusters.len()];
+    let gates = Gates::build(&fleet, &gonogo::gates::gate_type);
+    let states = std::slice::from_ref(&state);
+    let world =
+        World { fleet: &fleet, clusters: &clusters, services: states, gates: &gates, now: now.wall, stamp: now };
+    let rounds = 20u32;
+    let mut worst = Verdict::Go;
+    let began = Instant::now();
+    for _ in 0..rounds {
+        let scene = Scene::new(world, ServiceIx(0), &state).unwrap();
+        for ring in 0..2usize {
+            let verdict = judge::exit(&scene, ring.into());
+            assert_eq!(verdict.cells().count(), half * 20);
+            worst = worst.max(verdict.folded());
+        }
+    }
+    println!(
+        "verdicts of {regions} regions × 20 gates, 26 h of windows: {:.1} ms a cycle, folded {worst}",
+        began.elapsed().as_secs_f64() * 1e3 / f64::from(rounds)
+    );
+}
+
+fn spec(gate: &str, params: &[(&str, &str)]) -> GateSpec {
+    let value = |text: &str| match text.parse::<f64>() {
+        Ok(number) => Param::Number(number),
+        Err(_) => Param::Text(text.to_owned()),
+    };
+    let params = params.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect();
+    GateSpec { gate: gate.into(), label: gate.into(), params: Params(params) }
+}
+
+fn gates() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
+    let threshold = |column, max| ("threshold", vec![("column", column), ("max", max)]);
+    let baseline = |column| ("baseline", vec![("column", column)]);
+    vec![
+        ("ready", vec![]),
+        ("freshness", vec![]),
+        ("bake", vec![("for", "day")]),
+        ("min_traffic", vec![("min", "5")]),
+        ("coverage", vec![("at", "00:00 UTC")]),
+        ("coverage", vec![("cron", "30 3 * * *"), ("zone", "Europe/Berlin")]),
+        threshold("errors", "1%"),
+        threshold("p50", "100ms"),
+        threshold("p95", "200ms"),
+        threshold("p99", "400ms"),
+        threshold("cpu", "80%"),
+        threshold("memory", "90%"),
+        baseline("errors"),
+        baseline("p95"),
+        baseline("p99"),
+        ("baseline", vec![("column", "p50"), ("against", "yesterday")]),
+        ("burn_rate", vec![("column", "errors"), ("slo", "99.9%")]),
+        ("burn_rate", vec![("column", "errors"), ("slo", "99%"), ("pairs", "2 1h 5m")]),
+        ("resources", vec![("column", "memory")]),
+        ("resources", vec![("column", "cpu")]),
+    ]
+}
+
 fn main() {
     let (small, bytes) = fleet(4, 1);
     let mut warm = engine(&small);
@@ -106,6 +227,8 @@ fn main() {
         terminal.draw(|frame| gonogo::screen::draw(&app, &theme, frame)).unwrap();
     }
     println!("full frame at 200×60: {:.2} ms", began.elapsed().as_secs_f64() * 1e3 / f64::from(frames));
+
+    judging(200);
 
     let (large, bytes) = fleet(200, 50);
     let before = rss();

@@ -12,6 +12,8 @@
 
 #[path = "fleet/console.rs"]
 mod console;
+#[path = "fleet/gates.rs"]
+mod gates;
 #[path = "fleet/keys.rs"]
 mod keys;
 #[path = "fleet/operators.rs"]

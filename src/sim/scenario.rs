@@ -178,6 +178,9 @@ pub struct BehaviourRule {
     /// The three above count only where a region gets more requests per second than this.
     #[serde(default)]
     pub above_qps: f64,
+    /// The three count only at this time of every day.
+    #[serde(default)]
+    pub daily: Option<DailyRule>,
     /// Factor on the time from start to ready.
     #[serde(default = "one")]
     pub start: f64,
@@ -187,6 +190,40 @@ pub struct BehaviourRule {
     /// The image cannot be pulled.
     #[serde(default)]
     pub image_missing: bool,
+}
+
+/// A time of every day, UTC.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DailyRule {
+    /// When it begins, e.g. `23:55`.
+    pub at: TimeOfDay,
+    /// How long it lasts.
+    #[serde(rename = "for")]
+    pub lasts: Span,
+}
+
+/// A time of day as ms after midnight, written `23:55`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct TimeOfDay(pub i64);
+
+impl TryFrom<String> for TimeOfDay {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no time of day; write one like \"23:55\"");
+        let time = jiff::civil::Time::strptime("%H:%M", &text).map_err(|_| wrong())?;
+        Ok(Self((i64::from(time.hour()) * 60 + i64::from(time.minute())) * 60_000))
+    }
+}
+
+impl Span {
+    /// In ms, from 0 to a day.
+    #[must_use]
+    pub fn millis(self) -> i64 {
+        i64::try_from(self.0.as_millis()).unwrap_or(0).clamp(0, 24 * 3_600_000)
+    }
 }
 
 /// How a container exits.
@@ -428,7 +465,21 @@ mod tests {
             assert!(!scenario.description.contains('\n') && scenario.description.len() > 10, "{name}");
         }
         let names: Vec<String> = catalogue().into_keys().collect();
-        assert_eq!(names, ["crashloop", "flood", "hpa", "no-metrics", "partition", "regression", "slow", "steady"]);
+        assert_eq!(
+            names,
+            [
+                "crashloop",
+                "flood",
+                "hpa",
+                "midnight",
+                "no-metrics",
+                "partition",
+                "regression",
+                "slow",
+                "steady",
+                "watch"
+            ]
+        );
     }
 
     #[test]

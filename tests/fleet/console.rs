@@ -37,7 +37,8 @@ pub fn start_of_time() -> Timestamp {
 
 /// The default fleet, in which `ana` and `bo` may do everything.
 pub fn fleet(options: SimOptions) -> SimFleet {
-    let fleet = SimFleet::start(&SimOptions { start: Some(start_of_time()), ..options }).unwrap();
+    let start = options.start.or(Some(start_of_time()));
+    let fleet = SimFleet::start(&SimOptions { start, ..options }).unwrap();
     for name in fleet.clusters() {
         fleet.api(name).unwrap().set_access(|access| {
             for who in ["ana", "bo"] {

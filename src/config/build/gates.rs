@@ -194,7 +194,9 @@ pub(super) fn finish(
     let mut out: Vec<GateSpec> = Vec::new();
     for draft in drafts {
         let label = draft.label.clone().unwrap_or_else(|| match draft.params.get("column") {
-            Some((Param::Text(column), _)) => column.clone(),
+            // A threshold is called like its column; others say what they make of it.
+            Some((Param::Text(column), _)) if draft.gate.value == "threshold" => column.clone(),
+            Some((Param::Text(column), _)) => format!("{} {column}", draft.gate.value.replace('_', " ")),
             _ => draft.gate.value.clone(),
         });
         let params = Params(draft.params.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect());

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::source::At;
-use crate::domain::fleet::{Carry, CarryValue, GateSpec, Param, QueryText, Service, Unit, VersionFrom};
+use crate::domain::fleet::{Carry, CarryValue, Column, GateSpec, Param, QueryText, Service, Unit, VersionFrom};
 use crate::domain::id::Text;
 use crate::domain::policy::{Reaction, RingPolicy};
 use crate::domain::version::sha256_hex;
@@ -101,13 +101,28 @@ fn ring_policy(out: &mut String, policy: &RingPolicy) {
     }
 }
 
-/// A gate with its parameters, and the query of the column it judges.
+/// The columns that a gate judges by: those it names, and the traffic where that counts.
+fn columns<'s>(gate: &GateSpec, service: &'s Service) -> Vec<&'s Column> {
+    let named = ["column", "budget", "evidence"].into_iter().filter_map(|name| gate.params.0.get(name));
+    let names = named.flat_map(|value| match value {
+        Param::Text(name) => vec![name.as_str()],
+        Param::List(names) => names.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    });
+    let mut columns: Vec<&Column> = names.filter_map(|name| service.column(name)).collect();
+    let by_traffic = ["baseline", "burn_rate", "coverage", "min_traffic", "resources"].contains(&&*gate.gate);
+    let traffic = service.traffic_column().filter(|_| by_traffic || gate.params.0.contains_key("min_traffic"));
+    columns.extend(traffic.filter(|t| !columns.iter().any(|c| c.name == t.name)));
+    columns
+}
+
+/// A gate with its parameters, and the queries of the columns it judges by.
 fn gate(out: &mut String, role: &str, gate: &GateSpec, service: &Service) {
     let _ = write!(out, "{role} {}", quoted(&gate.gate));
     for (name, value) in &gate.params.0 {
         let value = match value {
-            // `60m` and `1h` are one rule.
-            Param::Text(text) => match crate::domain::stamp::parse_duration(text) {
+            // `60m`, `1h` and `long-soak` are one rule.
+            Param::Text(text) => match crate::gates::bake_length(text) {
                 Some(length) if name == "for" => format!("{}ms", length.as_millis()),
                 _ => quoted(text),
             },
@@ -117,7 +132,7 @@ fn gate(out: &mut String, role: &str, gate: &GateSpec, service: &Service) {
         };
         let _ = write!(out, " {name}={value}");
     }
-    if let Some(column) = gate.params.text("column").and_then(|name| service.column(name)) {
+    for column in columns(gate, service) {
         let (query, by) = match &column.query {
             QueryText::PerRegion(query) => (query, ""),
             QueryText::ByLabel { query, label } => (query, &**label),

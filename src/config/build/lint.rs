@@ -8,7 +8,6 @@ use super::prometheus::Prometheuses;
 use super::region::Regions;
 use super::topology::{RingDraft, TopologyDraft};
 use crate::domain::fleet::{Better, Fleet, GateSpec, Service};
-use crate::domain::stamp::parse_duration;
 use crate::gates::JUDGED_SPAN;
 use jiff::civil::Date;
 
@@ -57,10 +56,11 @@ pub(super) fn exit_gates(build: &Build<'_>, ring: &RingDraft, gates: &[GateSpec]
             );
         }
     }
-    let longest = gates.iter().filter_map(|g| g.params.text("for").and_then(parse_duration)).max();
+    let longest = gates.iter().filter_map(|g| g.params.text("for").and_then(crate::gates::bake_length)).max();
     let judged = std::time::Duration::try_from(JUDGED_SPAN).unwrap_or_default();
-    if longest.is_some_and(|l| l > judged) && has("threshold") {
-        let message = format!("ring `{name}` bakes for longer than the 7 days that thresholds look back");
+    let windows = ["threshold", "baseline", "resources", "coverage"].iter().any(|gate| has(gate));
+    if longest.is_some_and(|l| l > judged) && windows {
+        let message = format!("ring `{name}` bakes for longer than the 7 days that metric gates look back");
         build.problems.put(Severity::Finding, "long-bake", ring.name.at, message, "bake for at most `7d`");
     }
 }

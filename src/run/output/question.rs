@@ -174,9 +174,17 @@ pub fn json(service: &Service, question: &Question) -> Value {
 
 /// A judgement with what it rests on.
 pub fn judgement_json(judged: &Judgement) -> Value {
+    let figures: serde_json::Map<String, Value> =
+        judged.figures.iter().map(|f| (f.name.to_owned(), f.value.into())).collect();
+    let acceptable = judged
+        .acceptable
+        .as_ref()
+        .map(|s| json!({"column": s.column.as_str(), "from": s.from.to_string(), "to": s.to.to_string()}));
     json!({
         "verdict": judged.verdict.key(), "cell": &*judged.cell, "sentence": &*judged.sentence,
         "until": judged.until.map(|t| t.to_string()),
         "evidence": judged.evidence.iter().map(|e| e.to_string()).collect::<Vec<_>>(),
+        "figures": figures,
+        "acceptable": acceptable,
     })
 }

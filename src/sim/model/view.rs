@@ -16,6 +16,9 @@ use crate::sim::world::history::{
 /// the wished quantiles.
 const HALVES: [f64; 2] = [0.955, 1.040];
 
+/// A fault of certain times of day is played for so long after a workload last changed.
+const DAILY_FOR_MS: i64 = 60 * 24 * 3_600_000;
+
 /// The replica counts of a workload from a time on.
 #[derive(Clone, Copy, Debug)]
 pub struct Counts {
@@ -175,20 +178,31 @@ impl Builder<'_> {
             let known = self.open.iter().copied().find(|&i| self.lives.get(i).is_some_and(|l| is_of(l, pods)));
             let behaviour = self.history.behaviour(&pods.version);
             let index = known.unwrap_or_else(|| self.start_life(pods, &behaviour));
-            let faulty = segment.offered_qps > behaviour.above_qps;
-            let factor = |faulty_one: f64, healthy: f64| if faulty { faulty_one } else { healthy };
-            let span = Span {
-                from_ms: segment.from.as_millisecond(),
-                to_ms,
-                qps: segment.offered_qps * share,
-                regime: usize::from(faulty),
-                error_ratio: (self.baseline.error_rate + factor(behaviour.error_rate, 0.0)).clamp(0.0, 0.8),
-                cpu_factor: factor(behaviour.cpu_factor, 1.0),
-                running: pods.running.max(pods.ready),
-                start: Totals::default(),
-                origin: self.profile.areas(segment.from.as_millisecond(), Needs::ALL),
-            };
-            self.extend(index, span);
+            let mut from_ms = segment.from.as_millisecond();
+            let horizon = from_ms.saturating_add(DAILY_FOR_MS);
+            loop {
+                let next = behaviour.daily.map_or(i64::MAX, |daily| daily.next(from_ms));
+                let end = if next < horizon { next.min(to_ms) } else { to_ms };
+                let now = behaviour.daily.is_none_or(|daily| daily.holds(from_ms));
+                let faulty = now && segment.offered_qps > behaviour.above_qps;
+                let factor = |faulty_one: f64, healthy: f64| if faulty { faulty_one } else { healthy };
+                let span = Span {
+                    from_ms,
+                    to_ms: end,
+                    qps: segment.offered_qps * share,
+                    regime: usize::from(faulty),
+                    error_ratio: (self.baseline.error_rate + factor(behaviour.error_rate, 0.0)).clamp(0.0, 0.8),
+                    cpu_factor: factor(behaviour.cpu_factor, 1.0),
+                    running: pods.running.max(pods.ready),
+                    start: Totals::default(),
+                    origin: self.profile.areas(from_ms, Needs::ALL),
+                };
+                self.extend(index, span);
+                if end >= to_ms {
+                    break;
+                }
+                from_ms = end;
+            }
             open.push(index);
         }
         self.open = open;

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 
 use super::cluster::{Cluster, Key, Workload};
-use super::history::{Segment, SharedHistory, TrackKey, VersionBehaviour, VersionPods, WorldHistory};
+use super::history::{Daily, Segment, SharedHistory, TrackKey, VersionBehaviour, VersionPods, WorldHistory};
 use super::layout::{EDGE, Layout};
 use super::template::Templates;
 use crate::sim::clock::SimClock;
@@ -209,5 +209,6 @@ fn metrics_of(rule: &BehaviourRule) -> VersionBehaviour {
         cpu_factor: rule.cpu,
         leak_per_hour: rule.leak_per_hour,
         above_qps: rule.above_qps,
+        daily: rule.daily.as_ref().map(|d| Daily { at_ms: d.at.0, lasts_ms: d.lasts.millis() }),
     }
 }

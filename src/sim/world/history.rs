@@ -71,11 +71,39 @@ pub struct VersionBehaviour {
     /// Error rate, latency and CPU of this version count only where the offered traffic
     /// of the region is above this many requests per second (a fault that load uncovers).
     pub above_qps: f64,
+    /// They count only at this time of every day.
+    pub daily: Option<Daily>,
+}
+
+/// A time of every day, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Daily {
+    /// When it begins, ms after midnight.
+    pub at_ms: i64,
+    /// How long it lasts, ms; at most a day.
+    pub lasts_ms: i64,
 }
 
 impl Default for VersionBehaviour {
     fn default() -> Self {
-        Self { error_rate: 0.0, latency_factor: 1.0, cpu_factor: 1.0, leak_per_hour: 0.0, above_qps: 0.0 }
+        Self { error_rate: 0.0, latency_factor: 1.0, cpu_factor: 1.0, leak_per_hour: 0.0, above_qps: 0.0, daily: None }
+    }
+}
+
+const DAY_MS: i64 = 24 * 3_600_000;
+
+impl Daily {
+    /// Whether a moment is inside.
+    #[must_use]
+    pub fn holds(self, at_ms: i64) -> bool {
+        (at_ms - self.at_ms).rem_euclid(DAY_MS) < self.lasts_ms
+    }
+
+    /// The next moment after `at_ms` at which it begins or ends.
+    #[must_use]
+    pub fn next(self, at_ms: i64) -> i64 {
+        let since = (at_ms - self.at_ms).rem_euclid(DAY_MS);
+        at_ms + if since < self.lasts_ms { self.lasts_ms } else { DAY_MS } - since
     }
 }
 
