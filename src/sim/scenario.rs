@@ -467,18 +467,7 @@ mod tests {
         let names: Vec<String> = catalogue().into_keys().collect();
         assert_eq!(
             names,
-            [
-                "crashloop",
-                "flood",
-                "hpa",
-                "midnight",
-                "no-metrics",
-                "partition",
-                "regression",
-                "slow",
-                "steady",
-                "watch"
-            ]
+            ["crashloop", "flood", "hpa", "midnight", "no-metrics", "partition", "regression", "slow", "steady",]
         );
     }
 
