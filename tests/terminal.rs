@@ -123,6 +123,8 @@ fn a_paste_and_held_keys_never_confirm() {
     assert!(!pty.screen().contains("under way"), "{}", pty.screen());
     assert!(pty.screen().contains("READY ring-2"));
     // A rollback asks for `y`; the opening key and `y`, held, do not confirm either.
+    pty.send("4");
+    pty.wait_text("▸ ap-south-1");
     pty.send("B");
     pty.wait_text("roll back");
     for _ in 0..40 {
