@@ -74,7 +74,9 @@ fn ctrl_z_gives_the_terminal_back_and_fg_brings_the_board_again() {
     pty.wait_modes("the board's screen", |on| on.contains(&"alternate screen"));
     pty.wait_for("the board, whole, at the new size", |s| s.contains("may ring-2") && s.contains("us-east-1"));
     pty.send("P");
+    // The whole prompt: its foot is drawn last.
     pty.wait_text("promote ring-2 to v2.1.0");
+    pty.wait_text("Esc to leave");
     pty.send("\x1b");
     pty.wait_for("the prompt to be gone", |s| !s.contains("Esc to leave"));
     // Drawing everything anew asks nothing of the terminal either.
