@@ -212,6 +212,26 @@ Where several holds cover it, the newest is released; `gonogo status SERVICE -o 
         #[arg(long, value_name = "VERSION")]
         to: Option<String>,
     },
+    /// Say that a step of a checklist was taken.
+    #[command(after_help = "Example:\n  gonogo tick webapp eu-west-1 --step expand --reason \"migration 42\"")]
+    Tick {
+        /// Where, and how.
+        #[command(flatten)]
+        args: VerbArgs,
+        /// The step; the first that is open when left out.
+        #[arg(long = "step", value_name = "STEP")]
+        to: Option<String>,
+    },
+    /// Say that a step of a checklist was taken back.
+    #[command(after_help = "Example:\n  gonogo untick webapp eu-west-1 --step expand --reason \"reverted\"")]
+    Untick {
+        /// Where, and how.
+        #[command(flatten)]
+        args: VerbArgs,
+        /// The step.
+        #[arg(long = "step", value_name = "STEP")]
+        to: String,
+    },
     /// Check the configuration, and with --connect everything it needs.
     Check {
         /// Connect: reachable, latency, identity, rights, clock, each query's answer.
@@ -317,7 +337,7 @@ pub struct VerbArgs {
     /// What the prompt would ask to be typed: the ring's or region's name.
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
-    /// The version, the revision number or the digest that the verb is about.
+    /// The version, the revision number or the digest or step that the verb is about.
     #[arg(skip)]
     pub to: Option<String>,
     /// Of promote: without the rest of the wait.

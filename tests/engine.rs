@@ -10,6 +10,8 @@ mod approvals;
 mod approving;
 #[path = "engine/beginnings.rs"]
 mod beginnings;
+#[path = "engine/asking.rs"]
+mod asking;
 #[path = "engine/challenges.rs"]
 mod challenges;
 #[path = "engine/drains.rs"]

@@ -29,6 +29,8 @@ impl App {
             | Command::Undo
             | Command::Revoke
             | Command::Quarantine
+            | Command::Tick
+            | Command::Untick
             | Command::Clear => self.intent(command).map(drop),
             Command::Retry if !self.setup.unfinished.is_empty() => Ok(()),
             Command::Retry => self.intent(command).map(drop),

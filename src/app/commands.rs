@@ -47,6 +47,8 @@ impl App {
             | Command::Drain
             | Command::Revoke
             | Command::Quarantine
+            | Command::Tick
+            | Command::Untick
             | Command::Clear
             | Command::Retry => match self.intent_with(command, words) {
                 Ok((intent, rule)) => self.review(intent, rule, key),

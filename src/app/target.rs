@@ -13,7 +13,16 @@ pub type Chosen = (Intent, Text);
 
 /// Commands that may be told a version or a digest.
 fn takes_a_version(command: Command) -> bool {
-    matches!(command, Command::Promote | Command::PromoteNow | Command::Approve | Command::Quarantine | Command::Clear)
+    matches!(
+        command,
+        Command::Promote
+            | Command::PromoteNow
+            | Command::Approve
+            | Command::Quarantine
+            | Command::Tick
+            | Command::Untick
+            | Command::Clear
+    )
 }
 
 impl App {
@@ -32,6 +41,8 @@ impl App {
             Command::Approve => Ok(chosen(Verb::Approve { to: None }, self.to_promote()?)),
             Command::Revoke => Ok(chosen(Verb::Revoke { approval: None }, self.to_promote()?)),
             Command::Quarantine => Ok(chosen(Verb::Quarantine { digest: None }, self.to_act_on()?)),
+            Command::Tick => Ok(chosen(Verb::Tick { item: None, done: true }, self.to_act_on()?)),
+            Command::Untick => Ok(chosen(Verb::Tick { item: None, done: false }, self.to_act_on()?)),
             Command::Clear => {
                 let rule = "acts on every region of the service";
                 Ok(chosen(Verb::Clear { what: None }, (Target::Service, rule.into())))
@@ -213,6 +224,7 @@ impl App {
             }
             Command::Approve => Verb::Approve { to: version },
             Command::Quarantine => Verb::Quarantine { digest: version },
+            Command::Tick | Command::Untick => Verb::Tick { item: version, done: command == Command::Tick },
             Command::Clear => Verb::Clear { what: version },
             _ => {
                 let (intent, _) = self.intent(command)?;

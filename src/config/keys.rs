@@ -136,6 +136,7 @@ pub static ROOT: Section = Section {
         ),
         key("cluster", Shape::Named(&CLUSTER), REQUIRED, "The clusters, by name."),
         key("prometheus", Shape::Named(&PROMETHEUS), NONE, "The Prometheus servers, by name."),
+        key("endpoint", Shape::Named(&ENDPOINT), NONE, "HTTP endpoints that gates ask, by name."),
         key(
             "region",
             Shape::Named(&REGION),
@@ -228,6 +229,25 @@ pub static BASIC: Section = Section {
     keys: &[
         key("user", Shape::Text, REQUIRED, "User name."),
         key("password", Shape::Secret, REQUIRED, "`{ env = \"VAR\" }` or `{ file = \"PATH\" }`."),
+    ],
+};
+
+/// An HTTP endpoint that gates ask.
+pub static ENDPOINT: Section = Section {
+    path: "endpoint.NAME",
+    about: "An HTTP endpoint that the gates `webhook` and `flag` ask. Redirects are not followed, an answer has at most 64 KiB, and a watch screen asks none.",
+    keys: &[
+        key("url", Shape::Text, REQUIRED, "Base URL; a gate's `path` follows it."),
+        key(
+            "headers",
+            Shape::SecretsByName,
+            NONE,
+            "Headers to send; a value may be `{ env = \"VAR\" }` or `{ file = \"PATH\" }`.",
+        ),
+        key("basic", Shape::Table(&BASIC), NONE, "Basic authentication."),
+        key("bearer", Shape::Secret, NONE, "Bearer token, from the environment or a file."),
+        key("ca", Shape::Text, "the host's", "PEM file of the certificate authority; relative to this file."),
+        key("timeout", Shape::Duration, "`5s`", "How long an answer may take, from 100ms to 30s."),
     ],
 };
 
@@ -511,6 +531,7 @@ pub static SECTIONS: &[&Section] = &[
     &CLUSTER,
     &PROMETHEUS,
     &BASIC,
+    &ENDPOINT,
     &REGION,
     &TOPOLOGY,
     &RING,

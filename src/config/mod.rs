@@ -24,7 +24,7 @@ mod tests;
 pub use error::{ConfigError, Severity, render_errors};
 pub use load::{Loaded, Place, SearchPaths, load, locate};
 pub use model::{
-    Config, Connection, Given, KeyOverride, Kubeconfigs, Login, NotifyForm, PrometheusServer, Reach, Secret,
+    Config, Connection, Endpoint, Given, KeyOverride, Kubeconfigs, Login, NotifyForm, PrometheusServer, Reach, Secret,
     SimulatedClock, Ui, Webhook,
 };
 

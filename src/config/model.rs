@@ -22,6 +22,8 @@ pub struct Config {
     pub connections: Vec<Connection>,
     /// How each Prometheus is reached; same positions as [`Fleet::prometheuses`].
     pub prometheuses: Vec<PrometheusServer>,
+    /// HTTP endpoints that gates ask.
+    pub endpoints: Vec<Endpoint>,
     /// The screen.
     pub ui: Ui,
     /// Whom a guard tells.
@@ -97,6 +99,23 @@ pub enum Login {
     },
     /// Bearer token.
     Bearer(Secret),
+}
+
+/// An HTTP endpoint that gates ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its name, as gates call it.
+    pub name: Text,
+    /// Base URL without a slash at the end.
+    pub url: Text,
+    /// Headers to send.
+    pub headers: Vec<(Text, Secret)>,
+    /// Who we are there.
+    pub login: Login,
+    /// PEM file of the certificate authority; none: the host's.
+    pub ca: Option<PathBuf>,
+    /// How long an answer may take.
+    pub timeout: Duration,
 }
 
 /// Something that is never printed.

@@ -131,8 +131,10 @@ pub fn challenge(plan: &Plan) -> Challenge {
                 _ if past_stable(plan) && share > TYPE_ABOVE => typed(),
                 // Only a drain moves traffic; holds and rollbacks cost the fewest keystrokes.
                 _ if matches!(plan.intent.verb, Verb::Drain) && share > TYPE_ABOVE => typed(),
-                _ if !matches!(plan.intent.verb, Verb::Hold | Verb::Revoke { .. } | Verb::Quarantine { .. })
-                    && plan.blast.share.is_some_and(|s| s > TYPE_ABOVE) =>
+                _ if !matches!(
+                    plan.intent.verb,
+                    Verb::Hold | Verb::Revoke { .. } | Verb::Quarantine { .. } | Verb::Tick { .. }
+                ) && plan.blast.share.is_some_and(|s| s > TYPE_ABOVE) =>
                 {
                     typed()
                 }
@@ -147,7 +149,7 @@ pub fn challenge(plan: &Plan) -> Challenge {
                 _ => typed(),
             },
             reason_required: worst >= Severity::Override
-                || !matches!(plan.intent.verb, Verb::Promote { .. } | Verb::Approve { .. }),
+                || !matches!(plan.intent.verb, Verb::Promote { .. } | Verb::Approve { .. } | Verb::Tick { .. }),
         },
     }
 }
@@ -176,11 +178,14 @@ impl Challenge {
         by: Operator,
     ) -> Result<Approved, (Box<Plan>, Rejected)> {
         let free = match plan.intent.verb {
-            Verb::Hold | Verb::Abort | Verb::RollBack { .. } | Verb::Revoke { .. } | Verb::Quarantine { .. } => {
-                plan.worst() < Some(Severity::BreakGlass)
-            }
+            Verb::Hold
+            | Verb::Abort
+            | Verb::RollBack { .. }
+            | Verb::Revoke { .. }
+            | Verb::Quarantine { .. }
+            | Verb::Tick { done: false, .. } => plan.worst() < Some(Severity::BreakGlass),
             // It names its ring, and promotes nothing; what must be seen must be confirmed.
-            Verb::Approve { .. } => plan.worst() < Some(Severity::Warning),
+            Verb::Approve { .. } | Verb::Tick { .. } => plan.worst() < Some(Severity::Warning),
             _ => false,
         };
         let typed = past_stable(&plan) && self.answer != Asked::Key;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::approval::Identities;
+use super::call::{HttpAnswer, HttpCall, HttpNeed};
 use super::fleet::{Params, Region, Ring, Service};
 use super::id::{ColumnName, Operator, RegionIx, RingIx, Text};
 use super::link::Freshness;
@@ -101,6 +102,16 @@ pub enum Need {
     },
     /// What another service runs in the region of the same name.
     Service(Text),
+    /// The newest answer of a query of the gate's own, about each region; see [`query_column`].
+    Query(Text),
+    /// What an HTTP endpoint answers about each region.
+    Http(HttpNeed),
+}
+
+/// Under which name the answers of a gate's own query stand among the newest samples.
+pub fn query_column(query: &str) -> ColumnName {
+    // A column's name has no such sign.
+    ColumnName::new(format!("={query}"))
 }
 
 /// What is known about one region when it is judged. `None` anywhere is unknown, not fine.
@@ -132,6 +143,8 @@ pub struct Evidence<'a> {
     pub peers: &'a [Peer<'a>],
     /// What the ring would get; none where it is judged on what it runs.
     pub entering: Option<Entering<'a>>,
+    /// What HTTP endpoints answered about this region.
+    pub answers: &'a BTreeMap<HttpCall, HttpAnswer>,
     /// What other services that were asked for run in the region of this name.
     pub siblings: &'a [Sibling<'a>],
     /// The shared record of the service, as read.

@@ -65,6 +65,13 @@ pub enum Verb {
         /// Image digest, template digest or version; none: the image of what the target runs.
         digest: Option<Text>,
     },
+    /// A step of a checklist was taken by hand.
+    Tick {
+        /// Which; none: the first that is open.
+        item: Option<Text>,
+        /// Done, or open again.
+        done: bool,
+    },
     /// End a quarantine.
     Clear {
         /// What is in quarantine (or the fact's identity); none: the only one.
@@ -96,14 +103,18 @@ impl Verb {
     /// The direction of risk.
     pub fn direction(&self) -> Direction {
         match self {
-            Verb::Promote { .. } | Verb::Resume { .. } | Verb::Restore | Verb::Approve { .. } | Verb::Clear { .. } => {
-                Direction::Raising
-            }
+            Verb::Promote { .. }
+            | Verb::Resume { .. }
+            | Verb::Restore
+            | Verb::Approve { .. }
+            | Verb::Tick { done: true, .. }
+            | Verb::Clear { .. } => Direction::Raising,
             Verb::Hold
             | Verb::RollBack { .. }
             | Verb::Abort
             | Verb::Drain
             | Verb::Revoke { .. }
+            | Verb::Tick { done: false, .. }
             | Verb::Quarantine { .. } => Direction::Lowering,
         }
     }
@@ -120,6 +131,8 @@ impl Verb {
             Verb::Approve { .. } => "approve",
             Verb::Revoke { .. } => "revoke",
             Verb::Quarantine { .. } => "quarantine",
+            Verb::Tick { done: true, .. } => "tick",
+            Verb::Tick { .. } => "untick",
             Verb::Clear { .. } => "clear",
         }
     }

@@ -7,6 +7,7 @@
 
 pub mod approval;
 pub mod calendar;
+pub mod call;
 pub mod challenge;
 pub mod change;
 pub mod finding;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::approval::Approval;
+use super::call::HttpCall;
 use super::change::ObjectRef;
 use super::id::{ClusterIx, ClusterUid, ColumnName, Namespace, Operator, RegionIx, ServiceIx, Text};
 use super::link::{Link, LostReason};
@@ -126,6 +127,15 @@ pub enum Observation {
         step: SignedDuration,
         /// Points, oldest first, per region.
         points: Vec<(RegionIx, Vec<(Timestamp, f64)>)>,
+    },
+    /// An HTTP endpoint's answer to a gate's question.
+    Called {
+        /// The region it is about.
+        place: (ServiceIx, RegionIx),
+        /// The question.
+        call: Box<HttpCall>,
+        /// Status and body, or why there is none.
+        result: Result<(u16, Text), Text>,
     },
     /// A full object that was asked for.
     Full {

@@ -211,6 +211,7 @@ impl Plan {
                         | Body::Quarantine { reason: r, .. }
                         | Body::Clearance { reason: r, .. }
                         | Body::Revoked { reason: r, .. }
+                        | Body::Checked { reason: r, .. }
                         | Body::BreakGlass { reason: r, .. }
                         | Body::Drained { reason: r, .. }
                         | Body::Restored { reason: r, .. },

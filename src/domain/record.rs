@@ -131,6 +131,19 @@ pub enum Body {
         /// Why.
         reason: Text,
     },
+    /// Regional fact: a step of a checklist was taken by hand, or taken back.
+    Checked {
+        /// The list.
+        list: Text,
+        /// The step.
+        item: Text,
+        /// The version it is about; another is not covered.
+        version: Text,
+        /// Done, or open again.
+        done: bool,
+        /// Why.
+        reason: Text,
+    },
     /// Regional fact: glass was broken for a plan; every screen is red until it ends.
     BreakGlass {
         /// The plan, in one line.
@@ -194,6 +207,7 @@ impl Fact {
             Body::Paused { .. } => "paused",
             Body::Unpaused { .. } => "unpaused",
             Body::Accepted { .. } => "accepted",
+            Body::Checked { .. } => "checked",
             Body::BreakGlass { .. } => "break-glass",
             Body::Note { .. } => "note",
         }
@@ -231,6 +245,12 @@ impl Fact {
                 .put("from", &stretch.from.to_string())
                 .put("to", &stretch.to.to_string())
                 .put("template", &template.hex())
+                .put("reason", reason),
+            Body::Checked { list, item, version, done, reason } => lines
+                .put("list", list)
+                .put("item", item)
+                .put("version", version)
+                .put("done", if *done { "yes" } else { "no" })
                 .put("reason", reason),
             Body::BreakGlass { what, reason } => lines.put("what", what).put("reason", reason),
             Body::Note { text } => lines.put("text", text),
@@ -274,6 +294,17 @@ impl Fact {
                     to: fields.get("to")?.parse().ok()?,
                 },
                 template: TemplateDigest::from_hex(fields.get("template")?)?,
+                reason: reason(),
+            },
+            "checked" => Body::Checked {
+                list: text("list")?,
+                item: text("item")?,
+                version: text("version")?,
+                done: match fields.get("done")? {
+                    "yes" => true,
+                    "no" => false,
+                    _ => return None,
+                },
                 reason: reason(),
             },
             "break-glass" => Body::BreakGlass { what: text("what")?, reason: reason() },
@@ -377,6 +408,7 @@ impl RegionRecord {
         self.facts.values().filter(move |fact| {
             now.duration_since(fact.at) <= FACT_LIFE
                 || Some(fact.id) == newest
+                || matches!(fact.body, Body::Checked { .. })
                 || fact.is_fleet_fact() && !matches!(fact.body, Body::Draining { .. } | Body::Revoked { .. })
         })
     }

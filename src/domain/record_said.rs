@@ -37,6 +37,10 @@ impl Body {
                 let what = format!("accepted {} in {region}, windows that ended {from} to {to} UTC", stretch.column);
                 (what, reason.clone())
             }
+            Body::Checked { list, item, version, done, reason } => {
+                let word = if *done { "done" } else { "open again" };
+                (format!("{item} of {list} {word} in {region} for {version}"), reason.clone())
+            }
             Body::BreakGlass { what, reason } => (format!("{region}: BREAK-GLASS: {what}"), reason.clone()),
             Body::Note { text } => (format!("{region}: {text}"), none()),
         };

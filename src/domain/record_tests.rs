@@ -43,6 +43,13 @@ fn bodies() -> Vec<Body> {
         Body::Restored { drained: id(3), reason: "ok".into() },
         Body::Paused { hold: id(1), template: a_move().from_template },
         Body::Unpaused { paused: id(4) },
+        Body::Checked {
+            list: "schema".into(),
+            item: "expand".into(),
+            version: "v2".into(),
+            done: true,
+            reason: "a\nb".into(),
+        },
         Body::Accepted {
             stretch: Stretch {
                 column: "errors".into(),

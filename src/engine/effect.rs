@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 pub use super::automation::notice::{Notice, NoticeKind};
+use crate::domain::call::HttpCall;
 use crate::domain::challenge::Approved;
 use crate::domain::change::{ApiType, Change, ObjectRef};
 use crate::domain::id::{ClusterIx, Namespace, Place, Text};
@@ -83,6 +84,13 @@ pub enum Effect {
         change: Box<Change>,
         /// Sent instead when the object is absent.
         if_absent: Option<Box<Change>>,
+    },
+    /// Ask an HTTP endpoint about a region; answered by [`Observation::Called`].
+    Call {
+        /// The region.
+        place: Place,
+        /// The question.
+        call: Box<HttpCall>,
     },
     /// Try a lost cluster again now.
     Reconnect(ClusterIx),

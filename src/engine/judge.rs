@@ -218,6 +218,7 @@ fn judge(
         current: &state.current,
         peers: &scene.peers,
         entering,
+        answers: &state.answers,
         siblings: &siblings,
         record: &scene.state.record,
         identities: &scene.world.fleet.identities,

@@ -12,6 +12,7 @@ use crate::domain::record::Record;
 use crate::domain::stamp::{SignedDuration, Stamp, Stamped};
 
 pub mod automation;
+mod asking;
 pub mod bake;
 pub mod blame;
 pub mod deciders;
@@ -91,6 +92,7 @@ pub struct Engine {
     overtaken: BTreeMap<ObjectRef, std::time::Duration>,
     details: BTreeMap<Ticket, ObjectRef>,
     keeping: keep::Keeping,
+    asked: asking::Asked,
     blaming: blame::Blaming,
     may_keep: bool,
     listed: BTreeMap<Place, std::time::Duration>,
@@ -174,6 +176,7 @@ impl Engine {
             overtaken: BTreeMap::new(),
             details: BTreeMap::new(),
             keeping: keep::Keeping::default(),
+            asked: asking::Asked::default(),
             blaming: blame::Blaming::default(),
             may_keep: setting.may_keep,
             listed: BTreeMap::new(),
@@ -230,6 +233,7 @@ impl Engine {
     fn tick(&mut self, effects: &mut Vec<Effect>) {
         self.age_views();
         self.sample(effects);
+        self.call(effects);
         self.list_what_is_open(effects);
         self.keep_records(effects);
         self.look_at_overtaken(effects);

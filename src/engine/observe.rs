@@ -123,6 +123,7 @@ impl Engine {
             Observation::History { service, column, step, points } => {
                 self.take_history(service, &column, step, points);
             }
+            Observation::Called { place, call, result } => self.called(place, *call, result),
             // Full objects are answers to a draft or to a region that was opened: see `reply`.
             Observation::Full { object, result } => {
                 self.full.insert(object, (self.now, result));

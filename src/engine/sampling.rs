@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::scene::World;
 use super::state::{RegionState, ServiceState};
 use super::wants::{self, Want, WantKey};
-use crate::domain::fleet::{Column, Fleet, QueryText, Region, Service};
+use crate::domain::fleet::{Better, Column, Fleet, QueryText, Region, Service, Unit};
+use crate::domain::gate::query_column;
 use crate::domain::id::{ColumnName, PrometheusIx, RegionIx, ServiceIx, Text};
 use crate::domain::metric::{NoData, Reading, Windows};
 use crate::domain::question::{MetricQuestion, SeriesOf, Span};
@@ -109,6 +110,9 @@ impl Sampler {
                 let needed = wants::current(&world, which.service, service, state);
                 for column in service.columns.iter().filter(|c| which.shown || needed.contains(&c.name)) {
                     questions.extend(asking.everywhere(column, Span::At(world.now)));
+                }
+                for (query, regions) in wants::queries(&world, which.service, service, state) {
+                    questions.extend(asking.questions(&own_query(&query), Span::At(world.now), &regions));
                 }
             }
             if which.shown && is_due(schedule.history, HISTORY_EVERY) {
@@ -327,7 +331,16 @@ pub fn answered(world: World<'_>, at: ServiceIx, state: &ServiceState) -> bool {
         let mut asked = asking.asked(column, &service.region_indexes().collect::<Vec<_>>()).into_iter();
         asked.all(|r| state.region(r).is_some_and(|r| r.current.contains_key(&column.name)))
     });
-    sampled && wants::wants(&world, at, service, state).iter().all(|want| asking.windows_answered(want))
+    let queried = wants::queries(&world, at, service, state).into_iter().all(|(query, regions)| {
+        let column = own_query(&query);
+        let mut asked = asking.asked(&column, &regions).into_iter();
+        asked.all(|r| state.region(r).is_some_and(|r| r.current.contains_key(&column.name)))
+    });
+    let called = super::asking::answered(world, at, state);
+    sampled
+        && queried
+        && called
+        && wants::wants(&world, at, service, state).iter().all(|want| asking.windows_answered(want))
 }
 
 /// Nobody looks at a service any more: of one that is sampled, the columns that verdicts and shares
@@ -355,6 +368,18 @@ pub fn say_unconfigured(fleet: &Fleet, service: &Service, state: &mut ServiceSta
     }
 }
 
+/// A gate's own query, asked like a column: once per region, or once where it is about none.
+fn own_query(query: &Text) -> Column {
+    Column {
+        name: query_column(query),
+        title: query.clone(),
+        query: QueryText::PerRegion(query.clone()),
+        unit: Unit::Number,
+        better: Better::Neither,
+        is_traffic: false,
+    }
+}
+
 /// Newest samples; an answer that was overtaken by a newer one is dropped.
 pub fn take_samples(
     service: &Service,
@@ -363,7 +388,8 @@ pub fn take_samples(
     at: Timestamp,
     readings: Vec<(RegionIx, Reading)>,
 ) {
-    if service.column(column.as_str()).is_none() {
+    // A gate's own query has a name that no column has.
+    if service.column(column.as_str()).is_none() && !column.as_str().starts_with('=') {
         return;
     }
     for (region, reading) in readings {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::call::{HttpAnswer, HttpCall};
 use crate::domain::fleet::Region;
 use crate::domain::gate::BakeStart;
 use crate::domain::id::{ColumnName, RegionIx};
@@ -99,6 +100,8 @@ pub struct RegionState {
     pub windows: BTreeMap<ColumnName, Windows>,
     /// The stay that ran when they were asked for.
     pub windows_of: Option<Stay>,
+    /// What HTTP endpoints answered to gates' questions about it.
+    pub answers: BTreeMap<HttpCall, HttpAnswer>,
     /// Last hour per column, oldest first.
     pub history: BTreeMap<ColumnName, Vec<(Timestamp, f64)>>,
     /// Hourly points of the traffic column over the last 7 days, for peaks; asked for by a drain.

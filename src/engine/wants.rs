@@ -2,15 +2,15 @@
 //!
 //! What is wanted is asked for and kept; nothing else is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::bake;
 use super::scene::World;
 use super::state::ServiceState;
 use super::view::RingPhase;
 use crate::domain::fleet::{Ring, Service};
-use crate::domain::gate::Need;
-use crate::domain::id::{ColumnName, RegionIx, RingIx, ServiceIx};
+use crate::domain::gate::{Need, query_column};
+use crate::domain::id::{ColumnName, RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, window_ceil, window_floor};
 use crate::gates::JUDGED_SPAN;
 
@@ -84,13 +84,37 @@ pub fn current(world: &World<'_>, at: ServiceIx, service: &Service, state: &Serv
     let needs = exit.chain(target.into_iter().flat_map(|r| world.gates.entry_needs(at, r)));
     let columns = needs.filter_map(|need| match need {
         Need::Current(column) => Some(column),
+        Need::Query(query) => Some(query_column(&query)),
         _ => None,
     });
     columns.chain(service.traffic_column().map(|c| c.name.clone())).collect()
 }
 
+/// Queries of gates' own that somebody judges by, each with the regions it is asked about.
+pub fn queries(
+    world: &World<'_>,
+    at: ServiceIx,
+    service: &Service,
+    state: &ServiceState,
+) -> BTreeMap<Text, Vec<RegionIx>> {
+    let target = state.view.question.as_ref().map(|q| q.ring);
+    let mut found: BTreeMap<Text, Vec<RegionIx>> = BTreeMap::new();
+    for (n, ring) in service.rings.iter().enumerate() {
+        let n = RingIx::from(n);
+        let exit = is_judged(world, at, state, n).then(|| world.gates.exit_needs(at, n));
+        let entry = (target == Some(n)).then(|| world.gates.entry_needs(at, n));
+        for need in exit.into_iter().chain(entry).flatten() {
+            if let Need::Query(query) = need {
+                let regions = found.entry(query).or_default();
+                regions.extend(ring.regions.iter().filter(|r| !regions.contains(r)).copied().collect::<Vec<_>>());
+            }
+        }
+    }
+    found
+}
+
 /// A ring that is before the one that is asked about, that bakes, or that is being changed.
-fn is_judged(world: &World<'_>, at: ServiceIx, state: &ServiceState, ring: RingIx) -> bool {
+pub(super) fn is_judged(world: &World<'_>, at: ServiceIx, state: &ServiceState, ring: RingIx) -> bool {
     let view = &state.view;
     let bakes = || {
         let ring = view.rings.get(ring.at())?;

@@ -10,15 +10,19 @@ use crate::domain::stamp::{SignedDuration, Timestamp, short};
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::domain::version::TemplateDigest;
 
+mod alerts;
 mod approval;
 mod artefact;
+mod asked;
 mod bake;
 mod baseline;
 mod burn_rate;
+mod checklist;
 mod clock;
 mod coverage;
 mod cron;
 mod drift;
+mod flag;
 mod freeze;
 mod freshness;
 mod headroom;
@@ -26,6 +30,7 @@ mod min_available;
 mod min_traffic;
 mod quarantine;
 mod ready;
+mod replication;
 mod requires;
 mod resources;
 mod rules;
@@ -37,16 +42,21 @@ mod stand;
 mod tests;
 mod threshold;
 mod upstream;
+mod webhook;
 mod window;
 mod zones;
 
+pub use alerts::Alerts;
 pub use approval::{Approval, Rule as ApprovalRule, approval_rules, release_author};
 pub use artefact::Artefact;
+pub use asked::about_region;
 pub use bake::{Bake, bake_length};
 pub use baseline::Baseline;
 pub use burn_rate::BurnRate;
+pub use checklist::{Checklist, Item, Steps, WayBack, checklists, is_done, no_way_back, ticked};
 pub use coverage::Coverage;
 pub use drift::{Drift, allowed_sets, left_out};
+pub use flag::Flag;
 pub use freeze::Freeze;
 pub use freshness::FreshnessGate;
 pub use headroom::Headroom;
@@ -54,11 +64,13 @@ pub use min_available::MinAvailable;
 pub use min_traffic::MinTraffic;
 pub use quarantine::{Quarantine, quarantined};
 pub use ready::Ready;
+pub use replication::Replication;
 pub use requires::{Requirement, Requires};
 pub use resources::Resources;
 pub use series::JUDGED_SPAN;
 pub use threshold::{Threshold, parse_bound};
 pub use upstream::Upstream;
+pub use webhook::Webhook;
 pub use window::Window;
 
 /// Every gate type.
@@ -82,6 +94,11 @@ pub const GATES: &[&dyn GateType] = &[
     &MinAvailable,
     &Headroom,
     &Drift,
+    &Flag,
+    &Replication,
+    &Alerts,
+    &Webhook,
+    &Checklist,
 ];
 
 /// A gate type by its name in the configuration.

@@ -7,10 +7,11 @@ use ulid::Ulid;
 
 use super::gate_type;
 use crate::domain::approval::Identities;
+use crate::domain::call::{HttpAnswer, HttpCall};
 use crate::domain::fleet::{
     Better, Carry, Column, GateSpec, Param, Params, QueryText, Region, Ring, Service, Unit, VersionFrom, WorkloadRef,
 };
-use crate::domain::gate::{Entering, Evidence, Gate, ParamError, Peer, Sibling};
+use crate::domain::gate::{Entering, Evidence, Gate, ParamError, Peer, Sibling, query_column};
 use crate::domain::id::{ColumnName, Operator, RegionIx, RingIx};
 use crate::domain::link::Freshness;
 use crate::domain::metric::Reading;
@@ -75,6 +76,10 @@ pub(super) struct Stand {
     pub record: Record,
     /// Other services in the region that is judged.
     pub others: Vec<(Service, Option<Workload>, Freshness<'static>)>,
+    /// What endpoints answered.
+    pub answers: BTreeMap<HttpCall, HttpAnswer>,
+    /// What gates' own queries gave for the region that is judged.
+    pub queried: BTreeMap<ColumnName, (Timestamp, Reading)>,
     /// Queries per second, by region.
     pub qps: Vec<Option<f64>>,
     pub identities: Identities,
@@ -155,6 +160,8 @@ pub(super) fn stand() -> Stand {
         held: vec![false; 4],
         record,
         others: Vec::new(),
+        answers: BTreeMap::new(),
+        queried: BTreeMap::new(),
         qps: vec![None; 4],
         identities: Identities::default(),
         user: Some("carol".into()),
@@ -191,6 +198,18 @@ impl Stand {
         self.service.rings[ring].exit_gates.push(GateSpec { gate: gate.into(), label: gate.into(), params: given });
     }
 
+    /// A query was answered now.
+    pub(super) fn query(&mut self, query: &str, reading: Reading) {
+        self.queried.insert(query_column(query), (self.now, reading));
+    }
+
+    /// An endpoint answered now.
+    pub(super) fn answer(&mut self, endpoint: &str, path: &str, body: Option<&str>, result: Result<(u16, &str), &str>) {
+        let call = HttpCall { endpoint: endpoint.into(), path: path.into(), body: body.map(Into::into) };
+        let result = result.map(|(code, body)| (code, body.into())).map_err(Into::into);
+        self.answers.insert(call, HttpAnswer { at: self.now, result });
+    }
+
     pub(super) fn build<const N: usize>(
         &self,
         name: &str,
@@ -217,6 +236,8 @@ impl Stand {
             })
             .collect();
         let (at, region) = self.service.find_region(self.region).unwrap();
+        let mut mine = current[at.at()].clone();
+        mine.extend(self.queried.clone());
         let siblings: Vec<Sibling<'_>> = self
             .others
             .iter()
@@ -240,9 +261,10 @@ impl Stand {
             record_unread: None,
             bake_start: None,
             windows: &nothing,
-            current: &current[at.at()],
+            current: &mine,
             peers: &peers,
             entering: version.as_ref().map(|version| Entering { version, source }),
+            answers: &self.answers,
             siblings: &siblings,
             record: &self.record,
             identities: &self.identities,

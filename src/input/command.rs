@@ -111,6 +111,10 @@ pub enum Command {
     Revoke,
     /// Refuse a digest everywhere.
     Quarantine,
+    /// A step of a checklist was taken.
+    Tick,
+    /// A step of a checklist was taken back.
+    Untick,
     /// End a quarantine.
     Clear,
     /// Try the last operation again.
@@ -225,6 +229,8 @@ commands! {
     Approve "approve" "approvals" Act Raises ["A"] "approvals: what waits for a yes, and the prompt to give it";
     Revoke "revoke" "" Act Lowers [] "end the approvals of a ring, whoever gave them";
     Quarantine "quarantine" "" Act Lowers [] "refuse what runs here everywhere, as target and as way back";
+    Tick "tick" "" Act Raises [] "say that a step of the checklist was taken here";
+    Untick "untick" "" Act Lowers [] "say that a step of the checklist was taken back";
     Clear "clear" "" Act Raises [] "end a quarantine, with a reason";
     Retry "retry" "retry" Act Raises ["T"] "propose the last operation that did not settle once more";
     Cancel "cancel" "cancel" Act Lowers ["ctrl-x"] "stop what has not started yet of the open operation";

@@ -8,6 +8,7 @@ pub mod answer;
 pub mod clock;
 pub mod command;
 pub mod connect;
+pub mod endpoint;
 pub mod fetch;
 pub mod files;
 pub mod journal;

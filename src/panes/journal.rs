@@ -148,6 +148,8 @@ fn fact_line(region: &str, fact: &Fact) -> Option<Line> {
         Body::Drained { .. } => Sign::Drained,
         Body::Release { .. } | Body::Clearance { .. } | Body::Restored { .. } | Body::Unpaused { .. } => Sign::Go,
         Body::Accepted { .. } => Sign::Watch,
+        Body::Checked { done: true, .. } => Sign::Go,
+        Body::Checked { .. } => Sign::Quiet,
         Body::Draining { .. } | Body::Note { .. } => Sign::Quiet,
     };
     let text = if said.why.is_empty() { said.what.to_string() } else { format!("{} “{}”", said.what, said.why) };

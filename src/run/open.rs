@@ -300,6 +300,7 @@ fn intent(world: &World, operation: &Operation) -> Option<Intent> {
         "approve" => Verb::Approve { to: None },
         "revoke" => Verb::Revoke { approval: None },
         "quarantine" => Verb::Quarantine { digest: None },
+        "tick" => Verb::Tick { item: None, done: true },
         "clear" => Verb::Clear { what: None },
         _ => return None,
     };

@@ -17,6 +17,7 @@ use crate::domain::observation::Observation;
 use crate::domain::plan::PlanId;
 use crate::engine::Engine;
 use crate::engine::effect::{ActResult, Effect, MetricQuestion, Note, Reply};
+use crate::io::endpoint::Endpoints;
 use crate::io::journal::{Begun, Journal, Journaled, Known};
 use crate::io::notify::Notifier;
 use crate::io::watch::Watching;
@@ -35,6 +36,8 @@ pub struct Performer<K> {
     watching: Arc<Watching>,
     ask: Ask,
     journal: Option<Journal>,
+    /// HTTP endpoints that gates ask; none on a watch screen, which asks nobody.
+    endpoints: Option<Arc<Endpoints>>,
     inbox: Inbox<K>,
     proofs: Proofs,
     known: Known,
@@ -59,6 +62,7 @@ impl<K: Send + 'static> Performer<K> {
             watching,
             ask,
             journal,
+            endpoints: None,
             inbox,
             proofs: Proofs::default(),
             known: Known::new(),
@@ -69,6 +73,13 @@ impl<K: Send + 'static> Performer<K> {
     /// From now on notices go to webhooks.
     pub fn notify(&mut self, notifier: Notifier) {
         self.notifier = Some(notifier);
+    }
+
+    /// With the HTTP endpoints that gates ask.
+    #[must_use]
+    pub fn with_endpoints(mut self, endpoints: Endpoints) -> Self {
+        self.endpoints = Some(Arc::new(endpoints));
+        self
     }
 
     /// Who we are in each cluster, and which cluster it is: the journal keeps both.
@@ -151,6 +162,13 @@ impl<K: Send + 'static> Performer<K> {
                     Reply::Kept { ticket, result }
                 });
             }
+            Effect::Call { place, call } => match &self.endpoints {
+                Some(endpoints) => endpoints.call(place, *call),
+                None => {
+                    let result = Err("a watch screen asks no HTTP endpoint".into());
+                    self.inbox.seen(Observation::Called { place, call, result });
+                }
+            },
             Effect::Reconnect(cluster) => self.watching.reconnect(cluster),
             Effect::Notify(notice) => {
                 tracing::info!("notice: {} {}: {}", notice.service, notice.kind.word(), notice.text);

@@ -71,6 +71,8 @@ pub fn verb(word: &str, args: &VerbArgs) -> Result<Verb, Refusal> {
         "revoke" => Verb::Revoke { approval: None },
         "quarantine" => Verb::Quarantine { digest: to },
         "clear" => Verb::Clear { what: to },
+        "tick" => Verb::Tick { item: to, done: true },
+        "untick" => Verb::Tick { item: to, done: false },
         _ => Verb::Restore,
     })
 }

@@ -16,6 +16,7 @@ use crate::domain::id::Operator;
 use crate::engine::{Engine, Setting};
 use crate::io::command::Processes;
 use crate::io::connect::{Accepting, KubeDial, Memory, Plugins, ProxyEnv, Remembered, Way, usual_files};
+use crate::io::endpoint::Endpoints;
 use crate::io::files::Places;
 use crate::io::journal::{Files, Journal, newest_heads};
 use crate::io::prometheus::Prometheus;
@@ -155,16 +156,17 @@ impl World {
             to.seen(seen);
         });
         let watching = watch_all(&clusters, &plans, &self.clock, &tell, &self.remembered, self.seed);
-        let prometheus = Prometheus::new(&self.config, &clusters, watch_only, tell);
+        let prometheus = Prometheus::new(&self.config, &clusters, watch_only, tell.clone());
         let journal = if watch_only { None } else { self.journal.clone() };
-        Performer::new(
+        let performer = Performer::new(
             self.runtime.handle().clone(),
             clusters,
             Arc::new(watching),
             Arc::new(move |question| prometheus.ask(question)),
             journal,
             inbox.clone(),
-        )
+        );
+        if watch_only { performer } else { performer.with_endpoints(Endpoints::new(&self.config, tell)) }
     }
 
     /// An engine that has seen nothing.

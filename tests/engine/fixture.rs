@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gonogo::domain::approval::Approval;
+use gonogo::domain::call::HttpCall;
 use gonogo::domain::challenge::{Approved, Asked};
 use gonogo::domain::change::{Change, ObjectRef, PatchKind};
 use gonogo::domain::fleet::*;
@@ -87,6 +88,9 @@ pub struct World {
     pub dry_run: VecDeque<Fault>,
     /// Clusters have the admission policy for approvals.
     pub policy: bool,
+    /// What endpoints were asked, and what they answer; none: they do not.
+    pub calls: Vec<(Place, HttpCall)>,
+    pub endpoint: Option<Result<(u16, String), String>>,
     /// What bookkeeping is answered; none: it happens.
     pub keep_fault: Option<ActResult>,
     /// What went out, in order: journal entries, requests, notes.
@@ -264,6 +268,8 @@ impl World {
             faults: BTreeMap::new(),
             dry_run: VecDeque::new(),
             policy: true,
+            calls: Vec::new(),
+            endpoint: None,
             keep_fault: None,
             log: Vec::new(),
             sent: Vec::new(),
@@ -749,6 +755,12 @@ impl World {
             Effect::Notify(notice) => {
                 self.told.push(*notice);
                 return Vec::new();
+            }
+            Effect::Call { place, call } => {
+                self.calls.push((place, (*call).clone()));
+                let Some(answer) = self.endpoint.clone() else { return Vec::new() };
+                let result = answer.map(|(code, body)| (code, body.into())).map_err(Into::into);
+                return vec![Msg::Seen(Observation::Called { place, call, result })];
             }
             Effect::Act { plan, step, write } => return self.act(plan, step, write),
             Effect::Note(note) => {

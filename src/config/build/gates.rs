@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::super::error::Severity;
 use super::super::reader::{Table, Value, in_order, number_of};
 use super::super::source::{At, Span};
 use super::Build;
@@ -183,13 +184,19 @@ fn standard_exit(with_metrics: bool, at: Span) -> Vec<GateDraft> {
     out
 }
 
+/// Names of the file that gates may refer to.
+pub(super) struct Known {
+    pub services: Vec<String>,
+    pub endpoints: Vec<String>,
+}
+
 /// Builds each gate once to see whether its parameters fit the service.
 pub(super) fn finish(
     build: &Build<'_>,
     drafts: Vec<GateDraft>,
     service: &Service,
     ring: RingIx,
-    services: &[String],
+    known: &Known,
 ) -> Vec<GateSpec> {
     let mut out: Vec<GateSpec> = Vec::new();
     for draft in drafts {
@@ -214,10 +221,26 @@ pub(super) fn finish(
         }
         if &*spec.gate == "requires"
             && let Some((Param::Text(other), at)) = draft.params.get("service")
-            && !services.contains(other)
+            && !known.services.contains(other)
         {
             let wanted = At { value: other.clone(), at: *at };
-            names::unknown(build.problems, Kind::Service, &wanted, services.iter().map(String::as_str));
+            names::unknown(build.problems, Kind::Service, &wanted, known.services.iter().map(String::as_str));
+        }
+        if let Some((Param::Text(endpoint), at)) = draft.params.get("endpoint")
+            && !known.endpoints.contains(endpoint)
+        {
+            let wanted = At { value: endpoint.clone(), at: *at };
+            names::unknown(build.problems, Kind::Endpoint, &wanted, known.endpoints.iter().map(String::as_str));
+        }
+        if &*spec.gate == "checklist"
+            && let Ok(steps) = gates::Steps::read(&spec.params)
+        {
+            for item in steps.unsaid() {
+                let message =
+                    format!("step `{item}` of `{}` says neither how it is taken back nor that it is not", steps.name);
+                let fix = format!("add it to `reverts` or `irreversible`: `\"{item}: …\"`");
+                build.problems.put(Severity::Finding, "no-revert", draft.at, message, fix);
+            }
         }
         if out.contains(&spec) {
             let message = format!("gate `{}` is there twice", spec.label);

@@ -19,6 +19,7 @@ use crate::domain::id::{FleetName, Text};
 mod carry;
 mod clusters;
 mod columns;
+mod endpoint;
 mod gates;
 mod hash;
 mod lint;
@@ -126,6 +127,7 @@ fn config(build: &Build<'_>, root: Table<'_>, origin: &Path) -> Config {
         fleet: Arc::new(fleet),
         connections: clusters.connections,
         prometheuses: prometheuses.servers,
+        endpoints: endpoint::read(build, root),
         ui: ui(build, root),
         notify: notify::read(build, root),
         simulated_clock: clock(build, root),

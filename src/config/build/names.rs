@@ -17,6 +17,7 @@ pub(super) enum Kind {
     Workload,
     Provider,
     Service,
+    Endpoint,
 }
 
 impl Kind {
@@ -31,6 +32,7 @@ impl Kind {
             Kind::Gate => ("gate", "unknown-gate"),
             Kind::Workload => ("workload kind", "unknown-kind"),
             Kind::Provider => ("traffic provider", "unknown-provider"),
+            Kind::Endpoint => ("endpoint", "unknown-endpoint"),
             Kind::Service => ("service", "unknown-service"),
         }
     }

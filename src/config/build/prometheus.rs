@@ -233,7 +233,7 @@ fn proxy(build: &Build<'_>, table: Table<'_>, clusters: &Clusters) -> Option<Dra
     Some(if each { DraftReach::ProxyOfEach(reach) } else { DraftReach::Proxy(reach) })
 }
 
-fn headers(build: &Build<'_>, table: Table<'_>) -> Vec<(Text, Secret)> {
+pub(super) fn headers(build: &Build<'_>, table: Table<'_>) -> Vec<(Text, Secret)> {
     let mut out = Vec::new();
     for (name, value) in table.by_name("headers") {
         if http::HeaderName::from_bytes(name.value.as_bytes()).is_err() {
@@ -253,7 +253,7 @@ fn headers(build: &Build<'_>, table: Table<'_>) -> Vec<(Text, Secret)> {
     out
 }
 
-fn login(build: &Build<'_>, table: Table<'_>) -> Login {
+pub(super) fn login(build: &Build<'_>, table: Table<'_>) -> Login {
     let bearer = table.raw("bearer").and_then(|(value, _)| secret(build, "bearer", value));
     let Some(basic) = table.table("basic") else { return bearer.map_or(Login::None, Login::Bearer) };
     if bearer.is_some() {

@@ -338,7 +338,8 @@ impl<'r> One<'r, '_> {
         let defaults = self.defaults.map(|t| Level::read(self.build, t)).unwrap_or_default();
         let with_metrics = !self.shared.prometheuses.names.is_empty() && service.column("errors").is_some();
         let last = drafts.len().saturating_sub(1);
-        let services: Vec<String> = self.root.named("service").into_iter().map(|(name, _)| name.value).collect();
+        let names = |key| self.root.named(key).into_iter().map(|(name, _)| name.value).collect();
+        let known = gates::Known { services: names("service"), endpoints: names("endpoint") };
         let general = [&own, topology, &defaults];
         let preset = policy::preset(&general);
         let level_of = |draft: &RingDraft| {
@@ -351,8 +352,8 @@ impl<'r> One<'r, '_> {
             let levels = [ring, &draft.level, &own, topology, &defaults, &ready];
             let Resolved { exit, entry, exit_by_default } =
                 gates::resolve(self.build, &levels, with_metrics, self.name.at);
-            let exit = gates::finish(self.build, exit, service, at.into(), &services);
-            let entry = gates::finish(self.build, entry, service, at.into(), &services);
+            let exit = gates::finish(self.build, exit, service, at.into(), &known);
+            let entry = gates::finish(self.build, entry, service, at.into(), &known);
             if exit.is_empty() {
                 lint::no_exit_gate(self.build, draft, &self.name.value, at == last);
             }

@@ -8,6 +8,8 @@ use crate::domain::text::safe;
 use crate::engine::judge;
 use crate::engine::scene::{CLOCK_LIMIT, Scene, odd_clock_sentence, odd_clocks, one_object, one_object_sentence};
 use crate::engine::state::{Happened, RegionState};
+use crate::engine::view::RingRuns;
+use crate::gates::{checklists, is_done};
 
 /// Longest piece of outside text in an alarm, in bytes.
 const LONGEST: usize = 80;
@@ -40,6 +42,7 @@ pub(super) fn alarms(scene: &Scene<'_>) -> Vec<Text> {
             alarms.extend(of_region(scene, at, region));
         }
     }
+    alarms.extend(still_open(scene));
     alarms.extend(judge::other_policy(scene));
     alarms.into_iter().map(Text::from).collect()
 }
@@ -280,4 +283,27 @@ fn drained_but_weighted(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -
     let young = scene.world.now.duration_since(drained.at).as_secs() < 120;
     (weight > 0 && !young)
         .then(|| format!("{}: drained by {}, but its weight is {weight} again", scene.region_name(at), drained.by))
+}
+
+/// What must be closed before the release is done, once every ring has it.
+fn still_open(scene: &Scene<'_>) -> Vec<String> {
+    let Some(RingRuns::One(version)) = scene.runs.first() else { return Vec::new() };
+    if scene.runs.iter().any(|r| !matches!(r, RingRuns::One(v) if v == version)) {
+        return Vec::new();
+    }
+    let mut alarms = Vec::new();
+    for ring in &scene.service.rings {
+        for list in checklists(ring) {
+            for at in &ring.regions {
+                let record = scene.state.record.region(*at);
+                let open = list.must_close.iter().filter(|n| !is_done(record, &list.name, n, version));
+                let open: Vec<&str> = open.map(|n| &**n).collect();
+                if !open.is_empty() {
+                    let (name, open) = (scene.region_name(*at), open.join(", "));
+                    alarms.push(format!("{name}: {open} is still open: the release of {version} is not done"));
+                }
+            }
+        }
+    }
+    alarms
 }

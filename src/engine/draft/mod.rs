@@ -30,6 +30,7 @@ mod quarantine;
 mod restore;
 mod resume;
 mod roll_back;
+mod tick;
 
 pub(super) use approve::forged_approval;
 
@@ -129,7 +130,8 @@ pub fn reads(service: &Service, state: &ServiceState, intent: &Intent) -> Vec<Re
             reads
         }
         Verb::Revoke { .. } => targets.into_iter().map(Read::Approvals).collect(),
-        Verb::Quarantine { .. } => Vec::new(),
+        Verb::Quarantine { .. } | Verb::Tick { done: false, .. } => Vec::new(),
+        Verb::Tick { .. } => every().collect(),
         Verb::Clear { .. } => every().collect(),
         Verb::Resume { .. } => targets.into_iter().map(Read::Workload).chain(every()).collect(),
         Verb::RollBack { .. } => targets.into_iter().map(Read::Workload).collect(),
@@ -203,6 +205,7 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
         Verb::Approve { to } => approve::draft(desk, id, intent, to.as_deref()),
         Verb::Revoke { approval } => approve::revoke(desk, id, intent, *approval),
         Verb::Quarantine { digest } => quarantine::draft(desk, id, intent, digest.as_ref()),
+        Verb::Tick { item, done } => tick::draft(desk, id, intent, item.as_ref(), *done),
         Verb::Clear { what } => quarantine::clear(desk, id, intent, what.as_ref()),
     }?;
     plan.rests_on = rests_on(desk);

@@ -15,7 +15,7 @@ use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::quarantine::Candidate;
 use crate::domain::record::{Body, Move};
 use crate::domain::version::{Image, TemplateDigest, Version};
-use crate::gates::Requirement;
+use crate::gates::{Requirement, no_way_back};
 use crate::kinds::{Past, WorkloadKind, undo_annotations};
 
 /// Rolls back what is in flight among the targets.
@@ -155,6 +155,7 @@ fn region_step(
     }
     let after = digest(kind, &back.target).unwrap_or(running);
     findings.extend(required(desk, &region, &Version(back.version.clone())));
+    findings.extend(forward_only(desk, at, &region));
     let mut operations = vec![
         test("/metadata/uid", uid(&object).into()),
         test(kind.template_pointer(), kind.template(&object).cloned().unwrap_or_default()),
@@ -455,6 +456,19 @@ fn not_quarantined(desk: &Desk<'_>, region: &Region, candidate: &Candidate<'_>) 
         format!("{}: {} was {}", region.name, candidate.version, hit.text(|at| desk.region_name(at))),
         "choose another revision, drain the region, or clear the quarantine with a reason",
     ))
+}
+
+/// Irreversible steps that were taken here for what runs: the way is forward.
+fn forward_only(desk: &Desk<'_>, at: RegionIx, region: &Region) -> Vec<Finding> {
+    let runs = desk.region_state(at).and_then(|s| s.workload.as_ref()).map(|w| w.version.clone());
+    let Some((ring, runs)) = desk.ring_of(at).zip(runs) else { return Vec::new() };
+    let taken = no_way_back(ring, desk.state.record.region(at), &runs);
+    let finding = |(item, why): (Text, Text)| {
+        let text =
+            format!("{}: {item} was taken for {runs} and is irreversible ({why}): roll forward only", region.name);
+        Finding::new(Severity::BreakGlass, "irreversible", region.name.as_str(), text)
+    };
+    taken.into_iter().map(finding).collect()
 }
 
 /// Other services of this region that require more than the version it would go back to.

@@ -224,22 +224,7 @@ impl Line {
                 .body(Bytes::from(form))
         }
         .map_err(|e| wrong(&e))?;
-        for (name, secret) in &self.server.headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| wrong(&e))?;
-            request.headers_mut().insert(name, sensitive(&read(secret).await?)?);
-        }
-        let login = match &self.server.login {
-            Login::None => None,
-            Login::Bearer(token) => Some(format!("Bearer {}", read(token).await?)),
-            Login::Basic { user, password } => {
-                let pair = format!("{user}:{}", read(password).await?);
-                learn(&pair);
-                Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
-            }
-        };
-        if let Some(login) = login {
-            request.headers_mut().insert(AUTHORIZATION, sensitive(&login)?);
-        }
+        authorize(&mut request, &self.server.headers, &self.server.login).await?;
         Ok(request)
     }
 }
@@ -249,6 +234,32 @@ fn is_answer(code: u16, body: &[u8]) -> bool {
     let begin = body.get(..64).unwrap_or(body);
     let has = |part: &[u8], word: &[u8]| part.windows(word.len()).any(|w| w == word);
     code == 200 && has(begin, b"\"success\"") && !has(body, b"\"warnings\"") && !has(body, b"\"infos\"")
+}
+
+/// Puts configured headers and the login on a request. Secrets are read now: tokens are renewed.
+pub(crate) async fn authorize(
+    request: &mut Request<Bytes>,
+    headers: &[(Text, Secret)],
+    login: &Login,
+) -> Result<(), NoData> {
+    for (name, secret) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| NoData::Unreachable("a configured header has no valid name".into()))?;
+        request.headers_mut().insert(name, sensitive(&read(secret).await?)?);
+    }
+    let login = match login {
+        Login::None => None,
+        Login::Bearer(token) => Some(format!("Bearer {}", read(token).await?)),
+        Login::Basic { user, password } => {
+            let pair = format!("{user}:{}", read(password).await?);
+            learn(&pair);
+            Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
+        }
+    };
+    if let Some(login) = login {
+        request.headers_mut().insert(AUTHORIZATION, sensitive(&login)?);
+    }
+    Ok(())
 }
 
 fn proxied(reach: &Reach) -> Option<String> {

@@ -4,4 +4,5 @@ mod line;
 mod stack;
 
 pub use line::Prometheus;
+pub(crate) use line::authorize;
 pub use stack::{HttpStack, InProcessHttp, Network, NoAnswer};
