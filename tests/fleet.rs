@@ -10,6 +10,8 @@
     reason = "tests"
 )]
 
+#[path = "fleet/approvals.rs"]
+mod approvals;
 #[path = "fleet/console.rs"]
 mod console;
 #[path = "fleet/gates.rs"]

@@ -20,6 +20,7 @@ use crate::domain::stamp::{SignedDuration, short};
 use crate::domain::text::safe;
 use crate::io::Tell;
 use crate::io::connect::ProxyEnv;
+use crate::io::secrets::hidden;
 
 /// Largest answer that is read: a verdict is short.
 const MOST_BYTES: usize = 64 * 1024;
@@ -88,7 +89,7 @@ impl Line {
             .await
             .map_err(|e| Text::from(safe(&e.to_string().replace("Prometheus unreachable: ", ""), 300)))?;
         let answer = self.stack.send(request).await.map_err(|e| match e {
-            NoAnswer::Failed(text) => Text::from(text),
+            NoAnswer::Failed(text) => Text::from(hidden(&text).as_ref()),
             NoAnswer::TooLarge => "an answer that is too large".into(),
         })?;
         let code = answer.status().as_u16();
@@ -101,11 +102,15 @@ impl Line {
             return Err(format!("an answer of more than {} KiB", MOST_BYTES / 1024).into());
         }
         let text = std::str::from_utf8(&body).map_err(|_| Text::from("an answer that is no text"))?;
-        Ok((code, text.into()))
+        // What an endpoint echoes of our credentials is repeated nowhere.
+        Ok((code, hidden(text).as_ref().into()))
     }
 }
 
 fn no_answer(limit: Duration) -> Text {
+    if limit < Duration::from_secs(1) {
+        return format!("no answer within {} ms", limit.as_millis()).into();
+    }
     format!("no answer within {}", short(SignedDuration::try_from(limit).unwrap_or_default())).into()
 }
 

@@ -84,6 +84,14 @@ fn body() -> impl Strategy<Value = Body> {
             template,
             reason: r.into(),
         }),
+        (id(), text()).prop_map(|(approval, r)| Body::Revoked { approval, reason: r.into() }),
+        (name(), name(), text(), any::<bool>(), text()).prop_map(|(list, item, version, done, r)| Body::Checked {
+            list: list.into(),
+            item: item.into(),
+            version: version.into(),
+            done,
+            reason: r.into(),
+        }),
         text().prop_map(|t| Body::Note { text: t.into() }),
     ]
 }

@@ -53,6 +53,7 @@ pub(super) fn draft(
         steps,
         name: names.as_str().into(),
         ring: None,
+        rests_on: Vec::new(),
     })
 }
 
