@@ -10,14 +10,12 @@ use std::time::Duration;
 use super::Engine;
 use super::effect::{ActResult, Effect, Note, NoteKind, Ticket};
 use super::operation::{Operation, Outcome, StepState};
-use crate::domain::challenge::{Approved, BREAK_GLASS_LASTS};
+use crate::domain::challenge::Approved;
 use crate::domain::change::ObjectRef;
-use crate::domain::finding::Severity;
 use crate::domain::id::{ClusterIx, Place, Text};
 use crate::domain::intent::{Direction, Verb};
 use crate::domain::plan::{Expectation, Plan, PlanId, Step, WriteRole};
 use crate::domain::record::{Body, FactId};
-use crate::domain::verdict::Verdict;
 use crate::domain::verify::{Check, verify};
 
 /// How long what could not be sent is tried again.
@@ -322,17 +320,8 @@ impl Engine {
             return;
         }
         let bad = |s: &StepState| matches!(s, StepState::Ended(outcome, _) if *outcome != Outcome::Settled);
-        let raising = plan.direction() == Direction::Raising;
-        let broken = raising && plan.worst() == Some(Severity::BreakGlass);
-        let stop = if raising && operation.steps.iter().any(bad) {
-            Some("stopped: an earlier region did not settle".to_owned())
-        } else if broken && self.now.since(operation.started) >= BREAK_GLASS_LASTS {
-            Some("stopped: broken glass lasts 15 minutes; look again, and decide again".to_owned())
-        } else if raising && !broken {
-            self.locked(&plan).or_else(|| self.lease_lost(&plan))
-        } else {
-            None
-        };
+        let failed = operation.steps.iter().any(bad);
+        let stop = self.why_to_stop(&plan, operation.started, failed);
         let active = operation.steps.iter().filter(|s| !matches!(s, StepState::Pending | StepState::Ended(..))).count();
         let pending: Vec<usize> = operation
             .steps
@@ -355,16 +344,6 @@ impl Engine {
             }
         }
         self.close_if_over(at, effects);
-    }
-
-    /// A promotion does not go on once an earlier ring has failed on its version.
-    fn locked(&self, plan: &Plan) -> Option<String> {
-        let ring = plan.ring?;
-        let service = self.fleet.service(plan.service)?;
-        let state = self.services.get(plan.service.at())?;
-        let failed = service.rings.iter().zip(&state.view.rings).take(ring.at());
-        let (failed, _) = failed.into_iter().find(|(_, view)| view.verdict == Verdict::NoGo)?;
-        Some(format!("stopped: {} says NO-GO, which locks every later ring", failed.name))
     }
 
     fn start_step(&mut self, at: usize, step: usize, effects: &mut Vec<Effect>) {

@@ -1,11 +1,16 @@
 //! How fast a release may go, whatever its gates say: least distances between rings and between
 //! regions, and the soak of a staggered ring.
 
+use super::Engine;
 use super::judge;
 use super::scene::Scene;
+use crate::domain::challenge::BREAK_GLASS_LASTS;
+use crate::domain::finding::Severity;
 use crate::domain::id::{RegionIx, RingIx};
+use crate::domain::intent::Direction;
+use crate::domain::plan::Plan;
 use crate::domain::record::Body;
-use crate::domain::stamp::{SignedDuration, Timestamp, short};
+use crate::domain::stamp::{SignedDuration, Stamp, Timestamp, short};
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::domain::version::Version;
 
@@ -87,4 +92,31 @@ fn waits(scene: &Scene<'_>, until: Timestamp, sentence: impl FnOnce() -> String)
 
 fn length(of: std::time::Duration) -> Option<SignedDuration> {
     SignedDuration::try_from(of).ok().filter(|d| d.is_positive())
+}
+
+impl Engine {
+    /// Why the steps of a plan that have not started do not start any more; none where they may.
+    pub(super) fn why_to_stop(&self, plan: &Plan, started: Stamp, failed: bool) -> Option<String> {
+        if plan.direction() != Direction::Raising {
+            return None;
+        }
+        if failed {
+            return Some("stopped: an earlier region did not settle".to_owned());
+        }
+        if plan.worst() != Some(Severity::BreakGlass) {
+            return self.locked(plan).or_else(|| self.lease_lost(plan));
+        }
+        let over = self.now.since(started) >= BREAK_GLASS_LASTS;
+        over.then(|| "stopped: broken glass lasts 15 minutes; look again, and decide again".to_owned())
+    }
+
+    /// A promotion does not go on once an earlier ring has failed on its version.
+    fn locked(&self, plan: &Plan) -> Option<String> {
+        let ring = plan.ring?;
+        let service = self.fleet.service(plan.service)?;
+        let state = self.services.get(plan.service.at())?;
+        let failed = service.rings.iter().zip(&state.view.rings).take(ring.at());
+        let (failed, _) = failed.into_iter().find(|(_, view)| view.verdict == Verdict::NoGo)?;
+        Some(format!("stopped: {} says NO-GO, which locks every later ring", failed.name))
+    }
 }
