@@ -6,6 +6,8 @@
 mod automation;
 #[path = "engine/approvals.rs"]
 mod approvals;
+#[path = "engine/accepts.rs"]
+mod accepts;
 #[path = "engine/approving.rs"]
 mod approving;
 #[path = "engine/beginnings.rs"]

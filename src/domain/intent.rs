@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::id::{RegionIx, RingIx, ServiceIx, Text};
+use super::id::{ColumnName, RegionIx, RingIx, ServiceIx, Text};
 use super::record::FactId;
 
 /// As the revision of a rollback: the newest before the one that ran before the release. Real
@@ -72,6 +72,11 @@ pub enum Verb {
         /// Done, or open again.
         done: bool,
     },
+    /// Accept what stands in a metric gate's way: windows outside that are over, or that are unknown.
+    Accept {
+        /// Of which column; none: of all.
+        column: Option<ColumnName>,
+    },
     /// End a quarantine.
     Clear {
         /// What is in quarantine (or the fact's identity); none: the only one.
@@ -108,6 +113,7 @@ impl Verb {
             | Verb::Restore
             | Verb::Approve { .. }
             | Verb::Tick { done: true, .. }
+            | Verb::Accept { .. }
             | Verb::Clear { .. } => Direction::Raising,
             Verb::Hold
             | Verb::RollBack { .. }
@@ -133,6 +139,7 @@ impl Verb {
             Verb::Quarantine { .. } => "quarantine",
             Verb::Tick { done: true, .. } => "tick",
             Verb::Tick { .. } => "untick",
+            Verb::Accept { .. } => "accept",
             Verb::Clear { .. } => "clear",
         }
     }

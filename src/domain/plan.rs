@@ -210,6 +210,7 @@ impl Plan {
                         | Body::Release { reason: r, .. }
                         | Body::Quarantine { reason: r, .. }
                         | Body::Clearance { reason: r, .. }
+                        | Body::Accepted { reason: r, .. }
                         | Body::Revoked { reason: r, .. }
                         | Body::Checked { reason: r, .. }
                         | Body::BreakGlass { reason: r, .. }

@@ -301,6 +301,7 @@ fn intent(world: &World, operation: &Operation) -> Option<Intent> {
         "revoke" => Verb::Revoke { approval: None },
         "quarantine" => Verb::Quarantine { digest: None },
         "tick" => Verb::Tick { item: None, done: true },
+        "accept" => Verb::Accept { column: None },
         "clear" => Verb::Clear { what: None },
         _ => return None,
     };

@@ -20,6 +20,7 @@ use crate::domain::stamp::{Stamp, Timestamp};
 use crate::domain::version::TemplateDigest;
 use crate::kinds::{self, WorkloadKind};
 
+mod accept;
 mod approve;
 mod carry;
 mod drain;
@@ -132,6 +133,7 @@ pub fn reads(service: &Service, state: &ServiceState, intent: &Intent) -> Vec<Re
         Verb::Revoke { .. } => targets.into_iter().map(Read::Approvals).collect(),
         Verb::Quarantine { .. } | Verb::Tick { done: false, .. } => Vec::new(),
         Verb::Tick { .. } => every().collect(),
+        Verb::Accept { .. } => targets.into_iter().map(Read::Workload).chain(every()).collect(),
         Verb::Clear { .. } => every().collect(),
         Verb::Resume { .. } => targets.into_iter().map(Read::Workload).chain(every()).collect(),
         Verb::RollBack { .. } => targets.into_iter().map(Read::Workload).collect(),
@@ -206,6 +208,7 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
         Verb::Revoke { approval } => approve::revoke(desk, id, intent, *approval),
         Verb::Quarantine { digest } => quarantine::draft(desk, id, intent, digest.as_ref()),
         Verb::Tick { item, done } => tick::draft(desk, id, intent, item.as_ref(), *done),
+        Verb::Accept { column } => accept::draft(desk, id, intent, column.as_ref()),
         Verb::Clear { what } => quarantine::clear(desk, id, intent, what.as_ref()),
     }?;
     plan.rests_on = rests_on(desk);
