@@ -122,8 +122,8 @@ impl Says {
     fn value(&self, evidence: &Evidence<'_>) -> Result<(bool, String), String> {
         match &self.asks {
             Asks::Query(query) => match number(evidence, query)? {
-                (value, said) if value == 1.0 => Ok((true, said)),
-                (value, said) if value == 0.0 => Ok((false, said)),
+                (1.0, said) => Ok((true, said)),
+                (0.0, said) => Ok((false, said)),
                 (value, _) => Err(format!("the query gave {value}, neither 1 nor 0")),
             },
             Asks::Endpoint(need, pointer) => {

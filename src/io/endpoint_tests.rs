@@ -20,8 +20,7 @@ async fn receiver(answer: Option<Vec<u8>>) -> (String, Arc<Mutex<Vec<String>>>) 
             let mut got = Vec::new();
             let mut chunk = [0_u8; 4_096];
             // Until head and body are there.
-            loop {
-                let Ok(n @ 1..) = socket.read(&mut chunk).await else { break };
+            while let Ok(n @ 1..) = socket.read(&mut chunk).await {
                 got.extend_from_slice(chunk.get(..n).unwrap_or_default());
                 let text = String::from_utf8_lossy(&got).into_owned();
                 let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };

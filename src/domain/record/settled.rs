@@ -1,10 +1,10 @@
 //! The settled fact: when a region's rollout of a template completed.
 
-use super::id::{Operator, Uid};
-use super::record_text::{Fields, Lines};
-use super::stamp::Timestamp;
-use super::version::TemplateDigest;
-use super::workload::Workload;
+use super::text::{Fields, Lines};
+use crate::domain::id::{Operator, Uid};
+use crate::domain::stamp::Timestamp;
+use crate::domain::version::TemplateDigest;
+use crate::domain::workload::Workload;
 
 /// Prefix of the key of settled facts; the template digest follows.
 pub const SETTLED: &str = "settled.";

@@ -1,7 +1,7 @@
 //! What a fact says, in one line for people.
 
-use super::id::Text;
-use super::record::Body;
+use super::Body;
+use crate::domain::id::Text;
 
 /// What a fact says, and why it was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Body {
             Body::Paused { .. } => (format!("paused {region}"), none()),
             Body::Unpaused { .. } => (format!("un-paused {region}"), none()),
             Body::Accepted { stretch, reason, .. } => {
-                let time = |at: super::stamp::Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
+                let time = |at: crate::domain::stamp::Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
                 let (from, to) = (time(stretch.from), time(stretch.to));
                 let what = format!("accepted {} in {region}, windows that ended {from} to {to} UTC", stretch.column);
                 (what, reason.clone())

@@ -1,7 +1,7 @@
 //! The text of one fact: flat lines `name=value`, `by=` first.
 
-use super::id::Operator;
-use super::stamp::Timestamp;
+use crate::domain::id::Operator;
+use crate::domain::stamp::Timestamp;
 
 /// Lines being written.
 pub(super) struct Lines(pub(super) String);

@@ -2,9 +2,9 @@
 
 use ulid::Ulid;
 
-use super::id::Text;
-use super::record_text::{Fields, Lines};
-use super::version::TemplateDigest;
+use super::text::{Fields, Lines};
+use crate::domain::id::Text;
+use crate::domain::version::TemplateDigest;
 
 /// A move from one version to another, with all that is needed to go back.
 #[derive(Clone, Debug, PartialEq)]
