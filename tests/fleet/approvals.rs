@@ -24,8 +24,12 @@ when = [
 effect.policy = { binding = "gonogo-approvals", message = "data.approver must be the user who creates the approval" }
 "#;
 
-/// It is Friday 14:32 in Dublin.
+/// It is Friday 14:32 in Dublin. Another cluster knows the author of the release: who that is must be said,
+/// or nobody could tell her from ana.
 const RING: &str = r#"
+[identities]
+oncall = "oncall@example.com"
+
 [service.webapp.ring.ring-2]
 entry = [
   "freshness",
