@@ -32,3 +32,4 @@ pub mod verdict;
 pub mod verify;
 pub mod version;
 pub mod workload;
+pub mod zone;

@@ -18,6 +18,7 @@ use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, short};
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::domain::version::TemplateDigest;
 use crate::domain::workload::Workload;
+use crate::domain::zone::zone;
 
 /// What an absolute bound does not see: half as many errors again, while all others stay where they are.
 pub struct Baseline;
@@ -109,7 +110,7 @@ impl GateType for Baseline {
             Some(n) => count(n),
             None => traffic.as_ref().map_or(0.0, |_| 1000.0),
         };
-        let zones = service.regions.iter().map(|r| r.zone.as_deref().and_then(|z| TimeZone::get(z).ok()));
+        let zones = service.regions.iter().map(|r| r.zone.as_deref().and_then(zone));
         Ok(Box::new(Compared {
             column: column.clone(),
             against: against(params)?,

@@ -15,6 +15,7 @@ use crate::domain::id::{ColumnName, RingIx};
 use crate::domain::metric::NoData;
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, window_ceil, window_floor};
 use crate::domain::verdict::{Judgement, Verdict};
+use crate::domain::zone;
 
 /// Time-dependent faults show at their time only: so many hours, and these instants, must have been seen.
 pub struct Coverage;
@@ -79,7 +80,7 @@ impl GateType for Coverage {
             Some(name) => Some(zone_of(name, "zone")?),
             None => None,
         };
-        let own = |name: &str| TimeZone::get(name).ok();
+        let own = zone::zone;
         let zones = service.regions.iter().map(|r| zone.clone().or_else(|| own(r.zone.as_deref()?)));
         let mut instants = Vec::new();
         for text in texts(params, "at")? {
@@ -152,7 +153,7 @@ fn hours(params: &Params) -> Result<[bool; 24], ParamError> {
 }
 
 fn zone_of(name: &str, parameter: &str) -> Result<TimeZone, ParamError> {
-    TimeZone::get(name).map_err(|_| {
+    zone::zone(name).ok_or_else(|| {
         ParamError::new(parameter, format!("there is no time zone `{name}`; write e.g. `Europe/Dublin` or `UTC`"))
     })
 }

@@ -38,10 +38,10 @@ impl LocalTime {
         };
         let zone = match params.0.get(ZONE.name) {
             None => None,
-            Some(Param::Text(name)) => Some(TimeZone::get(name).map_err(|_| no_zone(name))?),
+            Some(Param::Text(name)) => Some(crate::domain::zone::zone(name).ok_or_else(|| no_zone(name))?),
             Some(_) => return Err(ParamError::new(ZONE.name, "`zone` is the name of an IANA zone, e.g. `\"UTC\"`")),
         };
-        let own = |name: &str| TimeZone::get(name).ok();
+        let own = |name: &str| crate::domain::zone::zone(name);
         let zones = service.regions.iter().map(|r| zone.clone().or_else(|| own(r.zone.as_deref()?))).collect();
         Ok(Self { calendar, zones })
     }

@@ -54,11 +54,16 @@ pub fn start(folder: &Path, level: LevelFilter, with_pane: bool) -> Result<Worke
         with_pane.then(|| tui_logger::TuiTracingSubscriberLayer.with_filter(FilterFn::new(is_ours)).with_filter(level));
     tracing_subscriber::registry().with(file).with(pane).try_init()?;
     if with_pane {
-        // Twice only if somebody else set the pane's level, which then holds.
-        let _ = tui_logger::init_logger(tui_logger::LevelFilter::Debug);
+        // Its own thread would wake a hundred times a second; the console calls `gather` instead.
         tui_logger::set_default_level(tui_logger::LevelFilter::Debug);
     }
     Ok(guard)
+}
+
+/// Makes room for new lines of the pane: to be called once a second. What comes faster than a
+/// thousand lines between two calls is lost to the pane, which says so; the file has all of it.
+pub fn gather() {
+    tui_logger::move_events();
 }
 
 /// Starts logging as JSON lines on standard error, for a process that others collect from.

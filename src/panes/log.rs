@@ -43,6 +43,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     if area.width < 10 || area.height == 0 {
         return;
     }
+    tui_logger::move_events();
     let mut buffer = Buffer::empty(Rect { x: 0, y: 0, width: area.width, height: area.height });
     TuiLoggerWidget::default()
         .output_separator(' ')

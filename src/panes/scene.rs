@@ -161,7 +161,7 @@ impl RegionScene<'_> {
 
     /// Its time zone.
     pub fn zone(&self) -> Option<TimeZone> {
-        TimeZone::get(self.spec.zone.as_deref()?).ok()
+        crate::domain::zone::zone(self.spec.zone.as_deref()?)
     }
 }
 

@@ -153,6 +153,7 @@ impl Console {
                 pace.ticked = now;
                 pace.next = now + self.clock.to_next_second().max(TICK) + AFTER;
                 seen.push(Msg::Tick);
+                crate::io::log::gather();
             }
             if !seen.is_empty() {
                 let effects = self.app.update_all(self.clock.now(), seen);

@@ -100,10 +100,10 @@ pub(super) fn texts(table: Table<'_>, key: &str) -> Vec<Text> {
 /// An IANA zone that the bundled database knows.
 pub(super) fn zone(build: &Build<'_>, table: Table<'_>) -> Option<Text> {
     let zone = table.text("zone")?;
-    if jiff::tz::TimeZone::get(&zone.value).is_ok() {
+    if crate::domain::zone::zone(&zone.value).is_some() {
         return Some(zone.value.into());
     }
-    let known: Vec<String> = jiff::tz::db().available().map(|n| n.as_str().to_owned()).collect();
+    let known = crate::domain::zone::names();
     let near = crate::domain::text::did_you_mean(&zone.value, known.iter().map(String::as_str));
     let fix = match near {
         Some(near) => format!("did you mean `{near}`?"),
