@@ -195,6 +195,26 @@ impl Windows {
         })
     }
 
+    /// The windows of [`Windows::series`] that have no number. Where all have one, nothing is gone through.
+    pub fn holes(&self, first: Timestamp, last: Timestamp) -> impl Iterator<Item = (Timestamp, Option<&NoData>)> {
+        let begin = first.as_second();
+        let from = self.known.partition_point(|(at, _)| *at < begin);
+        let to = self.known.partition_point(|(at, _)| *at <= last.as_second());
+        let known = self.known.get(from..to).unwrap_or_default();
+        // So many windows end from the first to the last that is known: if they are as many, none is missing.
+        let without_hole = known.last().filter(|(at, _)| {
+            let windows = at.saturating_sub(begin) / WINDOW.as_secs() + 1;
+            usize::try_from(windows).is_ok_and(|n| n == known.len())
+        });
+        let next = without_hole.map_or(begin, |(at, _)| at.saturating_add(WINDOW.as_secs()));
+        let first = if window_floor(first) == first { Timestamp::from_second(next).unwrap_or(first) } else { first };
+        self.series(first, last).filter_map(|(end, seen)| match seen {
+            Some(Ok(_)) => None,
+            Some(Err(why)) => Some((end, Some(why))),
+            None => Some((end, None)),
+        })
+    }
+
     /// Every window that was asked for, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (Timestamp, Seen<'_>)> {
         let mut known = self.known.iter().peekable();
@@ -319,6 +339,18 @@ mod tests {
                 let all: Vec<_> = windows.iter().map(|(at, seen)| (at, seen.map_err(Clone::clone))).collect();
                 let expected: Vec<_> = model.iter().map(|(at, reading)| (end(*at), reading.clone())).collect();
                 prop_assert_eq!(&all, &expected);
+                for (from, to) in [(end(0), end(40)), (end(-3), end(12)), (end(7), end(5))] {
+                    let holes: Vec<_> = windows.holes(from, to).collect();
+                    let slowly: Vec<_> = windows
+                        .series(from, to)
+                        .filter_map(|(at, seen)| match seen {
+                            Some(Ok(_)) => None,
+                            Some(Err(why)) => Some((at, Some(why))),
+                            None => Some((at, None)),
+                        })
+                        .collect();
+                    prop_assert_eq!(holes, slowly);
+                }
                 prop_assert_eq!(windows.len(), model.len());
                 let series: Vec<_> = windows.series(end(-3), end(45)).collect();
                 prop_assert_eq!(series.len(), 49);

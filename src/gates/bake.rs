@@ -119,10 +119,10 @@ impl Baking {
         let span = Span::since(start, SignedDuration::ZERO, evidence.now);
         let mut unknown: BTreeMap<Timestamp, bool> = BTreeMap::new();
         let mut first: Option<(ColumnName, Timestamp, NoData)> = None;
+        let traffic = self.rules.traffic(evidence);
         for column in self.columns(evidence) {
             let accepted = accepted(evidence, &column);
-            let series = span.series(evidence.windows.get(&column), self.rules.traffic(evidence));
-            for (end, why) in series.filter_map(|(end, seen)| Some((end, seen.err()?))) {
+            for (end, why) in span.unknown(evidence.windows.get(&column), traffic) {
                 if accepted.iter().any(|(from, to, _)| (*from..=*to).contains(&end)) {
                     continue;
                 }

@@ -77,11 +77,10 @@ impl Span {
 
     /// The windows of a column that count: those that are due, known or not, and newer ones once known.
     pub(super) fn series<'w>(
-        &self,
+        self,
         windows: Option<&'w Windows>,
         traffic: Option<(f64, &'w Windows)>,
-    ) -> impl Iterator<Item = (Timestamp, Seen<'w>)> {
-        static NONE: std::sync::LazyLock<Windows> = std::sync::LazyLock::new(Windows::default);
+    ) -> impl Iterator<Item = (Timestamp, Seen<'w>)> + use<'w> {
         let (due, unasked) = (self.due, self.unasked);
         let mut traffic = traffic.map(|(least, windows)| (least, windows.series(self.first, self.last)));
         windows.unwrap_or(&NONE).series(self.first, self.last).filter_map(move |(end, seen)| {
@@ -94,7 +93,26 @@ impl Span {
             Some((end, enough(qps, seen)))
         })
     }
+
+    /// The windows of [`Span::series`] that are unknown, with the reason.
+    pub(super) fn unknown<'w>(
+        self,
+        windows: Option<&'w Windows>,
+        traffic: Option<(f64, &'w Windows)>,
+    ) -> Box<dyn Iterator<Item = (Timestamp, &'w NoData)> + 'w> {
+        if traffic.is_some() {
+            return Box::new(self.series(windows, traffic).filter_map(|(end, seen)| Some((end, seen.err()?))));
+        }
+        let holes = windows.unwrap_or(&NONE).holes(self.first, self.last);
+        Box::new(holes.filter_map(move |(end, why)| match why {
+            Some(why) => Some((end, why)),
+            None => (end <= self.due).then_some((end, self.unasked)),
+        }))
+    }
 }
+
+/// Windows of a column that was never asked for.
+static NONE: std::sync::LazyLock<Windows> = std::sync::LazyLock::new(Windows::default);
 
 /// What is seen, where there was enough traffic to judge by.
 fn enough<'w>(traffic: Option<(f64, Option<Seen<'w>>)>, seen: Seen<'w>) -> Seen<'w> {
@@ -154,29 +172,39 @@ pub(super) struct Story {
     pub accepted: Vec<Text>,
 }
 
-/// The last hour of values: sums over whatever is known of it.
-#[derive(Default)]
+/// The last hour of values.
 struct LastHour {
     values: [f64; HOUR],
     at: usize,
+    /// Of the known values, nearly: what was added is taken away again.
     sum: f64,
     known: u32,
 }
 
 impl LastHour {
-    /// The mean, once enough of an hour is known.
-    fn push(&mut self, value: f64) -> Option<f64> {
-        if let Some(slot) = self.values.get_mut(self.at) {
-            *slot = value;
-        }
-        self.at = (self.at + 1) % HOUR;
-        let known = self.values.iter().filter(|v| !v.is_nan());
-        (self.sum, self.known) = known.fold((0.0, 0), |(sum, n), v| (sum + v, n + 1));
-        (self.known >= MOST_OF_HOUR).then(|| self.sum / f64::from(self.known))
+    fn new() -> Self {
+        Self { values: [f64::NAN; HOUR], at: 0, sum: 0.0, known: 0 }
     }
 
-    fn new() -> Self {
-        Self { values: [f64::NAN; HOUR], ..Self::default() }
+    fn push(&mut self, value: f64) {
+        let Some(slot) = self.values.get_mut(self.at) else { return };
+        let old = std::mem::replace(slot, value);
+        self.at = (self.at + 1) % HOUR;
+        if !old.is_nan() {
+            (self.sum, self.known) = (self.sum - old, self.known - 1);
+        }
+        if !value.is_nan() {
+            (self.sum, self.known) = (self.sum + value, self.known + 1);
+        }
+    }
+
+    /// The mean, once enough of an hour is known and it is said to matter: it is summed up exactly then only.
+    fn mean(&self, matters: impl Fn(f64) -> bool) -> Option<f64> {
+        if self.known < MOST_OF_HOUR || !matters(self.sum / f64::from(self.known)) {
+            return None;
+        }
+        let exact = self.values.iter().filter(|v| !v.is_nan()).sum::<f64>() / f64::from(self.known);
+        matters(exact).then_some(exact)
     }
 }
 
@@ -220,9 +248,9 @@ impl Story {
                     if counts(end) && story.worst.is_none_or(|(_, _, worst)| over > worst) {
                         story.worst = Some((end, value, over));
                     }
-                    if let Some(mean) = hour.push(value)
-                        && story.worst_hour.is_none_or(|(_, _, worst)| excess(mean) > worst)
-                    {
+                    hour.push(value);
+                    let worse = |mean| story.worst_hour.is_none_or(|(_, _, worst)| excess(mean) > worst);
+                    if let Some(mean) = hour.mean(worse) {
                         story.worst_hour = Some((end, mean, excess(mean)));
                     }
                     if over > 0.0 {
