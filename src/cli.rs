@@ -212,6 +212,19 @@ Where several holds cover it, the newest is released; `gonogo status SERVICE -o 
         #[arg(long, value_name = "VERSION")]
         to: Option<String>,
     },
+    /// Accept what stands in a metric gate's way: windows outside that are over, or that are unknown.
+    ///
+    /// It stays on the record and in the report, and counts while the template that was judged runs.
+    #[command(after_help = "\
+Example:\n  gonogo accept webapp ap-south-1 --column errors --reason \"a batch job\" --confirm ap-south-1")]
+    Accept {
+        /// Where, and how.
+        #[command(flatten)]
+        args: VerbArgs,
+        /// Of which column; of every column when left out.
+        #[arg(long = "column", value_name = "COLUMN")]
+        to: Option<String>,
+    },
     /// Say that a step of a checklist was taken.
     #[command(after_help = "Example:\n  gonogo tick webapp eu-west-1 --step expand --reason \"migration 42\"")]
     Tick {
@@ -531,6 +544,8 @@ mod tests {
             ("rollback", "--to=14", true),
             ("resume", "--hold=01JD", true),
             ("quarantine", "--to=3f2a", true),
+            ("accept", "--column=errors", true),
+            ("accept", "--to=errors", false),
             ("revoke", "--to=v2", false),
             ("hold", "--to=v2", false),
             ("drain", "--without-wait", false),
@@ -551,6 +566,9 @@ mod tests {
             "revoke",
             "quarantine",
             "clear",
+            "accept",
+            "tick",
+            "untick",
         ] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(verb).map(|c| c.render_long_help().to_string());

@@ -29,6 +29,7 @@ impl App {
             | Command::Undo
             | Command::Revoke
             | Command::Quarantine
+            | Command::Accept
             | Command::Tick
             | Command::Untick
             | Command::Clear => self.intent(command).map(drop),
@@ -45,6 +46,7 @@ impl App {
                 }
                 self.intent(command).map(drop)
             }
+            Command::Approve if self.cell_to_accept().is_some() => Ok(()),
             Command::Approve => match crate::panes::approvals::waiting(&self.engine).is_empty() {
                 true => Err("no ring that is about to change asks for an approval".into()),
                 false => Ok(()),
@@ -108,6 +110,7 @@ impl App {
         match command {
             Command::Promote => on_board && matches!(verdict, Some(Verdict::Go | Verdict::Findings)),
             Command::PromoteNow => on_board && verdict == Some(Verdict::Wait),
+            Command::Approve if self.cell_to_accept().is_some() => true,
             Command::Approve => on_board && crate::panes::approvals::anything_waits(&self.engine),
             Command::RollBack => on_board && moved(),
             Command::Hold | Command::HoldAll | Command::Drain | Command::Undo | Command::Abort => on_board,

@@ -47,6 +47,7 @@ impl App {
             | Command::Drain
             | Command::Revoke
             | Command::Quarantine
+            | Command::Accept
             | Command::Tick
             | Command::Untick
             | Command::Clear
@@ -57,6 +58,10 @@ impl App {
                     Vec::new()
                 }
             },
+            // On a cell of the board it is about that cell.
+            Command::Approve if words.is_empty() && self.cell_to_accept().is_some() => {
+                self.command_with(Command::Accept, words, key)
+            }
             Command::Approve if words.is_empty() => {
                 self.modals.push(Modal::Approvals { selected: 0 });
                 Vec::new()

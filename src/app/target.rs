@@ -1,7 +1,7 @@
 //! What a capital acts on: marked regions if any, else what is selected, by a rule that the prompt states.
 
-use super::App;
-use crate::domain::id::{RegionIx, RingIx, Text};
+use super::{App, View};
+use crate::domain::id::{ColumnName, RegionIx, RingIx, Text};
 use crate::domain::intent::{Intent, Target, Verb};
 use crate::domain::record::{HoldInForce, Scope};
 use crate::engine::view::Drained;
@@ -19,6 +19,7 @@ fn takes_a_version(command: Command) -> bool {
             | Command::PromoteNow
             | Command::Approve
             | Command::Quarantine
+            | Command::Accept
             | Command::Tick
             | Command::Untick
             | Command::Clear
@@ -41,6 +42,7 @@ impl App {
             Command::Approve => Ok(chosen(Verb::Approve { to: None }, self.to_promote()?)),
             Command::Revoke => Ok(chosen(Verb::Revoke { approval: None }, self.to_promote()?)),
             Command::Quarantine => Ok(chosen(Verb::Quarantine { digest: None }, self.to_act_on()?)),
+            Command::Accept => self.to_accept().map(|(verb, target)| chosen(verb, target)),
             Command::Tick => Ok(chosen(Verb::Tick { item: None, done: true }, self.to_act_on()?)),
             Command::Untick => Ok(chosen(Verb::Tick { item: None, done: false }, self.to_act_on()?)),
             Command::Clear => {
@@ -87,6 +89,23 @@ impl App {
         let region = self.picks.region.ok_or("no region is selected")?;
         let rule = format!("acts on the selected region: {}", self.scene().region_name(region));
         Ok((Target::Regions(vec![region]), rule.into()))
+    }
+
+    /// The cell under the board's cursor, where a person may accept what it names.
+    pub fn cell_to_accept(&self) -> Option<(RegionIx, ColumnName)> {
+        let on_board = self.view() == View::Board && self.focus == Pane::Verdicts;
+        let (region, judged) = self.panes.verdicts.judged(&self.scene()).filter(|_| on_board)?;
+        Some((region, judged.acceptable.as_ref()?.column.clone()))
+    }
+
+    /// The cell under the cursor, else everything that can be accepted in what is marked or selected.
+    fn to_accept(&self) -> Result<(Verb, (Target, Text)), Text> {
+        if let Some((region, column)) = self.cell_to_accept() {
+            let rule = format!("acts on the cell of the board: {column} in {}", self.scene().region_name(region));
+            let target = (Target::Regions(vec![region]), rule.into());
+            return Ok((Verb::Accept { column: Some(column) }, target));
+        }
+        Ok((Verb::Accept { column: None }, self.to_act_on()?))
     }
 
     fn to_promote(&self) -> Result<(Target, Text), Text> {
@@ -224,6 +243,7 @@ impl App {
             }
             Command::Approve => Verb::Approve { to: version },
             Command::Quarantine => Verb::Quarantine { digest: version },
+            Command::Accept => Verb::Accept { column: version.map(ColumnName::new) },
             Command::Tick | Command::Untick => Verb::Tick { item: version, done: command == Command::Tick },
             Command::Clear => Verb::Clear { what: version },
             _ => {

@@ -91,6 +91,34 @@ pub struct Told {
     pub outcome: Option<Text>,
     /// The plan, where one is named.
     pub plan: Option<Text>,
+    /// What sort of thing it was, where a report lists that on its own.
+    pub sort: Sort,
+}
+
+/// What a report lists on its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// Nothing of the kind.
+    #[default]
+    Event,
+    /// A person accepted windows that stood in a gate's way.
+    Accepted,
+}
+
+impl Sort {
+    /// As JSON names it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Sort::Event => "event",
+            Sort::Accepted => "accepted",
+        }
+    }
+    fn of(body: &Body) -> Self {
+        match body {
+            Body::Accepted { .. } => Sort::Accepted,
+            _ => Sort::Event,
+        }
+    }
 }
 
 /// Delivery figures of one region.
@@ -191,6 +219,7 @@ fn told(
                         break_glass: m.break_glass,
                         outcome: None,
                         plan: Some(m.plan.to_string().into()),
+                        sort: Sort::Event,
                     });
                     entry.at = entry.at.min(fact.at);
                     entry.regions.push(at);
@@ -208,6 +237,7 @@ fn told(
                         break_glass: false,
                         outcome: None,
                         plan: None,
+                        sort: Sort::of(body),
                     });
                 }
                 _ => {}
@@ -237,6 +267,7 @@ fn told(
             break_glass: operation.break_glass,
             outcome: Some(outcome),
             plan: Some(operation.plan.clone()),
+            sort: Sort::Event,
         });
     }
     told.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.what.cmp(&b.what)));

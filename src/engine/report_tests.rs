@@ -110,3 +110,15 @@ fn regions_that_were_not_read_are_named() {
     stage.state.record.regions[at.at()] = None;
     assert_eq!(of(&stage, &[], &ask(&stage)).unread, [at]);
 }
+
+#[test]
+fn what_a_person_accepted_is_told_apart() {
+    let mut stage = release();
+    let stretch = crate::domain::verdict::Stretch { column: "errors".into(), from: clock("08:00"), to: clock("08:10") };
+    let template = crate::domain::version::TemplateDigest([1; 32]);
+    stage.fact("ap-south-1", clock("10:00"), Body::Accepted { stretch, template, reason: "a batch job".into() });
+    stage.fleet_fact(clock("11:00"), Body::Hold { scope: Scope::Service, reason: "odd graphs".into() });
+    let told = of(&stage, &[], &ask(&stage)).told;
+    let sorts: Vec<(&str, &str)> = told.iter().map(|t| (t.sort.key(), &*t.why)).collect();
+    assert_eq!(sorts, [("accepted", "a batch job"), ("event", "odd graphs")]);
+}

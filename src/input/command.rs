@@ -111,6 +111,8 @@ pub enum Command {
     Revoke,
     /// Refuse a digest everywhere.
     Quarantine,
+    /// Accept what stands in a metric gate's way.
+    Accept,
     /// A step of a checklist was taken.
     Tick,
     /// A step of a checklist was taken back.
@@ -226,9 +228,10 @@ commands! {
     RollBack "rollback" "roll back" Act Lowers ["B"] "roll back to known-good";
     Abort "abort" "abort" Act Lowers ["X"] "abort: roll back what is in flight";
     Drain "drain" "drain" Act Lowers ["D"] "take the region out of traffic";
-    Approve "approve" "approvals" Act Raises ["A"] "approvals: what waits for a yes, and the prompt to give it";
+    Approve "approve" "approvals" Act Raises ["A"] "approvals: what waits for a yes, and the prompt to give it; on a cell of the board that can be accepted: accept it";
     Revoke "revoke" "" Act Lowers [] "end the approvals of a ring, whoever gave them";
     Quarantine "quarantine" "" Act Lowers [] "refuse what runs here everywhere, as target and as way back";
+    Accept "accept" "" Act Raises [] "accept what stands in a metric gate's way here, with a reason: windows outside that are over, or unknown ones";
     Tick "tick" "" Act Raises [] "say that a step of the checklist was taken here";
     Untick "untick" "" Act Lowers [] "say that a step of the checklist was taken back";
     Clear "clear" "" Act Raises [] "end a quarantine, with a reason";

@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::scene::Scene;
+use crate::domain::id::RegionIx;
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::engine::view::{Question, QuestionRow, ReleasePhase};
 use crate::input::Command;
@@ -41,6 +42,15 @@ impl State {
         let question = question(scene)?;
         let last = |n: usize| n.checked_sub(1);
         Some((self.row.min(last(question.rows.len())?), self.gate.min(last(question.gates.len())?)))
+    }
+}
+
+impl State {
+    /// The region under the cursor, and what the gate under the cursor says of it.
+    pub fn judged<'a>(&self, scene: &Scene<'a>) -> Option<(RegionIx, &'a Judgement)> {
+        let (row, gate) = self.selected(scene)?;
+        let row = question(scene)?.rows.get(row)?;
+        Some((row.region?, row.cells.get(gate)?.as_ref()?))
     }
 }
 

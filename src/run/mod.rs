@@ -91,6 +91,7 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Revoke(args)) => verb(&cli, "revoke", &args),
         Some(Command::Quarantine { args, to }) => verb(&cli, "quarantine", &VerbArgs { to, ..args }),
         Some(Command::Clear { args, to }) => verb(&cli, "clear", &VerbArgs { to, ..args }),
+        Some(Command::Accept { args, to }) => verb(&cli, "accept", &VerbArgs { to, ..args }),
         Some(Command::Tick { args, to }) => verb(&cli, "tick", &VerbArgs { to, ..args }),
         Some(Command::Untick { args, to }) => verb(&cli, "untick", &VerbArgs { to: Some(to), ..args }),
         Some(Command::Check { connect: false, output, .. }) => Ok(checked(&cli, output)),

@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::cli::{TextOutput, VerbArgs};
 use crate::domain::finding::Severity;
 use crate::domain::fleet::Service;
-use crate::domain::id::{RegionIx, ServiceIx};
+use crate::domain::id::{ColumnName, RegionIx, ServiceIx};
 use crate::domain::intent::{Direction, Intent, Target, Verb};
 use crate::domain::plan::{Plan, PlanId, Refusal};
 use crate::domain::record::FactId;
@@ -71,6 +71,7 @@ pub fn verb(word: &str, args: &VerbArgs) -> Result<Verb, Refusal> {
         "revoke" => Verb::Revoke { approval: None },
         "quarantine" => Verb::Quarantine { digest: to },
         "clear" => Verb::Clear { what: to },
+        "accept" => Verb::Accept { column: args.to.as_deref().map(ColumnName::new) },
         "tick" => Verb::Tick { item: to, done: true },
         "untick" => Verb::Tick { item: to, done: false },
         _ => Verb::Restore,

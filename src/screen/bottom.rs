@@ -81,7 +81,12 @@ fn watch(app: &App) -> Line {
 fn keys(app: &App, room: u16) -> Line {
     let word = |command: &Command| {
         let about = command.about().filter(|_| app.offers(*command))?;
-        let short = if about.short.is_empty() { about.name } else { about.short };
+        let short = match command {
+            // The same key: on such a cell it is about that cell.
+            Command::Approve if app.cell_to_accept().is_some() => "accept",
+            _ if about.short.is_empty() => about.name,
+            _ => about.short,
+        };
         Some((app.setup.keymap.key(*command)?, short))
     };
     let acts: Vec<_> = ACTS.iter().filter_map(word).collect();

@@ -6,6 +6,7 @@ use super::prompt;
 use crate::app::modal::{Ask, Asking, Modal, Palette};
 use crate::app::{App, Came, Unfinished};
 use crate::domain::plan::PlanId;
+use crate::input::Command;
 use crate::input::command::Group;
 use crate::input::help::{GLOSSARY, rows};
 use crate::look::frame::{centered, popup};
@@ -158,6 +159,12 @@ fn evidence(app: &App, row: usize, gate: usize) -> (String, Vec<Line>) {
         lines.push(Line::of(Role::NoData, "  ? no evidence"));
     }
     lines.extend(judgement.evidence.iter().map(|e| Line::of(Role::Text, format!("  {e}"))));
+    if let Some(stretch) = &judgement.acceptable {
+        let key = app.setup.keymap.key(Command::Approve).unwrap_or_else(|| ":accept".to_owned());
+        let text = format!(" accepts {} here, with a reason", stretch.column);
+        lines.push(Line::new());
+        lines.push(Line::of(Role::Key, key).add(Role::Dim, text));
+    }
     (title, lines)
 }
 

@@ -83,7 +83,53 @@ fn what_lasts_or_is_unknown_now_cannot_be_accepted() {
 #[test]
 fn only_the_named_column_of_the_named_region_is_accepted() {
     let mut world = world(|ago| Ok(if (30..33).contains(&ago) { 0.2 } else { 0.001 }));
-    let other = Verb::Accept { column: Some("p99".into()) };
+    let other = Verb::Accept { column: Some("qps".into()) };
     assert_eq!(world.review(other, ring(1)).unwrap_err().code, "nothing-to-do");
     assert_eq!(world.review(accept(), ring(0)).unwrap_err().code, "nothing-to-do");
+}
+
+#[test]
+fn a_column_that_does_not_exist_is_named() {
+    let mut world = world(|_| Ok(0.001));
+    let refusal = world.review(Verb::Accept { column: Some("erors".into()) }, ring(1)).unwrap_err();
+    assert_eq!((refusal.code, &*refusal.hint), ("unknown", "did you mean errors?"), "{}", refusal.text);
+}
+
+#[test]
+fn a_violation_after_the_accepted_one_is_no_go_again() {
+    let mut world = world(|ago| Ok(if (30..33).contains(&ago) { 0.2 } else { 0.001 }));
+    let id = world.go(accept(), ring(1));
+    assert_eq!(world.end(id).0, "settled");
+    world.pass(2);
+    assert_eq!(answer(&world).0, Verdict::Go, "{}", answer(&world).1);
+    // A quarter of an hour later it is outside again.
+    world.pass(900);
+    let last = window_floor(world.now.wall);
+    for at in [STAGE_A, STAGE_B, AP] {
+        let bad = if at == AP { 0.2 } else { 0.001 };
+        let readings = vec![(at, (0..3).map(|ago| (last - SignedDuration::from_mins(5 * ago), Ok(bad))).collect())];
+        world.see(Observation::Windows { service: WEBAPP, column: "errors".into(), readings });
+    }
+    world.pass(2);
+    let (verdict, sentence) = answer(&world);
+    assert_eq!(verdict, Verdict::NoGo, "{sentence}");
+    assert!(sentence.contains("errors"), "{sentence}");
+    assert_eq!(world.review(accept(), ring(1)).unwrap_err().code, "nothing-to-do", "it lasts");
+}
+
+#[test]
+fn another_template_is_not_covered_by_what_was_accepted() {
+    let mut world = world(|ago| Ok(if (30..33).contains(&ago) { 0.2 } else { 0.001 }));
+    let id = world.go(accept(), ring(1));
+    assert_eq!(world.end(id).0, "settled");
+    let covers = |world: &World| {
+        let template = template_digest(&world.objects[&world.workload_ref(AP)]);
+        let record = world.engine.services[0].record.region(AP).unwrap().clone();
+        record.accepted(&"errors".into(), template, world.now.wall).len()
+    };
+    assert_eq!(covers(&world), 1);
+    world.workload(AP)["spec"]["template"]["spec"]["containers"][0]["env"] =
+        serde_json::json!([{"name": "X", "value": "1"}]);
+    world.show_workload(AP);
+    assert_eq!(covers(&world), 0);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gonogo::app::{App, AppEffect, AppMsg, Mode, Setup};
 use gonogo::config::{Config, Given, PrometheusServer, read};
 use gonogo::domain::challenge::Asked;
-use gonogo::domain::id::ClusterIx;
+use gonogo::domain::id::{ClusterIx, RegionIx};
 use gonogo::domain::stamp::{Stamped, Timestamp};
 use gonogo::engine::effect::{Effect, Msg};
 use gonogo::engine::operation::{Operation, ProposalState};
@@ -219,6 +219,11 @@ impl Console {
     pub async fn key(&mut self, key: &str) {
         self.pass(Duration::from_millis(400)).await;
         self.feed(AppMsg::Key(Key::parse(key).unwrap_or_else(|| panic!("{key} is a key"))));
+    }
+
+    /// A region by its name.
+    pub fn region(&self, name: &str) -> RegionIx {
+        self.app.engine.fleet.services[0].find_region(name).unwrap_or_else(|| panic!("there is no {name}")).0
     }
 
     /// Puts the cursor on a region.

@@ -73,6 +73,41 @@ async fn a_fault_at_midnight_is_seen_by_a_console_that_is_opened_afterwards() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_person_accepts_a_fault_that_is_over_from_its_cell_on_the_board() {
+    let mut console = opened("midnight", "2026-11-20T00:32:00Z", ERRORS).await;
+    let before = cell(&console, "ap-south-1", "errors");
+    assert_eq!(before.verdict, Verdict::Wait, "{}", before.sentence);
+    // Elsewhere the key is the approvals inbox, and there is nothing to approve.
+    console.key("A").await;
+    assert!(console.app.prompt().is_none());
+    console.key("tab").await;
+    console.key("tab").await;
+    let ap = console.region("ap-south-1");
+    for key in ["right", "right", "down", "left", "left", "down", "right", "right"] {
+        if console.app.cell_to_accept().is_some_and(|(at, _)| at == ap) {
+            break;
+        }
+        console.key(key).await;
+    }
+    assert_eq!(console.app.cell_to_accept(), Some((ap, "errors".into())), "{}", console.state());
+    console.open_prompt("A").await;
+    let (reason, _) = console.asked();
+    assert!(reason, "nothing is accepted without a reason");
+    console.confirm().await;
+    assert_eq!(console.end().await.0, "settled", "{}", console.state());
+    let posts: Vec<String> = console.tap.writes().iter().map(|w| w.line()).collect();
+    assert!(posts.iter().any(|l| l.contains("configmaps")) && !posts.iter().any(|l| l.contains("deployments")));
+    console.pass(Duration::from_secs(5)).await;
+    let after = cell(&console, "ap-south-1", "errors");
+    assert_eq!(after.verdict, Verdict::Go, "{} {:?}", after.sentence, after.evidence);
+    assert!(
+        after.evidence.iter().any(|l| l.starts_with("ana accepted") && l.ends_with("because")),
+        "{:?}",
+        after.evidence
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_comparison_sees_what_an_absolute_bound_does_not() {
     // The dashboard of every day: 0.3 % in ap-south-1, 0.2 % in the regions on the old version.
     let gates = [

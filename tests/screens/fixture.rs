@@ -17,7 +17,7 @@ use gonogo::domain::link::{Link, LostReason};
 use gonogo::domain::plan::{Blast, DiffLine, Expectation, Plan, PlanId, Step, Write, WriteRole};
 use gonogo::domain::record::{Body, Fact, FactId, HoldInForce, Move, RegionRecord, Scope};
 use gonogo::domain::stamp::{Stamp, Stamped, Timestamp};
-use gonogo::domain::verdict::{Judgement, Verdict};
+use gonogo::domain::verdict::{Judgement, Stretch, Verdict};
 use gonogo::domain::version::{Image, TemplateDigest, Version};
 use gonogo::domain::workload::{Phase, Progress, Replicas, Revision, Workload};
 use gonogo::engine::effect::Msg;
@@ -339,6 +339,17 @@ pub fn question() -> Question {
             },
         ],
     }
+}
+
+/// A fault in ring-1 is over, and a person may accept it.
+pub fn acceptable() -> Engine {
+    let mut engine = normal();
+    let question = engine.services[0].view.question.as_mut().unwrap();
+    let text = "ap-south-1: errors was outside from 09:10 to 09:25, 3.10 % at worst";
+    let mut judged = Judgement::new(Verdict::Wait, "3.10 %", text);
+    judged.acceptable = Some(Stretch { column: "errors".into(), from: at("20 09:10:00"), to: at("20 09:25:00") });
+    question.rows[0].cells[2] = Some(judged);
+    engine
 }
 
 pub fn view() -> ServiceView {

@@ -65,6 +65,26 @@ fn evidence_is_one_key_away_from_its_cell() {
 }
 
 #[test]
+fn on_a_cell_that_can_be_accepted_the_key_of_the_approvals_accepts() {
+    let mut stage = Stage::of(fixture::acceptable(), (120, 36));
+    let keys = |stage: &Stage| stage.text().lines().last().unwrap_or_default().to_owned();
+    assert!(!keys(&stage).contains("A accept"), "{}", keys(&stage));
+    stage.keys("tab tab right right");
+    assert!(keys(&stage).contains("A accept  "), "{}", keys(&stage));
+    insta::assert_snapshot!("accept_cell", stage.shot());
+    stage.keys("enter");
+    assert!(stage.text().contains("A accepts errors here, with a reason"), "{}", stage.text());
+    stage.keys("A");
+    let intent = &stage.app.engine.proposal.as_ref().unwrap().intent;
+    assert_eq!(intent.verb, Verb::Accept { column: Some("errors".into()) });
+    assert_eq!(intent.target, Target::Regions(vec![1.into()]));
+    stage.keys("esc").keys(":").types("accept eu-west-1 errors").keys("enter");
+    let intent = &stage.app.engine.proposal.as_ref().unwrap().intent;
+    assert_eq!(intent.verb, Verb::Accept { column: Some("errors".into()) });
+    assert_eq!(intent.target, Target::Regions(vec![2.into()]));
+}
+
+#[test]
 fn the_runbook_has_an_offline_copy() {
     let runbooks = BTreeMap::from([(ServiceIx(0), "1. hold\n2. look\n3. roll back".into())]);
     let mut stage = Stage::with(fixture::normal(), Setup { size: (120, 36), runbooks, ..Setup::default() });

@@ -2,10 +2,12 @@
 
 use super::{Desk, SOON, StepParts, digest, targets};
 use crate::domain::finding::{Finding, Severity};
+use crate::domain::fleet::Service;
 use crate::domain::id::{ColumnName, RegionIx, Text};
 use crate::domain::intent::{Intent, Target};
 use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::record::{Body, Fact, FactId};
+use crate::domain::text::did_you_mean;
 use crate::domain::verdict::Stretch;
 
 /// A stretch that a gate of the board would let pass if a person accepted it, with what the gate says.
@@ -21,6 +23,9 @@ pub(super) fn draft(
     intent: &Intent,
     column: Option<&ColumnName>,
 ) -> Result<Plan, Refusal> {
+    if let Some(unknown) = column.filter(|c| !desk.service.columns.iter().any(|known| known.name == **c)) {
+        return Err(no_column(desk.service, unknown));
+    }
     let regions = targets(desk.service, &intent.target);
     let found = in_the_way(desk, &regions, column);
     let mut hit: Vec<RegionIx> = found.iter().map(|f| f.region).collect();
@@ -60,6 +65,15 @@ pub(super) fn draft(
         ring: None,
         rests_on: Vec::new(),
     })
+}
+
+fn no_column(service: &Service, column: &ColumnName) -> Refusal {
+    let names: Vec<&str> = service.columns.iter().map(|c| c.name.as_str()).collect();
+    let hint = match did_you_mean(column.as_str(), names.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("columns are {}", names.join(", ")),
+    };
+    Refusal::new("unknown", format!("{} has no column {column}", service.name), hint)
 }
 
 /// What the board's gates name as acceptable in these regions, each stretch once.

@@ -78,6 +78,11 @@ pub fn text(engine: &Engine, at: ServiceIx, question: &Question) -> String {
         for finding in &judgement.findings {
             let _ = writeln!(out, "          ! {}: {}", visible(&finding.subject), visible(&finding.text));
         }
+        if let (Some(stretch), Some(region)) = (&judgement.acceptable, row.region.and_then(|r| service.region(r))) {
+            let (service, region) = (service.name.as_str(), region.name.as_str());
+            let column = visible(stretch.column.as_str());
+            let _ = writeln!(out, "          `gonogo accept {service} {region} --column {column}` accepts it");
+        }
     }
     let view = engine.services.get(at.at()).map(|s| &s.view);
     for alarm in view.iter().flat_map(|v| &v.alarms) {

@@ -12,7 +12,7 @@ use crate::domain::id::{RegionIx, ServiceIx};
 use crate::domain::stamp::{SignedDuration, short};
 use crate::domain::text::visible;
 use crate::engine::Engine;
-use crate::engine::report::{Ask, Figures, Report, Told};
+use crate::engine::report::{Ask, Figures, Report, Sort, Told};
 
 /// Records keep no longer than this.
 const RECORD_LIFE: SignedDuration = crate::domain::record::FACT_LIFE;
@@ -84,6 +84,7 @@ impl Page<'_> {
         }
         self.passed_over(&mut out, "Overrides", |t| !t.break_glass && !t.overrides.is_empty());
         self.passed_over(&mut out, "Broken glass", |t| t.break_glass);
+        self.passed_over(&mut out, "Accepted windows", |t| t.sort == Sort::Accepted);
         self.gates(&mut out);
         if !self.report.exposure.is_empty() {
             out.push_str("\n## Exposure\n\n| when | share of live traffic on the new version |\n|---|---|\n");
@@ -177,7 +178,7 @@ impl Page<'_> {
                     "at": t.at.to_string(), "by": &*t.by, "what": &*t.what, "why": &*t.why,
                     "regions": t.regions.iter().map(|r| self.region(*r)).collect::<Vec<_>>(),
                     "overrides": t.overrides.iter().map(|o| o.to_string()).collect::<Vec<_>>(),
-                    "break_glass": t.break_glass,
+                    "break_glass": t.break_glass, "sort": t.sort.key(),
                     "outcome": t.outcome.as_deref(), "plan": t.plan.as_deref(),
                 })
             })
