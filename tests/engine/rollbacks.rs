@@ -246,3 +246,36 @@ fn a_fact_that_names_an_image_no_replica_set_ever_ran_is_no_way_back() {
     let plan = world.review(roll_back(), region(AP)).unwrap();
     assert!(plan.steps[0].label.contains("v6.6.6"), "{}", plan.steps[0].label);
 }
+
+#[test]
+fn what_another_tool_brought_goes_back_to_what_ran_before_it_and_not_to_the_release_before_that() {
+    let older = "registry.example/webapp:v1.9.4@sha256:0000000000000000";
+    let digest = |image: &str| gonogo::domain::version::TemplateDigest::of(&deployment("x", image)["spec"]["template"]);
+    // The release before this one was promoted by us: from v1.9.4 to v2.0.0.
+    let before = || {
+        let mut moved = crate::promotions::moved("");
+        moved.from = vec![(
+            "/spec/template/spec/containers[name=web]/image".into(),
+            serde_json::Value::from(older).to_string().into(),
+        )];
+        (moved.from_version, moved.to_version) = ("v1.9.4".into(), "v2.0.0".into());
+        (moved.from_template, moved.to_template) = (digest(older), digest(V1));
+        Body::Promoted(moved)
+    };
+    for (name, there) in [("its own fact", EU), ("a fact of another region", US)] {
+        let mut world = World::new();
+        world.write_fact(there, before());
+        // Now somebody sets the image by hand.
+        let object = world.workload_ref(EU);
+        world.objects.insert(object, deployment("uid-3", V2));
+        world.show_workload(EU);
+        world.owned.insert(
+            ClusterIx(3),
+            vec![replica_set("uid-3", "8", V2), replica_set("uid-3", "7", V1), replica_set("uid-3", "6", older)],
+        );
+        let id = world.go(roll_back(), region(EU));
+        assert_eq!(world.end(id).0, "settled", "{name}: {:?}", world.end(id));
+        assert_eq!(world.image(EU), V1, "{name}");
+        assert_eq!(world.review(roll_back(), region(EU)).unwrap_err().code, "nothing-to-do", "{name}: and no further");
+    }
+}

@@ -1,5 +1,6 @@
-//! Roll back: to the `from` of the region's newest promoted fact; without one, to the newest
-//! ReplicaSet that this release neither promoted nor rolled back from.
+//! Roll back: to the `from` of the region's newest promoted fact; where another tool brought what
+//! runs, to what we had left there; without a fact, to the newest ReplicaSet that this release
+//! neither promoted nor rolled back from.
 
 use serde_json::{Map, Value};
 
@@ -142,9 +143,18 @@ fn region_step(
             ),
         ));
     }
+    if to_revision.is_none() && was_rolled_back_to(desk, at, &old, running) {
+        return Err(Refusal::new(
+            "nothing-to-do",
+            format!("{} was rolled back to {old}, its known-good, and runs it", region.name),
+            format!("to go behind it, choose a revision with --to; {}", revisions(&history(desk, at, &object, kind))),
+        ));
+    }
+    // A fact about another move says nothing of this one: its `from` may lie two versions back.
+    let brought = brought_by_another_tool(desk, at, &old, running);
     let back = match (promoted, to_revision) {
-        (Some(moved), None) => by_fact(desk, at, &region, &object, &moved, kind, findings)?,
-        (_, wanted) => by_revision(desk, at, &region, &object, running, wanted, kind)?,
+        (Some(moved), None) if brought.is_none() => by_fact(desk, at, &region, &object, &moved, kind, findings)?,
+        (_, wanted) => by_revision(desk, at, &region, &object, (running, brought), wanted, kind)?,
     };
     if let Some(number) = to_revision.filter(|n| stable && *n != BEFORE_PREVIOUS) {
         let text = format!(
@@ -362,7 +372,7 @@ fn by_revision(
     at: RegionIx,
     region: &Region,
     object: &Value,
-    running: TemplateDigest,
+    (running, left): (TemplateDigest, Option<TemplateDigest>),
     wanted: Option<u64>,
     kind: &dyn WorkloadKind,
 ) -> Result<Back, Refusal> {
@@ -377,7 +387,9 @@ fn by_revision(
     let past = kind.history(object, owned);
     let list = revisions(&past);
     // What ran before the release is N-1; the one before that is N-2.
-    let previous = desk.state.record.region(at).and_then(|r| r.newest_promotion()).map(|(_, m)| m.from_template);
+    let promoted = || desk.state.record.region(at)?.newest_promotion().map(|(_, m)| m.from_template);
+    let previous = left.or_else(promoted);
+    let may = |p: &&Past| p.digest != running && not_quarantined_past(desk, region, p).is_ok();
     let chosen = match wanted {
         Some(BEFORE_PREVIOUS) => past
             .iter()
@@ -385,9 +397,10 @@ fn by_revision(
             .filter(|p| previous.is_none() || previous != Some(p.digest))
             .nth(usize::from(previous.is_none())),
         Some(number) => past.iter().find(|p| p.number == number),
-        None => past
-            .iter()
-            .find(|p| p.digest != running && !tainted(desk, p.digest) && not_quarantined_past(desk, region, p).is_ok()),
+        None => {
+            let was_left = past.iter().find(|p| Some(p.digest) == left && may(p));
+            was_left.or_else(|| past.iter().find(|p| may(p) && !tainted(desk, p.digest)))
+        }
     };
     let Some(chosen) = chosen else {
         let text = match wanted {
@@ -495,10 +508,39 @@ fn not_quarantined_past(desk: &Desk<'_>, region: &Region, past: &Past) -> Result
     not_quarantined(desk, region, &Candidate { version: &version, image: image.as_ref(), template: Some(past.digest) })
 }
 
+/// The newest move in a region brought back what runs: going back again would go behind it.
+fn was_rolled_back_to(desk: &Desk<'_>, at: RegionIx, version: &str, running: TemplateDigest) -> bool {
+    let newest = desk.state.record.region(at).and_then(|r| r.newest_move());
+    newest.is_some_and(|(fact, m)| {
+        let same = m.to_template == running || *m.to_version == *version && m.from_version != m.to_version;
+        matches!(fact.body, Body::RolledBack(_)) && same
+    })
+}
+
+/// What we left in a region, where something else runs there now: another tool brought that.
+fn brought_by_another_tool(
+    desk: &Desk<'_>,
+    at: RegionIx,
+    version: &str,
+    running: TemplateDigest,
+) -> Option<TemplateDigest> {
+    let record = desk.state.record.region(at)?;
+    let (_, promoted) = record.newest_promotion()?;
+    let (_, left) = record.newest_move()?;
+    let speaks = |m: &Move| *m.to_version == *version || m.to_template == running;
+    let ours = speaks(promoted) || speaks(left) || *promoted.from_version == *version;
+    (!ours).then_some(left.to_template)
+}
+
 /// This release promoted it somewhere, or it was rolled back from.
 fn tainted(desk: &Desk<'_>, digest: TemplateDigest) -> bool {
+    let release = &desk.state.view.release;
+    // What the release came from was promoted too, in its day.
+    let came_from = |m: &Move| {
+        release.from != release.to && release.from.as_ref().is_some_and(|from| *from.0 == *m.to_version)
+    };
     desk.state.record.regions.iter().flatten().flat_map(|r| r.facts.values()).any(|f| match &f.body {
-        Body::Promoted(m) => m.to_template == digest,
+        Body::Promoted(m) => m.to_template == digest && !came_from(m),
         Body::RolledBack(m) => m.from_template == digest,
         _ => false,
     })
