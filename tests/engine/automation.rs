@@ -127,6 +127,26 @@ fn states() -> Vec<State> {
             world.workload(EU)["spec"]["paused"] = true.into();
             world.show_workload(EU);
         }),
+        ("drained", |world| {
+            world.go(Verb::Drain, Target::Regions(vec![EU]));
+            assert_eq!(world.weight(1), 0, "{:?}", world.log);
+            world.sent.clear();
+        }),
+        ("scaled by an autoscaler", |world| {
+            world.workload(EU)["spec"]["replicas"] = 9.into();
+            world.show_workload(EU);
+        }),
+        ("while its Prometheus says nothing for a while", |world| {
+            let last = window_floor(world.now.wall);
+            let lost = |n: i64| {
+                let end = last.checked_sub(gonogo::domain::stamp::SignedDuration::from_mins(5 * n)).unwrap();
+                (end, Err(gonogo::domain::metric::NoData::Timeout))
+            };
+            let readings = vec![(EU, (0..3).map(lost).collect())];
+            world.see(Observation::Windows { service: WEBAPP, column: "errors".into(), readings });
+            world.pass(20);
+        }),
+        ("on a host whose clock is wrong", |world| crate::refusals::clock_off(world)),
         ("seen by a guard that was started just now", |world| {
             let fleet = (*world.fleet).clone();
             let mut fresh = World::with(fleet);
@@ -395,6 +415,84 @@ fn an_interrupted_rollback_is_continued_by_a_new_plan_that_names_the_old_one() {
     world.pass(30);
     assert!(world.sent.is_empty(), "what raises waits for a person: {:?}", world.log);
     assert_eq!(world.engine.automation().unwrap().interrupted().len(), 1);
+}
+
+#[test]
+fn an_interrupted_rollback_whose_regions_are_away_is_not_forgotten() {
+    let left = |world: &World| Interrupted {
+        plan: PlanId(Ulid::from_parts(world.now.wall.as_millisecond().unsigned_abs(), 7)),
+        service: WEBAPP,
+        verb: "rollback".into(),
+        raising: false,
+        regions: vec![EU, US],
+        title: "rollback eu-west-1, us-east-1".into(),
+    };
+    // One of them is away, then both.
+    for away in [&[4][..], &[3, 4]] {
+        let mut world = promoted(policy(OnNogo::Advise, Reach::Region));
+        let id = world.go(Verb::Promote { to: None, without_wait: true }, ring_of(3));
+        assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+        world.sent.clear();
+        world.log.clear();
+        away.iter().for_each(|c| world.cut(ClusterIx(*c)));
+        let left = left(&world);
+        world.engine.arm(Arming { interrupted: vec![left], ..arming(Mode::Guard) });
+        world.pass(60);
+        assert_eq!(world.image(EU) == V1, !away.contains(&3), "{:?}", world.log);
+        assert_eq!(world.image(US), V2);
+        let closed = |world: &World| world.log.iter().filter(|l| *l == "note closed interrupted").count();
+        assert_eq!(closed(&world), 0, "a part of it is still to be done");
+        away.iter().for_each(|c| world.mend(ClusterIx(*c)));
+        world.pass(60);
+        assert_eq!([world.image(EU), world.image(US)], [V1, V1], "{:?}", world.log);
+        assert_eq!(closed(&world), 1);
+        let mut clusters = written(&world, "Deployment");
+        clusters.sort_unstable();
+        assert_eq!(clusters, [3, 4], "once each");
+    }
+}
+
+#[test]
+fn after_an_interrupted_promotion_nothing_is_promoted_until_a_person_has_decided() {
+    let mut world = baked(auto());
+    let old = PlanId(Ulid::from_parts(world.now.wall.as_millisecond().unsigned_abs() - 60_000, 7));
+    let left = Interrupted {
+        plan: old,
+        service: WEBAPP,
+        verb: "promote".into(),
+        raising: true,
+        regions: vec![EU],
+        title: "promote ring-2 to v2.1.0".into(),
+    };
+    world.engine.arm(Arming { interrupted: vec![left], ..arming(Mode::Autopilot) });
+    world.pass(60);
+    assert!(written(&world, "Deployment").is_empty(), "GO and the lease do not suffice: {:?}", world.log);
+    assert_eq!(world.engine.automation().unwrap().interrupted().len(), 1);
+    world.go(promote(), ring_of(2));
+    world.pass(3);
+    assert!(world.engine.automation().unwrap().interrupted().is_empty(), "a person moved it: decided");
+    assert!(world.log.contains(&"note closed interrupted".to_owned()), "{:?}", world.log);
+}
+
+#[test]
+fn who_leaves_in_order_gives_its_leases_back_and_the_next_need_not_wait() {
+    let mut world = baked(policy(OnNogo::RollBack, Reach::Region));
+    world.engine.arm(arming(Mode::Guard));
+    world.pass(12);
+    assert_eq!(lease(&world, EU)["spec"]["holderIdentity"], "guard-1");
+    world.engine.disarm();
+    world.engine.leave_leases();
+    assert!(!world.engine.leases().writing());
+    let effects = world.engine.give_leases_back();
+    assert_eq!(effects.len(), ALL.len(), "one write for each region");
+    world.perform(effects);
+    world.pass(40);
+    for at in ALL {
+        assert!(lease(&world, at)["spec"]["holderIdentity"].is_null(), "{}: {}", world.name(at), lease(&world, at));
+        assert!(!world.engine.leases().held((WEBAPP, at), world.now.mono));
+    }
+    let alarms = world.engine.services[0].view.alarms.join("\n");
+    assert!(!alarms.contains("has not been heard"), "it went in order: {alarms}");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn record_gone(world: &mut World) {
     world.record_is_gone(EU);
 }
 
-fn clock_off(world: &mut World) {
+pub fn clock_off(world: &mut World) {
     let server = world.now.wall.checked_add(gonogo::domain::stamp::SignedDuration::from_mins(10)).unwrap();
     for cluster in 0..6 {
         world.see(Observation::Heard { cluster: ClusterIx(cluster), server_time: Some(server) });

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
 use crate::domain::fleet::Ring;
-use crate::domain::id::{Place, RegionIx, RingIx, Text};
+use crate::domain::id::{Place, RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::intent::{BEFORE_PREVIOUS, Intent, Target, Verb};
 use crate::domain::policy::{Advance, Fallback, Mode, OnNogo, Reach, Reaction, RingPolicy};
 use crate::domain::record::{Body, Fact, FactId, Scope};
@@ -90,6 +90,8 @@ pub trait Memory {
     fn did(&self, place: Place, deed: &Deed, template: TemplateDigest) -> bool;
     /// This guard acts there.
     fn mine(&self, place: Place) -> bool;
+    /// A raising plan of an earlier run waits for a person.
+    fn waits(&self, service: ServiceIx) -> bool;
     /// Time on the monotonic clock.
     fn mono(&self) -> Duration;
 }
@@ -408,7 +410,7 @@ impl Decide<'_> {
             .filter_map(|at| self.scene.state.record.region(*at)?.newest_move())
             .any(|(fact, moved)| matches!(fact.body, Body::RolledBack(_)) && moved.to_version == question.version.0);
         let busy = service.region_indexes().any(|at| self.memory.busy(self.place(at)));
-        if went_back || busy || self.memory.did(self.place(first), &Deed::Promote, template) {
+        if went_back || busy || self.memory.waits(self.scene.at) || self.memory.did(self.place(first), &Deed::Promote, template) {
             return None;
         }
         let why: Text = safe(

@@ -87,12 +87,19 @@ pub struct Leases {
     held: BTreeMap<Place, Duration>,
     /// Why it cannot be had.
     pub refused: BTreeMap<Place, Text>,
+    /// This process ends: no lease is taken, renewed or looked at any more.
+    leaving: bool,
 }
 
 impl Leases {
     /// Whether the lease of a region is ours now.
     pub fn held(&self, place: Place, mono: Duration) -> bool {
         self.held.get(&place).is_some_and(|at| mono.saturating_sub(*at) < OURS_LASTS)
+    }
+
+    /// A write of a lease has not been answered.
+    pub fn writing(&self) -> bool {
+        !self.writes.is_empty()
     }
 
     fn due(&self, place: Place, mono: Duration) -> bool {
@@ -121,6 +128,9 @@ impl Engine {
 
     /// A guard renews or takes what is its to have; everybody looks at the others'.
     pub(in crate::engine) fn tend_leases(&mut self, effects: &mut Vec<Effect>) {
+        if self.leases().leaving {
+            return;
+        }
         let services: Vec<ServiceIx> = match &self.automation {
             Some(_) => (0..self.services.len()).map(ServiceIx::from).collect(),
             None => self.shown.into_iter().collect(),
@@ -148,6 +158,36 @@ impl Engine {
                 self.leases_mut().next.insert(place, mono.saturating_add(EVERY));
             }
         }
+    }
+
+    /// From now on no lease is taken or renewed.
+    pub fn leave_leases(&mut self) {
+        self.leases_mut().leaving = true;
+    }
+
+    /// Gives back what is ours, so that the next guard need not wait until it has run out. To be
+    /// asked for when no renewal is under way any more.
+    pub fn give_leases_back(&mut self) -> Vec<Effect> {
+        let Some(holder) = self.automation.as_ref().map(|a| a.arming.holder.clone()) else { return Vec::new() };
+        let ours = |(place, seen): &(Place, Option<&GuardSeen>)| {
+            seen.is_some_and(|g| g.holder == holder) && self.reachable(*place)
+        };
+        let places = self.services.iter().enumerate().flat_map(|(s, state)| {
+            let seen = state.regions.iter().enumerate();
+            seen.map(move |(r, region)| ((ServiceIx::from(s), r.into()), region.guard.as_ref()))
+        });
+        let ours: Vec<Place> = places.filter(ours).map(|(place, _)| place).collect();
+        let mono = self.now.mono;
+        let mut effects = Vec::new();
+        for place in ours {
+            let Some(object) = self.lease_object(place) else { continue };
+            let ticket = self.ticket();
+            self.leases_mut().held.remove(&place);
+            self.leases_mut().writes.insert(ticket, (place, mono));
+            let change = Change::Patch { object, kind: PatchKind::Json, subresource: None, body: given_back(&holder) };
+            effects.push(Effect::Keep { ticket, change: Box::new(change), if_absent: None });
+        }
+        effects
     }
 
     fn reachable(&self, place: Place) -> bool {
@@ -223,7 +263,9 @@ impl Engine {
         let Some((place, sent)) = self.leases_mut().writes.remove(&ticket) else { return false };
         match result {
             ActResult::Accepted { object, .. } => {
-                self.leases_mut().held.insert(place, sent);
+                if !self.leases().leaving {
+                    self.leases_mut().held.insert(place, sent);
+                }
                 self.leases_mut().refused.remove(&place);
                 if let Some(object) = object {
                     self.lease_seen(place, object);
@@ -263,6 +305,14 @@ impl Engine {
             (_, new) => region.guard = new,
         });
     }
+}
+
+/// Nobody's from now on. Whoever took it meanwhile keeps it.
+fn given_back(holder: &Text) -> Value {
+    json!([
+        test("/spec/holderIdentity", Value::from(&**holder)),
+        {"op": "remove", "path": "/spec/holderIdentity"},
+    ])
 }
 
 fn create(object: &ObjectRef, holder: &Text, now: &str, annotations: &Value) -> Change {

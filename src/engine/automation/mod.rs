@@ -77,6 +77,8 @@ pub struct Automation {
     done: BTreeSet<(Place, String, TemplateDigest)>,
     /// What is waited for: plans of an earlier run.
     interrupted: Vec<Interrupted>,
+    /// They are not taken up before, on the monotonic clock.
+    taken_up: Duration,
     /// When the views were made that were judged last.
     judged: Vec<Option<Duration>>,
     /// Second in which everything was judged, changed or not.
@@ -95,7 +97,7 @@ pub struct Automation {
 #[derive(Debug)]
 struct Slot {
     wish: Wish,
-    continues: Option<PlanId>,
+    continues: Option<Interrupted>,
     proposal: Option<Proposal>,
     review: Option<Review>,
 }
@@ -142,8 +144,14 @@ impl Memory for Remembered<'_> {
     fn busy(&self, place: Place) -> bool {
         let about = |w: &Wish| w.intent.service == place.0 && w.regions.contains(&place.1);
         let deeds = |w: &Wish| !matches!(w.deed, Deed::Hold(_)) && about(w);
+        // What is to be continued there is its way back already.
+        let left = |i: &Interrupted| {
+            let back = !i.raising && matches!(&*i.verb, "rollback" | "abort");
+            back && i.service == place.0 && i.regions.contains(&place.1) && self.all_mine(i)
+        };
         self.automation.slots.iter().any(|s| deeds(&s.wish))
             || self.automation.running.values().any(|r| !r.overdue && deeds(&r.wish))
+            || self.automation.interrupted.iter().any(left)
             || self.engine.lowering_in(place)
     }
     fn did(&self, place: Place, deed: &Deed, template: TemplateDigest) -> bool {
@@ -155,12 +163,20 @@ impl Memory for Remembered<'_> {
     fn mine(&self, place: Place) -> bool {
         self.is_mine(place)
     }
+    fn waits(&self, service: ServiceIx) -> bool {
+        self.automation.interrupted.iter().any(|i| i.raising && i.service == service)
+    }
     fn mono(&self) -> Duration {
         self.engine.now.mono
     }
 }
 
 impl Remembered<'_> {
+    /// This guard acts in every region of it.
+    fn all_mine(&self, left: &Interrupted) -> bool {
+        left.regions.iter().all(|at| self.is_mine((left.service, *at)))
+    }
+
     /// This guard acts there.
     fn is_mine(&self, place: Place) -> bool {
         let regions = &self.automation.arming.regions;
@@ -203,6 +219,7 @@ impl Engine {
             running: BTreeMap::new(),
             done: BTreeSet::new(),
             interrupted,
+            taken_up: Duration::ZERO,
             judged: Vec::new(),
             second: None,
             told: notice::Told::default(),
@@ -294,7 +311,7 @@ impl Engine {
         wishes
     }
 
-    fn review_wish(&mut self, wish: Wish, continues: Option<PlanId>, effects: &mut Vec<Effect>) {
+    fn review_wish(&mut self, wish: Wish, continues: Option<Interrupted>, effects: &mut Vec<Effect>) {
         let id = self.next_plan_id();
         let intent = wish.intent.clone();
         if let Deed::Hold(hold) = wish.deed {
@@ -353,7 +370,12 @@ impl Engine {
                     let Some(slot) = self.take_slot(at) else { continue };
                     tracing::warn!("guard: {} refused: {} ({})", slot.wish.deed.word(), refusal.text, refusal.code);
                     self.did_not_work(&slot.wish, refusal.code);
-                    self.close_interrupted(slot.continues, &refusal.text, effects);
+                    match slot.continues {
+                        // Nobody could be asked: it is taken up again when somebody can.
+                        Some(left) if matches!(refusal.code, "unreachable" | "stale") => self.put_back(left),
+                        Some(left) => self.close_interrupted(left.plan, &refusal.text, effects),
+                        None => {}
+                    }
                 }
                 Some(ProposalState::Ready { plan, checking, .. })
                     if plan.direction() == Direction::Lowering || *checking == 0 =>
@@ -375,7 +397,7 @@ impl Engine {
 
     fn approve(&mut self, at: usize, plan: Plan, effects: &mut Vec<Effect>) {
         let Some(slot) = self.automation.as_ref().and_then(|a| a.slots.get(at)) else { return };
-        let (wish, continues) = (slot.wish.clone(), slot.continues);
+        let (wish, continues) = (slot.wish.clone(), slot.continues.clone());
         let place = |at: &RegionIx| (plan.service, *at);
         if plan.direction() == Direction::Raising
             && !plan.blast.regions.iter().all(|at| self.leases.held(place(at), self.now.mono))
@@ -385,6 +407,7 @@ impl Engine {
             return;
         }
         let (id, since) = (plan.id, self.now);
+        let planned: Vec<RegionIx> = plan.steps.iter().map(|s| s.region).collect();
         let service = self.fleet.service(plan.service);
         let ring = wish.cases.first().and_then(|(at, _)| service?.region(*at)).map(|r| r.ring);
         let limit = service.zip(ring).map(|(s, r)| s.policy.ring(r).rollback_limit).unwrap_or_default();
@@ -395,7 +418,15 @@ impl Engine {
             }
             Ok(approved) => {
                 effects.extend(self.in_slot(at, |engine| engine.carry_out(approved)));
-                self.close_interrupted(continues, &format!("continued by {id}"), effects);
+                if let Some(mut left) = continues {
+                    // What could not be read is not in this plan, and not forgotten.
+                    left.regions.retain(|at| !planned.contains(at));
+                    if left.regions.is_empty() {
+                        self.close_interrupted(left.plan, &format!("continued by {id}"), effects);
+                    } else {
+                        self.put_back(left);
+                    }
+                }
                 let Some(automation) = &mut self.automation else { return };
                 *automation.started.entry(wish.deed.word()).or_default() += 1;
                 automation.running.insert(id, Running { wish, since, limit, overdue: false });
@@ -517,7 +548,8 @@ impl Engine {
     /// what raises waits for a person.
     fn take_up_interrupted(&mut self, effects: &mut Vec<Effect>) {
         let Some(automation) = &self.automation else { return };
-        if automation.mode() == Mode::Advise || automation.interrupted.is_empty() {
+        let waits = self.now.mono < automation.taken_up;
+        if automation.mode() == Mode::Advise || automation.interrupted.is_empty() || waits {
             return;
         }
         let memory = Remembered { automation, engine: self };
@@ -528,10 +560,16 @@ impl Engine {
                 cluster.is_some_and(|c| c.heard.is_some() || matches!(c.link, Link::Lost { .. }))
             })
         };
-        let due = |i: &Interrupted| !i.raising && heard(i) && i.regions.iter().all(|r| memory.mine((i.service, *r)));
-        let (due, waiting): (Vec<_>, Vec<_>) = automation.interrupted.iter().cloned().partition(due);
+        let due = |i: &Interrupted| !i.raising && heard(i) && memory.all_mine(i);
+        // A person who moved every region of it since has decided.
+        let decided = |i: &Interrupted| i.raising && i.regions.iter().all(|at| self.moved_by_a_person_since(i, *at));
+        let (decided, open): (Vec<_>, Vec<_>) = automation.interrupted.iter().cloned().partition(decided);
+        let (due, waiting): (Vec<_>, Vec<_>) = open.into_iter().partition(due);
         if let Some(automation) = &mut self.automation {
             automation.interrupted = waiting;
+        }
+        for left in decided {
+            self.close_interrupted(left.plan, "overtaken by a later plan", effects);
         }
         for left in due {
             // Whoever moved a region after the plan was made has the last word.
@@ -553,7 +591,7 @@ impl Engine {
                 _ => None,
             };
             let Some(verb) = verb.filter(|_| !regions.is_empty()) else {
-                self.close_interrupted(Some(left.plan), "overtaken by a later plan", effects);
+                self.close_interrupted(left.plan, "overtaken by a later plan", effects);
                 continue;
             };
             let why: Text = format!("{BY_POLICY}continues {} ({})", left.plan, left.title).into();
@@ -569,15 +607,32 @@ impl Engine {
                 target: Target::Regions(regions.clone()),
                 reason: Some(why.clone()),
             };
-            self.review_wish(Wish { intent, deed: Deed::Continue, regions, cases, why }, Some(left.plan), effects);
+            let left = Interrupted { regions: regions.clone(), ..left };
+            self.review_wish(Wish { intent, deed: Deed::Continue, regions, cases, why }, Some(left), effects);
         }
     }
 
+    fn moved_by_a_person_since(&self, left: &Interrupted, at: RegionIx) -> bool {
+        let record = self.services.get(left.service.at()).and_then(|s| s.record.region(at));
+        record.and_then(|r| r.newest_move()).is_some_and(|(fact, moved)| {
+            moved.plan != left.plan.0
+                && fact.id.0.timestamp_ms() > left.plan.0.timestamp_ms()
+                && !moved.reason.starts_with(BY_POLICY)
+        })
+    }
+
     /// The journal says of a plan of an earlier run what became of it.
-    fn close_interrupted(&mut self, plan: Option<PlanId>, why: &str, effects: &mut Vec<Effect>) {
-        if let Some(plan) = plan {
-            let what = NoteKind::Closed { outcome: "interrupted".into(), why: why.into() };
-            effects.push(Effect::Note(Box::new(Note { plan, what })));
+    fn close_interrupted(&mut self, plan: PlanId, why: &str, effects: &mut Vec<Effect>) {
+        let what = NoteKind::Closed { outcome: "interrupted".into(), why: why.into() };
+        effects.push(Effect::Note(Box::new(Note { plan, what })));
+    }
+
+    /// It is taken up again a little later.
+    fn put_back(&mut self, left: Interrupted) {
+        let mono = self.now.mono;
+        if let Some(automation) = &mut self.automation {
+            automation.taken_up = mono.saturating_add(AGAIN);
+            automation.interrupted.push(left);
         }
     }
 }

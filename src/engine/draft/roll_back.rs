@@ -534,13 +534,11 @@ fn brought_by_another_tool(
 
 /// This release promoted it somewhere, or it was rolled back from.
 fn tainted(desk: &Desk<'_>, digest: TemplateDigest) -> bool {
-    let release = &desk.state.view.release;
-    // What the release came from was promoted too, in its day.
-    let came_from = |m: &Move| {
-        release.from != release.to && release.from.as_ref().is_some_and(|from| *from.0 == *m.to_version)
-    };
+    // What an earlier release promoted was good in its day.
+    let to = desk.state.view.release.to.as_ref();
+    let of_this_release = |m: &Move| to.is_none_or(|to| *to.0 == *m.to_version);
     desk.state.record.regions.iter().flatten().flat_map(|r| r.facts.values()).any(|f| match &f.body {
-        Body::Promoted(m) => m.to_template == digest && !came_from(m),
+        Body::Promoted(m) => m.to_template == digest && of_this_release(m),
         Body::RolledBack(m) => m.from_template == digest,
         _ => false,
     })

@@ -36,6 +36,8 @@ use door::{Board, Door};
 const BEAT: Duration = Duration::from_secs(1);
 /// How long an end may take: what was sent is waited for, nothing new is begun.
 const END: Duration = Duration::from_secs(20);
+/// How long giving back the leases may take: whoever comes next waits for them a little longer.
+const GIVE_BACK: Duration = Duration::from_secs(5);
 /// Plans that were left open longer ago are history.
 const LEFT_OPEN: SignedDuration = SignedDuration::from_hours(24);
 
@@ -156,6 +158,12 @@ fn end(session: &mut Session) {
         let sending = engine.operations.iter().filter(|o| o.open()).any(|o| o.steps.iter().any(sends));
         (!sending).then_some(())
     });
+    // A renewal that is under way would take back what was given.
+    session.engine.leave_leases();
+    session.wind_down(GIVE_BACK, |engine| (!engine.leases().writing()).then_some(()));
+    let effects = session.engine.give_leases_back();
+    session.perform(effects);
+    session.wind_down(GIVE_BACK, |engine| (!engine.leases().writing()).then_some(()));
 }
 
 /// Keeps the services that are named; says so when a name is nobody's.
