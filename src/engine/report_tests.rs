@@ -115,7 +115,7 @@ fn regions_that_were_not_read_are_named() {
 fn what_a_person_accepted_is_told_apart() {
     let mut stage = release();
     let stretch = crate::domain::verdict::Stretch { column: "errors".into(), from: clock("08:00"), to: clock("08:10") };
-    let template = crate::domain::version::TemplateDigest([1; 32]);
+    let template = crate::domain::version::TemplateDigest::of(&serde_json::json!({"a": "template"}));
     stage.fact("ap-south-1", clock("10:00"), Body::Accepted { stretch, template, reason: "a batch job".into() });
     stage.fleet_fact(clock("11:00"), Body::Hold { scope: Scope::Service, reason: "odd graphs".into() });
     let told = of(&stage, &[], &ask(&stage)).told;
