@@ -25,6 +25,7 @@ impl App {
             | Command::PromoteNow
             | Command::Hold
             | Command::RollBack
+            | Command::RollBackUpstream
             | Command::Abort
             | Command::Undo
             | Command::Revoke
@@ -60,10 +61,19 @@ impl App {
                 if lost { Ok(()) } else { Err("no record has disappeared".into()) }
             }
             Command::Describe | Command::Yaml | Command::Pods | Command::Copy | Command::Mark => selected().map(drop),
-            Command::Explain => match scene.view().and_then(|v| v.question.as_ref()) {
+            Command::Gates => match scene.view().and_then(|v| v.question.as_ref()) {
                 Some(_) => Ok(()),
-                None => Err("no ring waits for a version: there is nothing to explain".into()),
+                None => Err("no ring waits for a version: no gate is asked".into()),
             },
+            Command::Explain => {
+                let view = scene.view();
+                let loud = view.is_some_and(|v| v.question.is_some() || !v.alarms.is_empty() || !v.holds.is_empty());
+                if loud || !crate::panes::regions::unknown(&scene).is_empty() {
+                    Ok(())
+                } else {
+                    Err("no ring waits for a version, and nothing is unknown: there is nothing to explain".into())
+                }
+            }
             Command::Runbook => match scene.service().and_then(|s| s.runbook.as_ref()) {
                 Some(_) => Ok(()),
                 None => Err("no runbook is configured for this service".into()),
@@ -113,7 +123,9 @@ impl App {
             Command::Approve if self.cell_to_accept().is_some() => true,
             Command::Approve => on_board && crate::panes::approvals::anything_waits(&self.engine),
             Command::RollBack => on_board && moved(),
+            Command::RollBackUpstream => on_board,
             Command::Hold | Command::HoldAll | Command::Drain | Command::Undo | Command::Abort => on_board,
+            Command::Gates => on_board,
             Command::Explain => on_board && verdict != Some(Verdict::Go),
             Command::Fleet => on_board && self.engine.fleet.services.len() > 1,
             Command::Events | Command::Journal => on_board,

@@ -4,11 +4,12 @@ use super::modal::{Ask, Asking, Modal};
 use super::{App, AppEffect, View, wrap};
 use crate::domain::id::{RegionIx, ServiceIx};
 use crate::domain::link::Link;
+use crate::domain::text::several;
 use crate::engine::effect::Effect;
 use crate::engine::operation::Operation;
 use crate::input::command::Danger;
 use crate::input::{Command, Key};
-use crate::panes::{Pane, detail};
+use crate::panes::{Pane, detail, layout};
 
 /// Panes of the board, in the order of `tab`.
 const RING_OF_PANES: [Pane; 7] =
@@ -43,6 +44,7 @@ impl App {
             | Command::Hold
             | Command::Undo
             | Command::RollBack
+            | Command::RollBackUpstream
             | Command::Abort
             | Command::Drain
             | Command::Revoke
@@ -98,6 +100,7 @@ impl App {
             Command::Filter => self.filtering = true,
             Command::Palette => self.open_palette(),
             Command::Help => self.modals.push(Modal::Help { scroll: 0 }),
+            Command::Policy => self.modals.push(Modal::Policy { scroll: 0 }),
             Command::Explain => self.modals.push(Modal::Explain { scroll: 0 }),
             Command::Runbook => self.modals.push(Modal::Runbook { scroll: 0 }),
             Command::Describe => return self.open_detail(detail::Tab::Describe),
@@ -107,6 +110,7 @@ impl App {
             Command::Journal => self.show(Pane::Journal),
             Command::Log => self.show(Pane::Log),
             Command::Fleet => self.show(Pane::Fleet),
+            Command::Gates => self.show(Pane::Verdicts),
             Command::NextService => return self.step_service(1),
             Command::PreviousService => return self.step_service(self.engine.fleet.services.len().saturating_sub(1)),
             Command::Copy => return self.copy(),
@@ -180,7 +184,11 @@ impl App {
                 self.views = vec![View::Board];
                 return self.turn_to(service);
             }
-            (View::Board, Pane::Verdicts) => {
+            // A small board shows no cells to choose from.
+            (View::Board, Pane::Verdicts) if layout::size(self.setup.size) < layout::Size::Medium => {
+                self.show(Pane::Verdicts);
+            }
+            (View::Board | View::Only(Pane::Verdicts), Pane::Verdicts) | (View::Only(Pane::Verdicts), _) => {
                 if let Some((row, gate)) = self.panes.verdicts.selected(&self.scene()) {
                     self.modals.push(Modal::Evidence { row, gate, scroll: 0 });
                 }
@@ -278,7 +286,7 @@ impl App {
     fn reconnect(&mut self) -> Vec<AppEffect> {
         let lost = self.engine.clusters.iter().enumerate().filter(|(_, c)| matches!(c.link, Link::Lost { .. }));
         let effects: Vec<AppEffect> = lost.map(|(at, _)| AppEffect::Engine(Effect::Reconnect(at.into()))).collect();
-        self.say(format!("trying {} lost cluster(s) again", effects.len()), false);
+        self.say(format!("trying {} again", several(effects.len(), "lost cluster")), false);
         effects
     }
 

@@ -4,7 +4,7 @@ use super::{App, AppEffect, KubeContext, View};
 use crate::domain::change::{Change, PatchKind};
 use crate::domain::id::ClusterIx;
 use crate::domain::plan::{Plan, WriteRole};
-use crate::domain::text::safe;
+use crate::domain::text::{safe, several};
 use crate::engine::operation::ProposalState;
 use crate::panes::{Pane, detail};
 
@@ -53,7 +53,7 @@ impl App {
             }
             None => String::new(),
         };
-        self.say(format!("copied {} kubectl line(s){inside}", lines.len()), false);
+        self.say(format!("copied {}{inside}", several(lines.len(), "kubectl line")), false);
         let text = lines.iter().map(|l| safe(l, MOST)).collect::<Vec<_>>().join("\n");
         if text.len() > MOST { Vec::new() } else { vec![AppEffect::Copy(text.into())] }
     }

@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use super::modal::Modal;
+use super::prompt::BURST;
 use super::{App, AppEffect, wrap};
 use crate::domain::challenge::Approved;
 use crate::domain::intent::{Intent, Target, Verb};
 use crate::domain::plan::{Plan, PlanId};
 use crate::domain::record::Scope;
+use crate::domain::stamp::Stamp;
 use crate::engine::operation::ProposalState;
 
 /// `!` within this of a digit is a slip of the finger on its way to one.
 pub const AFTER_DIGIT: Duration = Duration::from_millis(300);
 
-/// More printable keys than this one upon another are a paste.
-pub const PASTE: usize = 2;
+/// What is said of a `!` among other bytes.
+pub(super) const CROWDED: &str =
+    "`!` came together with other keys, as a paste does: nothing was held; press ! again to hold";
 
 /// A hold of everything on its way to a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,20 +27,39 @@ pub struct HoldAll {
 }
 
 impl App {
-    /// Proposes to hold the service shown; approved as soon as there is a plan.
+    /// Holds the service shown, once it is sure that the key came alone: bytes that come upon each
+    /// other are a paste, whether it stands first, last or among them.
     pub(super) fn hold_all(&mut self) -> Vec<AppEffect> {
         if let Some(why) = self.cannot_write() {
             self.say(why, true);
-            return Vec::new();
-        }
-        if self.last_digit.is_some_and(|at| self.now.since(at) < AFTER_DIGIT) {
+        } else if self.last_digit.is_some_and(|at| self.key_at.since(at) < AFTER_DIGIT) {
             self.say("`!` right after a digit is not taken for a hold: press it again", true);
-            return Vec::new();
+        } else if self.crowded {
+            self.say(CROWDED, true);
+        } else {
+            self.armed = Some(self.key_at);
         }
-        if self.burst > PASTE {
-            self.say("that came too fast to be typed: press ! again to hold", true);
-            return Vec::new();
+        Vec::new()
+    }
+
+    /// The moment from which an armed `!` holds, since the start of the program.
+    pub fn due(&self) -> Option<Duration> {
+        self.armed.map(|at| at.mono.saturating_add(BURST))
+    }
+
+    /// No other key came with it.
+    pub(super) fn hold_if_alone(&mut self, now: Stamp) -> Vec<AppEffect> {
+        match self.armed {
+            Some(at) if now.since(at) >= BURST => {
+                self.armed = None;
+                self.hold_all_now()
+            }
+            _ => Vec::new(),
         }
+    }
+
+    /// Proposes to hold the service shown; approved as soon as there is a plan.
+    fn hold_all_now(&mut self) -> Vec<AppEffect> {
         if self.holding.is_some() {
             return Vec::new();
         }

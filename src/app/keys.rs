@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::hold_all::CROWDED;
 use super::modal::{Ask, Asking, Modal, Palette};
 use super::prompt::{BURST, QUIET, edit};
 use super::{App, AppEffect, Mode, STILL, Unfinished};
 use crate::domain::id::Text;
 use crate::domain::intent::{Intent, Target, Verb};
+use crate::domain::stamp::Stamp;
 use crate::domain::text::safe;
 use crate::input::command::Danger;
 use crate::input::key::Code;
@@ -16,23 +18,32 @@ use crate::panes::approvals;
 
 impl App {
     /// One key.
-    pub(super) fn press(&mut self, key: Key) -> Vec<AppEffect> {
-        let gap = self.last_key.map_or(Duration::MAX, |at| self.now.since(at));
-        // A paste that the terminal does not bracket comes as keys that nobody types so fast.
-        let typed = key.typed().filter(|c| *c != '!').is_some();
-        self.burst = if gap < BURST { self.burst + usize::from(typed) } else { usize::from(typed) };
-        self.last_key = Some(self.now);
+    pub(super) fn press(&mut self, key: Key, read: Stamp) -> Vec<AppEffect> {
+        let gap = self.last_key.map_or(Duration::MAX, |at| read.since(at));
+        // A paste that the terminal does not bracket comes as keys that nobody types so fast. A `!`
+        // that is held down, or hit again and again, is one that a slow line delivers at once.
+        let holds = self.is_hold_all(key);
+        let again = holds && self.key_before == Some(key) && !self.crowded;
+        self.crowded = gap < BURST && !again;
+        let disarmed = self.crowded && self.armed.take().is_some();
+        (self.last_key, self.key_at) = (Some(read), read);
         self.unchosen = false;
-        // What was said was read, or is said again.
-        self.notice = None;
+        // What was said was read, or is said again; but nobody reads between the bytes of a paste.
+        if !self.crowded {
+            self.notice = None;
+        }
         let effects = self.take_key(key, gap);
+        self.key_before = Some(key);
         if matches!(key.code, Code::Char('0'..='9')) {
-            self.last_digit = Some(self.now);
+            self.last_digit = Some(read);
+        }
+        if disarmed {
+            self.say(CROWDED, true);
         }
         effects
     }
 
-    fn take_key(&mut self, key: Key, gap: Duration) -> Vec<AppEffect> {
+    pub(super) fn take_key(&mut self, key: Key, gap: Duration) -> Vec<AppEffect> {
         if self.filtering {
             self.type_filter(key);
             self.say_if_hold_all(key);
@@ -62,7 +73,7 @@ impl App {
     }
 
     /// The topmost modal takes characters as text.
-    fn types_text(&self) -> bool {
+    pub(super) fn types_text(&self) -> bool {
         match self.modals.last() {
             Some(Modal::Palette(_)) => true,
             Some(Modal::Prompt(prompt)) => self.types_in(prompt),
@@ -111,6 +122,7 @@ impl App {
             }
             Modal::Help { scroll }
             | Modal::Explain { scroll }
+            | Modal::Policy { scroll }
             | Modal::Evidence { scroll, .. }
             | Modal::Runbook { scroll } => {
                 if let Some(step) = scrolls(key) {
@@ -289,7 +301,6 @@ impl App {
 
     /// Pasted text is data, never keys.
     pub(super) fn paste(&mut self, text: &str) {
-        self.last_key = Some(self.now);
         let line = safe(text.lines().next().unwrap_or_default(), 80);
         if self.filtering {
             self.picks.filter.push_str(&line);
@@ -301,6 +312,9 @@ impl App {
                 for c in line.chars() {
                     palette.input.handle(tui_input::InputRequest::InsertChar(c));
                 }
+            }
+            _ if self.armed.take().is_some() || text.contains('!') => {
+                self.say("pasted text is not taken for keys: nothing was held", true);
             }
             _ => self.say("pasted text is not taken for keys", false),
         }

@@ -21,6 +21,7 @@ pub mod hold_all;
 pub mod keys;
 pub mod message;
 pub mod modal;
+pub mod modal_keys;
 pub mod mouse;
 pub mod order;
 pub mod prompt;
@@ -164,8 +165,14 @@ pub struct App {
     pub last_key: Option<Stamp>,
     /// Last key that was a digit.
     pub last_digit: Option<Stamp>,
-    /// Printable keys, but for `!`, that came one upon another: more than nobody types are a paste.
-    pub burst: usize,
+    /// When the key that is taken in was read from the terminal: time between keys is told by that.
+    pub key_at: Stamp,
+    /// The key taken in last came upon another one, as nobody types: a paste that was not bracketed.
+    pub crowded: bool,
+    /// The key before the one that is taken in.
+    pub key_before: Option<Key>,
+    /// A `!` that holds as soon as it is sure that it came alone.
+    pub armed: Option<Stamp>,
     /// When the service shown was turned to.
     pub turned: Stamp,
     /// Something that may be seen has changed since the last frame.
@@ -196,7 +203,10 @@ impl App {
             now,
             last_key: None,
             last_digit: None,
-            burst: 0,
+            key_at: now,
+            crowded: false,
+            key_before: None,
+            armed: None,
             turned: now,
             dirty: true,
             unchosen: true,
@@ -214,15 +224,20 @@ impl App {
     /// Takes one message in; says what is to be done.
     pub fn update(&mut self, message: Stamped<AppMsg>) -> Vec<AppEffect> {
         let stamp = message.stamp;
+        if let AppMsg::Engine(msg) = message.value {
+            return self.update_all(stamp, vec![msg]);
+        }
         self.turn_clock(stamp);
-        let mut effects = match message.value {
-            AppMsg::Engine(msg) => return self.update_all(stamp, vec![msg]),
+        let mut effects = self.hold_if_alone(stamp);
+        effects.extend(match message.value {
+            AppMsg::Engine(_) => Vec::new(),
             AppMsg::Key(key) => {
                 self.dirty = true;
-                self.press(key)
+                self.press(key, stamp)
             }
             AppMsg::Paste(text) => {
                 self.dirty = true;
+                self.last_key = Some(stamp);
                 self.paste(&text);
                 Vec::new()
             }
@@ -244,7 +259,7 @@ impl App {
                 self.say(text, bad);
                 Vec::new()
             }
-        };
+        });
         effects.extend(self.attend());
         effects
     }
@@ -253,8 +268,9 @@ impl App {
     /// be seen is no reason for a frame: ages change with the clock.
     pub fn update_all(&mut self, stamp: Stamp, messages: Vec<Msg>) -> Vec<AppEffect> {
         self.turn_clock(stamp);
+        let mut effects = self.hold_if_alone(stamp);
         let before = self.engine.revision();
-        let mut effects = wrap(self.engine.update_all(stamp, messages));
+        effects.extend(wrap(self.engine.update_all(stamp, messages)));
         let after = self.engine.revision();
         let shows_all = self.view() == View::Only(Pane::Fleet);
         self.dirty |= after.shown != before.shown || (shows_all && after.fleet != before.fleet);
@@ -262,7 +278,11 @@ impl App {
         effects
     }
 
+    /// A key was read a moment before it is taken in: what came in between has turned the clock further.
     fn turn_clock(&mut self, stamp: Stamp) {
+        if stamp.mono < self.now.mono {
+            return;
+        }
         self.now = stamp;
         self.engine.now = stamp;
         if stamp.wall.as_second() != self.clock.wall.as_second() {

@@ -27,6 +27,11 @@ pub enum Modal {
         /// First line shown.
         scroll: usize,
     },
+    /// The policy in force here, and whose is another.
+    Policy {
+        /// First line shown.
+        scroll: usize,
+    },
     /// What one cell of the go/no-go board rests on.
     Evidence {
         /// Row of the board.

@@ -1,5 +1,7 @@
 //! The mouse: a click selects, the wheel moves. Never needed, and never acts.
 
+use std::time::Duration;
+
 use ratatui::layout::Position;
 
 use super::{App, AppEffect, Mouse, MouseKind, View};
@@ -20,10 +22,8 @@ impl App {
         match wheel {
             Some((_, code)) if !self.modals.is_empty() => {
                 // A wheel is no key: it must not end a quiet spell, nor type.
-                let before = self.last_key;
-                let effects = self.press(Key::plain(code));
-                self.last_key = before;
-                effects
+                self.notice = None;
+                self.take_key(Key::plain(code), Duration::MAX)
             }
             Some((command, _)) => self.command(command, None),
             None if self.modals.is_empty() && self.view() == View::Board => {

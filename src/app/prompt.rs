@@ -243,13 +243,13 @@ impl App {
     }
 
     fn press_confirming(&mut self, key: Key, gap: Duration, challenge: &Challenge) -> Vec<AppEffect> {
-        let now = self.now;
+        let read = self.key_at;
         let Some(prompt) = self.prompt_mut() else { return Vec::new() };
         if prompt.opened_by == Some(key) {
             prompt.complaint = Some("the key that opened this does not confirm it".into());
         } else if gap < QUIET {
             prompt.complaint = Some("too soon after another key: wait a moment, then press y".into());
-        } else if now.since(prompt.changed) < QUIET {
+        } else if read.since(prompt.changed) < QUIET {
             prompt.complaint = Some("this has just changed: read it, then press y".into());
         } else {
             return self.confirm("y", challenge);
@@ -263,8 +263,11 @@ impl App {
             self.complain("checking…: type when it is done");
             return Vec::new();
         }
+        // A slow line delivers Tab and the letter after it at once; the letters after that tell a paste.
+        let after_tab = self.key_before.is_some_and(|k| matches!(k.code, Code::Tab | Code::BackTab));
         let Some(prompt) = self.prompt_mut() else { return Vec::new() };
-        if gap < BURST && key.typed().is_some() {
+        let first = after_tab && prompt.answer.value().is_empty() && wanted.chars().count() > 1;
+        if gap < BURST && !first && key.typed().is_some() {
             prompt.answer.reset();
             prompt.complaint = Some("that came too fast to be typed: type it by hand".into());
             return Vec::new();

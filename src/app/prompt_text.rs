@@ -10,7 +10,7 @@ use crate::domain::fleet::Unit;
 use crate::domain::id::RegionIx;
 use crate::domain::intent::Direction;
 use crate::domain::plan::{DiffLine, Plan, Refusal, Step, WriteRole};
-use crate::domain::text::safe;
+use crate::domain::text::{safe, several};
 use crate::engine::operation::ProposalState;
 use crate::look::{Line, Role};
 
@@ -162,9 +162,7 @@ fn ready(app: &App, prompt: &Prompt, plan: &Plan, checking: usize) -> Vec<Line> 
             _ => "",
         };
         lines.push(
-            Line::of(role, format!("{glyph} {}: ", finding.code))
-                .add(Role::Text, format!("{}: {}", finding.subject, finding.text))
-                .add(role, needs),
+            Line::of(role, format!("{glyph} {}: ", finding.code)).add(Role::Text, finding.said()).add(role, needs),
         );
     }
     lines
@@ -173,7 +171,7 @@ fn ready(app: &App, prompt: &Prompt, plan: &Plan, checking: usize) -> Vec<Line> 
 /// `1 region · eu-west-1 on cluster prod-eu (uid 5c1e…) · 45.2k QPS, 41 % of live traffic`
 fn blast(app: &App, plan: &Plan) -> Vec<Line> {
     let many = plan.blast.regions.len();
-    let count = if many == 1 { "1 region".to_owned() } else { format!("{many} regions") };
+    let count = several(many, "region");
     let traffic = match (plan.blast.qps, plan.blast.share) {
         (Some(qps), Some(share)) => {
             format!("{} QPS, {} of live traffic", Unit::PerSecond.show(qps), Unit::Ratio.show(share))
@@ -279,7 +277,6 @@ fn shorten_digests(text: &str) -> String {
 
 fn checks(plan: &Plan, checking: usize) -> Line {
     let count = |role: WriteRole| plan.steps.iter().flat_map(|s| &s.writes).filter(|w| w.role == role).count();
-    let several = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
     let also = match (count(WriteRole::Record), count(WriteRole::Event)) {
         (0, 0) => String::new(),
         (r, 0) => format!("   also: {}", several(r, "record fact")),

@@ -6,7 +6,7 @@ use crate::domain::intent::{Intent, Target, Verb};
 use crate::domain::record::{HoldInForce, Scope};
 use crate::engine::view::Drained;
 use crate::input::Command;
-use crate::panes::Pane;
+use crate::panes::{Pane, layout};
 
 /// An intent with the rule that chose its target.
 pub type Chosen = (Intent, Text);
@@ -37,6 +37,7 @@ impl App {
             Command::PromoteNow => Ok(chosen(Verb::Promote { to: None, without_wait: true }, self.to_promote()?)),
             Command::Hold => Ok(chosen(Verb::Hold, self.to_act_on()?)),
             Command::RollBack => Ok(chosen(Verb::RollBack { to_revision: None }, self.to_act_on()?)),
+            Command::RollBackUpstream => Ok(chosen(Verb::RollBack { to_revision: None }, self.under_review()?)),
             Command::Drain => Ok(chosen(Verb::Drain, self.to_act_on()?)),
             Command::Abort => Ok(chosen(Verb::Abort, self.to_abort()?)),
             Command::Approve => Ok(chosen(Verb::Approve { to: None }, self.to_promote()?)),
@@ -93,7 +94,12 @@ impl App {
 
     /// The cell under the board's cursor, where a person may accept what it names.
     pub fn cell_to_accept(&self) -> Option<(RegionIx, ColumnName)> {
-        let on_board = self.view() == View::Board && self.focus == Pane::Verdicts;
+        // A small board shows no cells: what is not seen is not accepted.
+        let cells = layout::size(self.setup.size) >= layout::Size::Medium;
+        let on_board = match self.view() {
+            View::Board => cells && self.focus == Pane::Verdicts,
+            View::Only(pane) => pane == Pane::Verdicts,
+        };
         let (region, judged) = self.panes.verdicts.judged(&self.scene()).filter(|_| on_board)?;
         Some((region, judged.acceptable.as_ref()?.column.clone()))
     }
@@ -106,6 +112,22 @@ impl App {
             return Ok((Verb::Accept { column: Some(column) }, target));
         }
         Ok((Verb::Accept { column: None }, self.to_act_on()?))
+    }
+
+    /// Earlier rings that still run what a later one failed on.
+    fn under_review(&self) -> Result<(Target, Text), Text> {
+        let scene = self.scene();
+        let review = scene.view().and_then(|v| v.under_review.as_ref());
+        let review = review.ok_or("no ring has failed: no earlier ring is under review")?;
+        let names: Vec<&str> = review.regions.iter().map(|r| scene.region_name(*r)).collect();
+        let rule = format!(
+            "acts on the earlier rings that still run {}, on which {} failed in {}: {}",
+            review.version,
+            scene.ring_name(review.ring),
+            scene.region_name(review.failed),
+            names.join(", ")
+        );
+        Ok((Target::Regions(review.regions.clone()), rule.into()))
     }
 
     fn to_promote(&self) -> Result<(Target, Text), Text> {

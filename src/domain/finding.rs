@@ -1,6 +1,7 @@
 //! Findings: what a person must see before a plan goes out.
 
 use super::id::Text;
+use super::text::without_subject;
 
 /// What a finding means for the plan it is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,5 +33,10 @@ impl Finding {
     /// A finding.
     pub fn new(severity: Severity, code: &'static str, subject: impl Into<Text>, text: impl Into<Text>) -> Self {
         Self { severity, code, subject: subject.into(), text: text.into() }
+    }
+
+    /// Subject and sentence, the subject once.
+    pub fn said(&self) -> String {
+        format!("{}: {}", self.subject, without_subject(&self.subject, &self.text))
     }
 }

@@ -9,6 +9,7 @@ use super::fleet::{Params, Region, Ring, Service};
 use super::id::{ColumnName, Operator, RegionIx, RingIx, Text};
 use super::link::Freshness;
 use super::metric::{Reading, Windows};
+use super::picture::Picture;
 use super::pool::Pools;
 use super::record::Record;
 use super::stamp::{SignedDuration, Timestamp};
@@ -71,6 +72,15 @@ pub trait Gate: Send + Sync {
     fn needs(&self) -> Vec<Need>;
     /// The judgement on one region.
     fn judge(&self, evidence: &Evidence<'_>) -> Judgement;
+    /// What the judgement rests on, to be drawn; none: its sentences say all there is.
+    fn picture(&self, _evidence: &Evidence<'_>) -> Option<Picture> {
+        None
+    }
+    /// The earliest moment from one on at which its calendar lets a region be changed: for projections.
+    /// None: never, as far ahead as it looks.
+    fn opens(&self, _at: RegionIx, from: Timestamp) -> Option<Timestamp> {
+        Some(from)
+    }
     /// How long it makes a ring wait at least, for projections; zero if it does not.
     fn minimum(&self) -> Duration {
         Duration::ZERO

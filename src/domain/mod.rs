@@ -18,6 +18,7 @@ pub mod intent;
 pub mod link;
 pub mod metric;
 pub mod observation;
+pub mod picture;
 pub mod plan;
 pub mod pool;
 pub mod policy;

@@ -57,6 +57,18 @@ pub fn plain_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// `1 region`, `3 regions`: a number with its noun, which takes an `s` in the plural.
+pub fn several(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// A sentence without the subject it begins with, where the subject stands before it already:
+/// `eu: paused` after `eu` is `paused`.
+pub fn without_subject<'a>(subject: &str, sentence: &'a str) -> &'a str {
+    let rest = sentence.strip_prefix(subject).and_then(|rest| rest.strip_prefix(": "));
+    rest.filter(|_| !subject.is_empty()).unwrap_or(sentence)
+}
+
 /// Whether a terminal could obey this character, or hide text with it.
 pub fn is_hostile(c: char) -> bool {
     matches!(c,

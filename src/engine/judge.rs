@@ -12,8 +12,9 @@ use crate::domain::fleet::{Fleet, GateSpec, Region, Ring, Service};
 use crate::domain::gate::{BakeSource, BakeStart, Entering, Evidence, Gate, GateType, Need, Sibling};
 use crate::domain::id::{RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::link::Freshness;
+use crate::domain::picture::Picture;
 use crate::domain::record::{Body, Fact};
-use crate::domain::stamp::{SignedDuration, short};
+use crate::domain::stamp::{SignedDuration, Timestamp, short};
 use crate::domain::verdict::{Judgement, RingVerdict, Verdict};
 use crate::domain::version::Version;
 use crate::gates::quarantined;
@@ -39,6 +40,8 @@ pub const DECIDE: &str = "decide";
 /// Heading of what was rolled back or quarantined before.
 pub const PAST: &str = "past";
 
+/// So many openings of calendars are tried for one that suits all of a ring's.
+const ROUNDS: usize = 64;
 /// How many causes a sentence names.
 const CAUSES: usize = 3;
 
@@ -96,6 +99,24 @@ impl Gates {
     pub fn minimum(&self, service: ServiceIx, ring: RingIx) -> Duration {
         let gates = self.ring(service, ring).map(|g| g.exit.as_slice()).unwrap_or_default();
         gates.iter().map(|g| g.gate.minimum()).max().unwrap_or_default()
+    }
+
+    /// The earliest moment from one on at which every entry gate's calendar lets a region be changed.
+    pub fn opens(&self, service: ServiceIx, ring: RingIx, at: RegionIx, from: Timestamp) -> Option<Timestamp> {
+        let gates = self.ring(service, ring).map(|g| g.entry.as_slice()).unwrap_or_default();
+        let mut moment = from;
+        // Calendars that hand a moment to each other for ever never open together.
+        for _ in 0..ROUNDS {
+            let mut next = moment;
+            for gate in gates {
+                next = gate.gate.opens(at, next)?;
+            }
+            if next == moment {
+                return Some(moment);
+            }
+            moment = next;
+        }
+        None
     }
 
     /// What a ring's exit gates want kept fresh.
@@ -202,7 +223,36 @@ fn judge(
 ) -> Option<Judgement> {
     let region = scene.service.region(at)?;
     let state = scene.region(at)?;
-    let freshness = scene.freshness(region);
+    let judgement = with_evidence(scene, ring, at, (entering, bake_start), gate, |e| gate.gate.judge(e))?;
+    let unseen = if state.absent {
+        Some(("absent", "the workload does not exist".to_owned()))
+    } else if let Some(why) = unheard(&scene.freshness(region)) {
+        Some(("stale", why))
+    } else if state.workload.is_none() {
+        Some(("unseen", "the workload was not seen yet".to_owned()))
+    } else {
+        None
+    };
+    // Whatever a gate makes of it: what rests on a region that cannot be read is unknown.
+    Some(match unseen {
+        Some((cell, why)) if judgement.verdict < Verdict::NoData => {
+            Judgement::new(Verdict::NoData, cell, format!("{}: {why}", region.name))
+        }
+        _ => judgement,
+    })
+}
+
+/// What a gate is shown of a region.
+fn with_evidence<T>(
+    scene: &Scene<'_>,
+    ring: &Ring,
+    at: RegionIx,
+    (entering, bake_start): (Option<Entering<'_>>, Option<BakeStart>),
+    gate: &BuiltGate,
+    look: impl FnOnce(&Evidence<'_>) -> T,
+) -> Option<T> {
+    let region = scene.service.region(at)?;
+    let state = scene.region(at)?;
     let siblings: Vec<Sibling<'_>> = gate.asks.iter().filter_map(|name| sibling(scene, name, region)).collect();
     let evidence = Evidence {
         service: scene.service,
@@ -211,7 +261,7 @@ fn judge(
         at,
         workload: state.workload.as_ref(),
         wanted: None,
-        freshness: freshness.clone(),
+        freshness: scene.freshness(region),
         record_unread: record_unread(scene, region, state),
         bake_start,
         windows: &state.windows,
@@ -226,23 +276,24 @@ fn judge(
         pools: &scene.pools,
         now: scene.world.now,
     };
-    let judgement = gate.gate.judge(&evidence);
-    let unseen = if state.absent {
-        Some(("absent", "the workload does not exist".to_owned()))
-    } else if let Some(why) = unheard(&freshness) {
-        Some(("stale", why))
-    } else if state.workload.is_none() {
-        Some(("unseen", "the workload was not seen yet".to_owned()))
-    } else {
-        None
+    Some(look(&evidence))
+}
+
+/// What a cell of the board rests on, to be drawn; none where its gate has nothing to draw.
+pub fn picture(scene: &Scene<'_>, question: &Question, row: usize, column: usize) -> Option<Picture> {
+    let found = question.rows.get(row)?;
+    let (ring, at) = (scene.service.ring(found.ring)?, found.region?);
+    let label = question.gates.get(column)?;
+    // Of several gates of one name, which: columns are in the order of the configuration.
+    let nth = question.gates.iter().take(column).filter(|g| *g == label).count();
+    let gates = scene.world.gates.ring(scene.at, found.ring)?;
+    let enters = found.ring == question.ring;
+    let (gates, entering) = match enters {
+        true => (&gates.entry, Some(entering(scene, found.ring, &question.version))),
+        false => (&gates.exit, None),
     };
-    // Whatever a gate makes of it: what rests on a region that cannot be read is unknown.
-    Some(match unseen {
-        Some((cell, why)) if judgement.verdict < Verdict::NoData => {
-            Judgement::new(Verdict::NoData, cell, format!("{}: {why}", region.name))
-        }
-        _ => judgement,
-    })
+    let gate = gates.iter().filter(|g| g.label == *label).nth(nth)?;
+    with_evidence(scene, ring, at, (entering, scene.start(found.ring)), gate, |e| gate.gate.picture(e))?
 }
 
 /// What another service runs in the region of the same name; none: there is no such service, or

@@ -15,6 +15,7 @@ use crate::domain::id::{ClusterIx, ColumnName, RegionIx, RingIx, ServiceIx};
 use crate::domain::intent::{Intent, Verb};
 use crate::domain::link::Link;
 use crate::domain::metric::{Reading, Windows};
+use crate::domain::picture::Picture;
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::verdict::RingVerdict;
 use crate::domain::version::{Image, Version};
@@ -40,6 +41,11 @@ impl Engine {
     /// May this ring have the version that is on its way? None where none is known.
     pub fn may(&self, service: ServiceIx, ring: RingIx) -> Option<Question> {
         super::derive::may(self.world(), service, self.services.get(service.at())?, ring)
+    }
+
+    /// What a cell of the board (row, gate) rests on, to be drawn: made when somebody looks.
+    pub fn picture(&self, service: ServiceIx, cell: (usize, usize)) -> Option<Picture> {
+        super::derive::picture(self.world(), service, self.services.get(service.at())?, cell)
     }
 
     /// A ring's exit gates as they stand, each with what it rests on.

@@ -34,8 +34,55 @@ pub struct ServiceView {
     pub eta: Option<Timestamp>,
     /// Loud sentences: changes made under a hold, a disappeared record, paused with no hold.
     pub alarms: Vec<Text>,
+    /// Regions that are paused for longer than their policy expects, and since when.
+    pub forgotten: Vec<(RegionIx, Timestamp)>,
+    /// A ring that failed, and the earlier regions that still run the version it failed on.
+    pub under_review: Option<UnderReview>,
+    /// Policies of others that are not this console's.
+    pub policies: Vec<OtherPolicy>,
     /// Regions whose pod template somebody else changed under a hold.
     pub changed_under_hold: Vec<RegionIx>,
+}
+
+/// A ring failed on a version that earlier rings still run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnderReview {
+    /// The ring that failed.
+    pub ring: RingIx,
+    /// The region that was rolled back there.
+    pub failed: RegionIx,
+    /// The version.
+    pub version: Text,
+    /// Regions of earlier rings that run it.
+    pub regions: Vec<RegionIx>,
+}
+
+/// Somebody judges by another policy than this console.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OtherPolicy {
+    /// Who: an operator, or a guard's name.
+    pub who: Text,
+    /// The hash of its policy.
+    pub hash: Text,
+    /// When it promoted, or renewed its lease, as it wrote it.
+    pub at: Option<Timestamp>,
+    /// It is a guard.
+    pub guards: bool,
+    /// Where that was seen.
+    pub regions: Vec<RegionIx>,
+}
+
+/// How fast a region's error budget burns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Burn {
+    /// How many times as fast as the objective allows, over the worst long window; none: unknown.
+    pub rate: Option<f64>,
+    /// Share of the budget that is left; none: unknown.
+    pub left: Option<f64>,
+    /// Nothing measures what is left: it is at most that.
+    pub at_most: bool,
+    /// What the gate says.
+    pub verdict: Verdict,
 }
 
 /// Where the release stands.
@@ -90,8 +137,11 @@ pub struct RingView {
     pub bake: Duration,
     /// Worst of the exit gates, on what it runs now.
     pub verdict: Verdict,
-    /// Earliest moment the next ring could be promoted, all going well.
+    /// Earliest moment the next ring could be promoted, all going well: windows of that ring are not in it.
     pub ready_at: Option<Timestamp>,
+    /// Earliest moment its own next region could be promoted, windows and freezes counted in; none: it
+    /// has nothing to be given, or nobody can tell.
+    pub promote_at: Option<Timestamp>,
 }
 
 /// What a ring runs.
@@ -147,6 +197,8 @@ pub struct RegionView {
     pub held: bool,
     /// Template that runs.
     pub template: Option<TemplateDigest>,
+    /// Its error budget; none: no gate of its ring asks.
+    pub burn: Option<Burn>,
 }
 
 /// State of a region, in one word with a glyph and a role.

@@ -12,7 +12,8 @@ use super::series::{self, Span, Story, Subject, begin, count, found, when};
 use crate::domain::fleet::{Better, Column, Param, Params, Service, Unit};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter, Peer};
 use crate::domain::id::{ColumnName, RegionIx, RingIx};
-use crate::domain::metric::{NoData, Windows};
+use crate::domain::metric::{NoData, Seen, Windows};
+use crate::domain::picture::{Picture, Point};
 use crate::domain::pool::{Pool, Pooled};
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, short};
 use crate::domain::verdict::{Judgement, Verdict};
@@ -204,6 +205,31 @@ impl Gate for Compared {
     fn judge(&self, evidence: &Evidence<'_>) -> Judgement {
         only_if_seen(evidence, self.judged(evidence))
     }
+
+    fn picture(&self, evidence: &Evidence<'_>) -> Option<Picture> {
+        let span = Span::of(evidence, self.column.name.as_str(), self.rules.grace).ok()?;
+        let comparison = self.against.iter().find_map(|a| self.comparison(*a, evidence, &span).ok())?;
+        let series = span.series(evidence.windows.get(&self.column.name), self.rules.traffic(evidence));
+        let point = |(end, seen): (Timestamp, Seen<'_>)| match self.pair(evidence, &comparison, end, seen) {
+            Err(_) => Point { base: (comparison.baseline)(end).map(|(base, _)| base), ..Point::new(end, None) },
+            Ok(pair) => {
+                let bound = Some(self.bound(pair.baseline, self.ratio, pair.here.zip(pair.other)));
+                let (low, high) = if self.column.better == Better::Higher { (bound, None) } else { (None, bound) };
+                Point { base: Some(pair.baseline), low, high, ..Point::new(end, Some(pair.value)) }
+            }
+        };
+        let points = series.map(point).collect();
+        Some(series::picture(evidence, &self.column, Some(comparison.with.as_str().into()), points))
+    }
+}
+
+/// A window beside its baseline.
+struct Pair {
+    value: f64,
+    baseline: f64,
+    /// Requests here, and in the baseline, where they are counted.
+    here: Option<f64>,
+    other: Option<f64>,
 }
 
 /// The baseline of a window, with its requests.
@@ -314,27 +340,14 @@ impl Compared {
 
     fn compared(&self, evidence: &Evidence<'_>, span: &Span, comparison: &Comparison<'_>) -> Judgement {
         let own = evidence.windows.get(&self.column.name);
-        let requests = self.traffic.as_ref().map(|name| evidence.windows.get(name));
         let mut hours: BTreeMap<i64, HourOf> = BTreeMap::new();
         let mut newest: Option<(f64, f64)> = None;
         let mut worst: Option<(Timestamp, f64, f64, f64)> = None;
         let marks = span.series(own, self.rules.traffic(evidence)).map(|(end, seen)| {
-            let value = match seen {
-                Ok(value) => value,
+            let Pair { value, baseline, here, other } = match self.pair(evidence, comparison, end, seen) {
+                Ok(pair) => pair,
                 Err(why) => return (end, Err(why)),
             };
-            let Some((baseline, other)) = (comparison.baseline)(end) else { return (end, Err(&NoData::NoBaseline)) };
-            let here = match requests {
-                None => None,
-                Some(windows) => match windows.and_then(|w: &Windows| w.get(end)) {
-                    Some(Ok(qps)) => Some(qps * SECONDS),
-                    _ => return (end, Err(&NoData::LowTraffic)),
-                },
-            };
-            let few = |n: Option<f64>| n.is_some_and(|n| n < self.min_requests);
-            if few(here) || few(other) || (self.min_requests > 0.0 && other.is_none()) {
-                return (end, Err(&NoData::LowTraffic));
-            }
             let hour = hours.entry((end.as_second() - 1).div_euclid(3_600)).or_default();
             hour.value += value;
             hour.baseline += baseline;
@@ -393,11 +406,42 @@ impl Compared {
         judged
     }
 
+    /// A window beside its baseline, or why the two cannot be compared.
+    fn pair<'w>(
+        &self,
+        evidence: &Evidence<'_>,
+        comparison: &Comparison<'_>,
+        end: Timestamp,
+        seen: Seen<'w>,
+    ) -> Result<Pair, &'w NoData> {
+        let value = seen?;
+        let Some((baseline, other)) = (comparison.baseline)(end) else { return Err(&NoData::NoBaseline) };
+        let requests = self.traffic.as_ref().map(|name| evidence.windows.get(name));
+        let here = match requests {
+            None => None,
+            Some(windows) => match windows.and_then(|w: &Windows| w.get(end)) {
+                Some(Ok(qps)) => Some(qps * SECONDS),
+                _ => return Err(&NoData::LowTraffic),
+            },
+        };
+        let few = |n: Option<f64>| n.is_some_and(|n| n < self.min_requests);
+        if few(here) || few(other) || (self.min_requests > 0.0 && other.is_none()) {
+            return Err(&NoData::LowTraffic);
+        }
+        Ok(Pair { value, baseline, here, other })
+    }
+
     /// By how much a value is worse than so many times a baseline; at most 0 where it is not.
+    fn excess(&self, value: f64, baseline: f64, times: f64, requests: Option<(f64, f64)>) -> f64 {
+        let bound = self.bound(baseline, times, requests);
+        if self.column.better == Better::Higher { bound - value } else { value - bound }
+    }
+
+    /// The value that is just not worse than so many times a baseline.
     ///
     /// What differs by less than the floor, or than chance makes a share of so many requests differ,
     /// is not worse.
-    fn excess(&self, value: f64, baseline: f64, times: f64, requests: Option<(f64, f64)>) -> f64 {
+    fn bound(&self, baseline: f64, times: f64, requests: Option<(f64, f64)>) -> f64 {
         let chance = match (self.column.unit, requests) {
             (Unit::Ratio, Some((here, there))) if here > 0.0 && there > 0.0 => {
                 let share = baseline.clamp(1.0 / there.max(1.0), 1.0);
@@ -407,8 +451,8 @@ impl Compared {
         };
         let least = self.floor.max(chance);
         match self.column.better {
-            Better::Higher => (baseline / times).min(baseline - least) - value,
-            _ => value - (baseline * times).max(baseline + least),
+            Better::Higher => (baseline / times).min(baseline - least),
+            _ => (baseline * times).max(baseline + least),
         }
     }
 }

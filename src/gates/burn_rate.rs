@@ -7,6 +7,7 @@ use crate::domain::fleet::{Column, Param, Params, Service, Unit};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
 use crate::domain::id::{ColumnName, Text};
 use crate::domain::metric::{Seen, Windows};
+use crate::domain::picture::{Picture, Point};
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, parse_duration, short, window_floor};
 use crate::domain::verdict::{Judgement, Verdict};
 
@@ -227,6 +228,19 @@ impl Gate for Burn {
 
     fn judge(&self, evidence: &Evidence<'_>) -> Judgement {
         only_if_seen(evidence, self.judged(evidence))
+    }
+
+    fn picture(&self, evidence: &Evidence<'_>) -> Option<Picture> {
+        let slo = self.slos.get(evidence.at.at()).copied().unwrap_or(self.slo);
+        let recent = Recent::of(self, evidence);
+        let mut end = recent.last;
+        let mut points: Vec<Point> = Vec::new();
+        for (value, _) in &recent.windows {
+            points.push(Point { base: Some(1.0 - slo), ..Point::new(end, *value) });
+            end = super::series::begin(end);
+        }
+        points.reverse();
+        Some(super::series::picture(evidence, &self.column, Some("what the objective allows".into()), points))
     }
 }
 

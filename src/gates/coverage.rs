@@ -13,6 +13,7 @@ use crate::domain::fleet::{Param, Params, Service};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
 use crate::domain::id::{ColumnName, RingIx};
 use crate::domain::metric::NoData;
+use crate::domain::picture::{HourSeen, Hours, Picture};
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, window_ceil, window_floor};
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::domain::zone;
@@ -202,6 +203,18 @@ impl Gate for Seen {
     fn judge(&self, evidence: &Evidence<'_>) -> Judgement {
         only_if_seen(evidence, self.judged(evidence))
     }
+
+    fn picture(&self, evidence: &Evidence<'_>) -> Option<Picture> {
+        let span = Span::of(evidence, "coverage", self.rules.grace).ok()?;
+        let (_, local, tally) = self.tally(evidence, &span);
+        let instant = |i: &Instant| (i.name.as_str().into(), !tally.missing.contains(&i.name));
+        Some(Picture::Hours(Hours {
+            zone: local.iana_name().unwrap_or("UTC").into(),
+            seen: tally.hours.map(Hour::seen),
+            now: usize::try_from(local.to_datetime(evidence.now).hour()).unwrap_or(0),
+            instants: self.instants.iter().map(instant).collect(),
+        }))
+    }
 }
 
 /// Which windows of a bake were seen.
@@ -263,14 +276,8 @@ impl Seen {
             Ok(span) => span,
             Err(none) => return *none,
         };
-        let windows = Windows::of(self, evidence, &span);
-        let zone = self.zones.get(evidence.at.at()).cloned().flatten();
-        let local = zone.clone().unwrap_or(TimeZone::UTC);
+        let (windows, local, tally) = self.tally(evidence, &span);
         let name = local.iana_name().unwrap_or("UTC");
-        let mut tally = self.hours_seen(evidence.now, &windows, &local);
-        for instant in &self.instants {
-            self.instant_seen(instant, evidence.now, &windows, &local, &mut tally);
-        }
         let region = &evidence.region.name;
         let judged = if tally.missing.is_empty() {
             let sentence = format!("{region}: every hour and instant that is asked for was seen ({name})");
@@ -300,6 +307,17 @@ impl Seen {
             self.column,
             when(first)
         ))
+    }
+
+    /// What was seen, in which zone, and what of it is asked for.
+    fn tally(&self, evidence: &Evidence<'_>, span: &Span) -> (Windows, TimeZone, Tally) {
+        let windows = Windows::of(self, evidence, span);
+        let local = self.zones.get(evidence.at.at()).cloned().flatten().unwrap_or(TimeZone::UTC);
+        let mut tally = self.hours_seen(evidence.now, &windows, &local);
+        for instant in &self.instants {
+            self.instant_seen(instant, evidence.now, &windows, &local, &mut tally);
+        }
+        (windows, local, tally)
     }
 
     fn hours_seen(&self, now: Timestamp, windows: &Windows, zone: &TimeZone) -> Tally {
@@ -424,6 +442,15 @@ fn ranges(hours: &[usize]) -> String {
 }
 
 impl Hour {
+    fn seen(self) -> HourSeen {
+        match self {
+            Hour::Seen => HourSeen::Seen,
+            Hour::Partly => HourSeen::Partly,
+            Hour::Missing => HourSeen::Missing,
+            Hour::Free => HourSeen::Free,
+        }
+    }
+
     fn glyph(self) -> char {
         match self {
             Hour::Seen => '█',

@@ -9,8 +9,8 @@ use super::{gate_type, later};
 use crate::domain::calendar::{Span, Twice, local_and_utc};
 use crate::domain::fleet::{Param, Params, Service};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
-use crate::domain::id::RingIx;
-use crate::domain::stamp::{SignedDuration, short};
+use crate::domain::id::{RegionIx, RingIx};
+use crate::domain::stamp::{SignedDuration, Timestamp, short};
 use crate::domain::verdict::{Judgement, Verdict};
 
 /// Forbidden times, per region in its own zone.
@@ -111,6 +111,11 @@ impl Gate for Forbidden {
             },
         };
         judged.because(format!("there it is {}", local_and_utc(now, zone)))
+    }
+
+    fn opens(&self, at: RegionIx, from: Timestamp) -> Option<Timestamp> {
+        let inside = self.time.calendar.at(from, self.time.zone_of(at)?, Twice::Widest).inside;
+        Some(inside.map_or(from, |span| span.to))
     }
 }
 

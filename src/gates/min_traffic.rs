@@ -2,9 +2,10 @@
 
 use super::only_if_seen;
 use super::rules::{self, GRACE, OF, Rules, VIOLATIONS};
-use super::series::{Span, count, when};
+use super::series::{self, Span, count, when};
 use crate::domain::fleet::{Column, Params, Service};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
+use crate::domain::picture::{Picture, Point};
 use crate::domain::verdict::{Judgement, Verdict};
 
 /// Below it nobody can tell: the ring's metric gates leave out windows with less, too.
@@ -56,9 +57,20 @@ impl Gate for Enough {
     fn judge(&self, evidence: &Evidence<'_>) -> Judgement {
         only_if_seen(evidence, self.judged(evidence))
     }
+
+    fn picture(&self, evidence: &Evidence<'_>) -> Option<Picture> {
+        self.drawn(evidence)
+    }
 }
 
 impl Enough {
+    fn drawn(&self, evidence: &Evidence<'_>) -> Option<Picture> {
+        let span = Span::of(evidence, "traffic", self.rules.grace).ok()?;
+        let series = span.series(evidence.windows.get(&self.column.name), None);
+        let points = series.map(|(end, seen)| Point { low: Some(self.min), ..Point::new(end, seen.ok()) });
+        Some(series::picture(evidence, &self.column, None, points.collect()))
+    }
+
     fn judged(&self, evidence: &Evidence<'_>) -> Judgement {
         let region = &evidence.region.name;
         let span = match Span::of(evidence, "traffic", self.rules.grace) {

@@ -14,6 +14,7 @@ use crate::domain::fleet::{Column, QueryText};
 use crate::domain::gate::{BakeStart, Evidence};
 use crate::domain::id::{ColumnName, Text};
 use crate::domain::metric::{NoData, Seen, Windows};
+use crate::domain::picture::{Picture, Point, Series};
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, short, window_ceil, window_floor};
 use crate::domain::verdict::{Judgement, Stretch, Verdict};
 
@@ -474,8 +475,8 @@ fn verdict(evidence: &Evidence<'_>, rules: &Rules, span: &Span, story: &Story, s
         Verdict::Go,
         shown(value),
         format!(
-            "{region}: {name} {rule} in all {} windows; the worst was {} in that to {}",
-            story.within,
+            "{region}: {name} {rule} in {}; the worst was {} in that to {}",
+            if story.within == 1 { "its one window".to_owned() } else { format!("all {} windows", story.within) },
             shown(value),
             when(end)
         ),
@@ -514,6 +515,15 @@ pub(super) fn found(mut judged: Judgement, evidence: &Evidence<'_>, code: &'stat
     }
     judged.findings.push(Finding::new(Severity::Warning, code, region.as_str(), text));
     judged
+}
+
+/// Windows as a picture, with what people accepted marked.
+pub(super) fn picture(evidence: &Evidence<'_>, column: &Column, base: Option<Text>, mut points: Vec<Point>) -> Picture {
+    let accepted = accepted(evidence, &column.name);
+    for point in &mut points {
+        point.accepted = accepted.iter().any(|(from, to, _)| (*from..=*to).contains(&point.end));
+    }
+    Picture::Series(Series { name: column.title.clone(), unit: column.unit, base, points })
 }
 
 /// The query of a column.

@@ -5,6 +5,8 @@ use super::rules::{self, AGAIN, GAPS, GRACE, MIN_TRAFFIC, OF, Rules, VIOLATIONS}
 use super::series::{self, Span, Story, Subject};
 use crate::domain::fleet::{Column, Params, Service, Unit};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
+use crate::domain::metric::Seen;
+use crate::domain::picture::{Picture, Point};
 use crate::domain::verdict::Judgement;
 
 /// A metric bound, judged on windows aligned to UTC since the bake began; the worst counts.
@@ -105,6 +107,14 @@ impl Gate for Bound {
 
     fn judge(&self, evidence: &Evidence<'_>) -> Judgement {
         only_if_seen(evidence, self.judged(evidence))
+    }
+
+    fn picture(&self, evidence: &Evidence<'_>) -> Option<Picture> {
+        let name = &self.column.name;
+        let span = Span::of(evidence, name.as_str(), self.rules.grace).ok()?;
+        let series = span.series(evidence.windows.get(name), self.rules.traffic(evidence));
+        let point = |(end, seen): (_, Seen<'_>)| Point { low: self.min, high: self.max, ..Point::new(end, seen.ok()) };
+        Some(series::picture(evidence, &self.column, None, series.map(point).collect()))
     }
 
     fn minimum(&self) -> std::time::Duration {

@@ -4,8 +4,8 @@ use super::zones::{DURING, LocalTime, ZONE, every_region_has_one};
 use crate::domain::calendar::{Twice, local_and_utc};
 use crate::domain::fleet::{Params, Service};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
-use crate::domain::id::RingIx;
-use crate::domain::stamp::short;
+use crate::domain::id::{RegionIx, RingIx};
+use crate::domain::stamp::{Timestamp, short};
 use crate::domain::verdict::{Judgement, Verdict};
 
 /// Allowed hours, per region in its own zone.
@@ -64,6 +64,11 @@ impl Gate for Allowed {
             }
         };
         judged.because(format!("there it is {}", local_and_utc(now, zone)))
+    }
+
+    fn opens(&self, at: RegionIx, from: Timestamp) -> Option<Timestamp> {
+        let standing = self.0.calendar.at(from, self.0.zone_of(at)?, Twice::WallClock);
+        if standing.inside.is_some() { Some(from) } else { standing.next.map(|next| next.from) }
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use crate::domain::calendar::Calendar;
 use crate::domain::fleet::{Param, Params, Service};
 use crate::domain::gate::{Evidence, ParamError, Parameter};
-use crate::domain::id::RingIx;
+use crate::domain::id::{RegionIx, RingIx};
 
 /// When.
 pub(super) const DURING: Parameter = Parameter {
@@ -48,7 +48,12 @@ impl LocalTime {
 
     /// The zone of the region that is judged.
     pub(super) fn zone(&self, evidence: &Evidence<'_>) -> Option<&TimeZone> {
-        self.zones.get(evidence.at.at())?.as_ref()
+        self.zone_of(evidence.at)
+    }
+
+    /// The zone of a region.
+    pub(super) fn zone_of(&self, at: RegionIx) -> Option<&TimeZone> {
+        self.zones.get(at.at())?.as_ref()
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Command {
     Journal,
     /// The program's own log.
     Log,
+    /// The go/no-go board alone.
+    Gates,
     /// The fleet board.
     Fleet,
     /// The service after this.
@@ -101,6 +103,10 @@ pub enum Command {
     HoldAll,
     /// Roll back.
     RollBack,
+    /// Roll back the earlier rings, too, after a ring has failed.
+    RollBackUpstream,
+    /// The policy in force here, and whose is another.
+    Policy,
     /// Abort what is in flight.
     Abort,
     /// Drain.
@@ -205,11 +211,13 @@ commands! {
     NextService "next-service" "" Move None ["."] "the next service";
     PreviousService "previous-service" "" Move None [","] "the service before";
     Fleet "fleet" "fleet" Look None ["f"] "the fleet board: every service, ring by ring, worst first";
+    Gates "gates" "gates" Look None ["v"] "the go/no-go board alone, with what the cell under the cursor rests on";
     Describe "describe" "describe" Look None ["d"] "describe the region: workload, history, route, record, rights";
     Yaml "yaml" "yaml" Look None ["y"] "the region's object as YAML";
     Pods "pods" "pods" Look None ["l"] "pods of the region, failing first, with reasons and last log lines";
     Events "events" "events" Look None ["e"] "events and what was seen happen";
     Explain "explain" "why" Look None ["x"] "explain why the release may not go on, gate by gate";
+    Policy "policy" "" Look None [] "the policy in force here, and whose is another";
     Journal "journal" "journal" Look None ["@"] "operations and the facts of the record";
     Log "log" "" Look None [";"] "the log of this program";
     Runbook "runbook" "" Look None ["o"] "the service's runbook";
@@ -226,6 +234,7 @@ commands! {
     HoldAll "hold-all" "hold all" Act Lowers ["!"] "hold every region of this service now, without a prompt";
     Undo "undo" "undo" Act Raises ["U"] "undo a hold (resume) or a drain (restore)";
     RollBack "rollback" "roll back" Act Lowers ["B"] "roll back to known-good";
+    RollBackUpstream "rollback-upstream" "upstream" Act Lowers ["Z"] "after a ring has failed: roll back the earlier rings that are under review";
     Abort "abort" "abort" Act Lowers ["X"] "abort: roll back what is in flight";
     Drain "drain" "drain" Act Lowers ["D"] "take the region out of traffic";
     Approve "approve" "approvals" Act Raises ["A"] "approvals: what waits for a yes, and the prompt to give it; on a cell of the board that can be accepted: accept it";

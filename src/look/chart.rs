@@ -12,6 +12,8 @@ pub struct Chart {
     pub points: Vec<Option<f64>>,
     /// Lowest and highest of the baseline at the same moments.
     pub band: Vec<Option<(f64, f64)>>,
+    /// Lower and upper bound at the same moments.
+    pub bounds: [Vec<Option<f64>>; 2],
     /// Value at the bottom.
     pub low: f64,
     /// Value at the top.
@@ -25,6 +27,7 @@ pub fn chart(canvas: &mut Canvas<'_>, area: Rect, chart: &Chart) {
     }
     let (columns, rows) = (usize::from(area.width), usize::from(area.height));
     band(canvas, area, chart);
+    bounds(canvas, area, chart);
     let dots = rows * 4;
     let mut cells = vec![0u8; columns * rows];
     let mut before: Option<usize> = None;
@@ -68,6 +71,17 @@ fn band(canvas: &mut Canvas<'_>, area: Rect, chart: &Chart) {
         for row in low..=high {
             let y = area.bottom() - 1 - u16::try_from(row.min(rows - 1)).unwrap_or(0);
             canvas.cell(x, y, Role::Baseline, '░');
+        }
+    }
+}
+
+fn bounds(canvas: &mut Canvas<'_>, area: Rect, chart: &Chart) {
+    let rows = usize::from(area.height);
+    for bounds in &chart.bounds {
+        for (column, x) in (area.left()..area.right()).enumerate() {
+            let Some(Some(bound)) = sample(bounds, column, usize::from(area.width)) else { continue };
+            let row = level(*bound, chart, rows).min(rows - 1);
+            canvas.cell(x, area.bottom() - 1 - u16::try_from(row).unwrap_or(0), Role::Watch, '╌');
         }
     }
 }

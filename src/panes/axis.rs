@@ -47,6 +47,13 @@ impl Axis {
         Self { start: now - span * share, per_column: span / f64::from(width), width, now }
     }
 
+    /// An axis over a span that has passed.
+    pub fn span(from: Timestamp, to: Timestamp, width: u16) -> Self {
+        let (start, end) = (from.as_second() as f64, to.as_second() as f64);
+        let width = width.max(1);
+        Self { start, per_column: ((end - start) / f64::from(width)).max(1.0), width, now: end }
+    }
+
     /// The column of the now-line.
     pub fn now_column(&self) -> u16 {
         self.column(self.now).unwrap_or(0)
@@ -99,7 +106,8 @@ impl Axis {
 
 /// Draws the labels of an axis into one line, with a mark where each tick stands.
 pub fn ticks(canvas: &mut Canvas<'_>, area: Rect, axis: &Axis, zone: &TimeZone, name: &str) {
-    let now = axis.now_column();
+    // A span that has passed has no now-line.
+    let now = axis.column(axis.now).unwrap_or(u16::MAX - 8);
     let reserved = u16::try_from(name.len()).unwrap_or(0) + 2;
     for (column, text) in axis.ticks(zone) {
         let wide = u16::try_from(text.len()).unwrap_or(8) + 2;

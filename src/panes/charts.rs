@@ -81,7 +81,7 @@ fn one(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, metric: &Metric) 
     for y in inner.top()..inner.bottom() {
         canvas.cell(inner.x.saturating_sub(1), y, Role::Border, '│');
     }
-    chart(canvas, inner, &Chart { points, band, low, top });
+    chart(canvas, inner, &Chart { points, band, low, top, ..Chart::default() });
     if region.is_stale(scene.clock) {
         canvas.over(area, Role::Stale);
     }

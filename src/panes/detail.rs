@@ -148,7 +148,11 @@ fn describe(scene: &Scene<'_>, region: &RegionScene<'_>) -> Vec<Line> {
         lines.push(entry("cluster uid", Role::Text, format!("{uid}{derived}")));
         let user = facts.user.as_ref().map_or("?", |u| u.as_str());
         let version = facts.version.as_deref().unwrap_or("?");
-        lines.push(entry("cluster", Role::Text, format!("{version}, as {user}, {} watches", facts.watches)));
+        lines.push(entry(
+            "cluster",
+            Role::Text,
+            format!("{version}, as {user}, {} watch{}", facts.watches, if facts.watches == 1 { "" } else { "es" }),
+        ));
         for trouble in &facts.troubles {
             lines.push(entry("not watched", Role::Watch, format!("! {trouble}")));
         }
@@ -168,6 +172,7 @@ fn describe(scene: &Scene<'_>, region: &RegionScene<'_>) -> Vec<Line> {
         Some(w) => lines.extend(describe_workload(w)),
     }
     lines.extend(describe_traffic(region));
+    lines.extend(describe_metrics(scene, region));
     if let Some(settled) = region.state.settled {
         let text = format!("{} UTC, {}", utc_minute(settled.at), settled.source.text());
         lines.push(entry("settled", Role::Text, text));
@@ -268,6 +273,20 @@ fn describe_traffic(region: &RegionScene<'_>) -> Vec<Line> {
         lines.push(entry("capacity", Role::Text, format!("{:.0} QPS{day}", capacity.qps)));
     }
     lines
+}
+
+/// The newest sample of each column, or why there is none.
+fn describe_metrics(scene: &Scene<'_>, region: &RegionScene<'_>) -> Vec<Line> {
+    let columns = scene.service().map(|s| s.columns.as_slice()).unwrap_or_default();
+    let line = |metric: &crate::domain::fleet::Column| match region.state.current.get(metric.name.as_str()) {
+        None => entry(&metric.title, Role::Dim, "– not asked yet"),
+        Some((_, Err(why))) => entry(&metric.title, Role::NoData, format!("? {}", safe(&why.to_string(), LONGEST))),
+        Some((at, Ok(value))) => {
+            let text = format!("{}, {} ago", metric.unit.show(*value), between(scene.now(), *at));
+            entry(&metric.title, Role::Text, text)
+        }
+    };
+    columns.iter().map(line).collect()
 }
 
 /// Pods in trouble first.

@@ -6,6 +6,7 @@ use super::journal::scrolled;
 use super::scene::{Matcher, Scene};
 use crate::domain::fleet::Service;
 use crate::domain::id::ServiceIx;
+use crate::domain::text::several;
 use crate::domain::verdict::Verdict;
 use crate::engine::view::{Heard, ReleasePhase, RingPhase, RingRuns, ServiceView};
 use crate::input::Command;
@@ -80,7 +81,7 @@ pub fn title(scene: &Scene<'_>) -> Line {
     let bad = count(|v| matches!(v.release.phase, ReleasePhase::Failed | ReleasePhase::Blocked));
     let held = count(|v| !v.holds.is_empty());
     let mut line = Line::of(Role::Strong, format!("fleet {}", fleet.name))
-        .add(Role::Dim, format!(" · {} services · {moving} under release", fleet.services.len()));
+        .add(Role::Dim, format!(" · {} · {moving} under release", several(fleet.services.len(), "service")));
     if bad > 0 {
         line = line.add(Role::NoGo, format!(" · ✗ {bad} no-go"));
     }

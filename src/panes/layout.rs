@@ -4,7 +4,7 @@
 //! small (80×24)      medium (120×36)        large (200×60)
 //! top line           top line               top line
 //! timeline           ╭ timeline ─╮          ╭ timeline ─────────╮
-//! verdict sentence   ╭ go/no-go ─╮          ╭ go/no-go ─────────╮
+//! verdict, worst gates ╭ go/no-go ─╮        ╭ go/no-go ─────────╮
 //! regions            ╭ regions ──╮          ╭ regions ──────────╮
 //!                    ╭ jrnl╮╭evts╮          ╭ charts of the focused region ╮
 //!                                           ╭ journal ╮╭ events ╮╭ log ╮
@@ -23,7 +23,7 @@ pub const LEAST: (u16, u16) = (60, 15);
 pub enum Size {
     /// Too small for a board.
     Tiny,
-    /// Top line, timeline, sentence, regions, keys.
+    /// Top line, timeline, sentence with the worst gates, regions, keys.
     Small,
     /// With the go/no-go board, journal and events, in frames.
     Medium,
@@ -49,6 +49,9 @@ pub struct Layout {
     /// The panes of the board.
     pub panes: Vec<(Pane, Rect)>,
 }
+
+/// Most rows of gates on a small terminal.
+const BRIEF: u16 = 6;
 
 /// How much a terminal shows.
 pub fn size(terminal: (u16, u16)) -> Size {
@@ -92,7 +95,11 @@ fn small(scene: &Scene<'_>, timeline: &timeline::State, body: Rect) -> Vec<(Pane
     let rings = rows_of(timeline::rows(scene, timeline).len()).clamp(1, body.height / 3) + 1;
     let timeline = stack.take(rings);
     stack.take(u16::from(body.height > 18));
-    let verdicts = stack.take(2);
+    let rows = scene.view().and_then(|v| v.question.as_ref()).map_or(0, |q| q.rows.len());
+    // The regions need their heading and a few rows; what is left tells the worst gates, row by row.
+    let regions = rows_of(scene.service().map_or(1, |s| s.regions.len())).clamp(1, 6) + 2;
+    let gates = rows_of(rows).min(stack.area.height.saturating_sub(2 + regions)).min(BRIEF);
+    let verdicts = stack.take(2 + gates);
     stack.take(u16::from(body.height > 16));
     vec![(Pane::Timeline, timeline), (Pane::Verdicts, verdicts), (Pane::Regions, stack.rest())]
 }

@@ -2,13 +2,15 @@
 
 use ratatui::layout::Rect;
 
-use super::scene::{RegionScene, Scene};
+use super::scene::{RegionScene, Scene, between};
 use crate::domain::fleet::{Better, Column as Metric, Unit};
 use crate::domain::id::RegionIx;
 use crate::domain::metric::Reading;
 use crate::domain::stamp::{SignedDuration, Stamp, Timestamp, short};
+use crate::domain::text::safe;
+use crate::domain::verdict::Verdict;
 use crate::domain::workload::{Phase, Workload};
-use crate::engine::view::{Drained, RegionWord};
+use crate::engine::view::{Burn, Drained, RegionWord};
 use crate::input::Command;
 use crate::look::glyph::Sign;
 use crate::look::table::{self, Cell, Column};
@@ -18,6 +20,8 @@ use crate::look::{Canvas, Role, scroll, spark};
 const CHANGED: std::time::Duration = std::time::Duration::from_secs(5);
 /// A sample older than this is marked as old.
 const OLD: SignedDuration = SignedDuration::from_secs(90);
+/// Longest reason of a missing sample, in bytes.
+const LONGEST: usize = 200;
 /// From this much worse than the baseline on, a person should look.
 const WORSE: f64 = 0.2;
 
@@ -128,6 +132,8 @@ enum Kind<'a> {
     Delta(&'a Metric),
     Worst(&'a Metric),
     Spark(&'a Metric),
+    Burn,
+    Budget,
     Age,
 }
 
@@ -176,6 +182,10 @@ fn columns<'a>(scene: &Scene<'a>, wide: bool) -> (Vec<Column>, Vec<Kind<'a>>) {
         all.push((Column::numbers("worst hour", 7), Kind::Worst(metric)));
         all.push((Column::words("last hour", 8), Kind::Spark(metric)));
     }
+    if scene.view().is_some_and(|v| v.regions.iter().any(|r| r.burn.is_some())) {
+        all.push((Column::numbers("burn", 4), Kind::Burn));
+        all.push((Column::numbers("budget", 6), Kind::Budget));
+    }
     all.push((Column::numbers("age", 0), Kind::Age));
     all.into_iter().unzip()
 }
@@ -187,7 +197,7 @@ fn cell(scene: &Scene<'_>, at: RegionIx, kind: &Kind<'_>, baseline: &Baseline, t
         Kind::Region => Cell::new(Role::Strong, region.spec.name.as_str()),
         Kind::Ring => Cell::new(Role::Dim, scene.ring_name(region.spec.ring)),
         Kind::Version => version(&region, clock),
-        Kind::State => state(&region),
+        Kind::State => state(scene, &region),
         Kind::Ready => ready(&region),
         Kind::Share => match region.view.and_then(|v| v.share) {
             Some(share) => Cell::new(Role::Text, Unit::Ratio.show(share)),
@@ -207,6 +217,10 @@ fn cell(scene: &Scene<'_>, at: RegionIx, kind: &Kind<'_>, baseline: &Baseline, t
             let points: Vec<Option<f64>> = points.iter().map(|(_, v)| Some(*v).filter(|v| v.is_finite())).collect();
             Cell::new(Role::Spark, spark::spark(&points, 10, top))
         }
+        Kind::Burn => burn(region.view.and_then(|v| v.burn), |b| Some(format!("{:.1}×", b.rate?))),
+        Kind::Budget => burn(region.view.and_then(|v| v.burn), |b| {
+            Some(format!("{}{:.0} %", if b.at_most { "≤" } else { "" }, b.left? * 100.0))
+        }),
         Kind::Age => match region.age(clock) {
             Some(age) => Cell::new(if age > OLD { Role::Stale } else { Role::Dim }, short(age)),
             None => Cell::new(Role::NoData, "?"),
@@ -230,8 +244,14 @@ fn version(region: &RegionScene<'_>, clock: Stamp) -> Cell {
 }
 
 /// A word only where something is not as usual: healthy is quiet.
-fn state(region: &RegionScene<'_>) -> Cell {
+fn state(scene: &Scene<'_>, region: &RegionScene<'_>) -> Cell {
     let Some(view) = region.view else { return Cell::new(Role::Dim, "") };
+    let forgotten = scene.view().and_then(|v| v.forgotten.iter().find(|(at, _)| *at == region.at));
+    if let Some((_, since)) = forgotten {
+        let text = format!("{} paused {} !", Sign::Held.glyph(), between(*since, scene.now()));
+        return Cell::new(Role::Alarm, text);
+    }
+    let reviewed = scene.view().and_then(|v| v.under_review.as_ref()).is_some_and(|r| r.regions.contains(&region.at));
     let sign = |sign: Sign, word: &str| Cell::new(sign.role(), format!("{} {word}", sign.glyph()));
     let progress = || match region.state.workload.as_ref().map(|w| w.phase) {
         Some(phase @ (Phase::Progressing(_) | Phase::Unobserved)) => phase.word(),
@@ -244,12 +264,20 @@ fn state(region: &RegionScene<'_>) -> Cell {
         RegionWord::Paused if view.held => sign(Sign::Held, "held, paused"),
         RegionWord::Paused => sign(Sign::Held, "paused"),
         _ if view.held => sign(Sign::Held, "held"),
+        RegionWord::Settled if reviewed => sign(Sign::Watch, "under review"),
         _ if view.drained == Drained::ByUs => sign(Sign::Drained, "drained"),
         _ if view.drained == Drained::Elsewhere => sign(Sign::Drained, "weight 0"),
         RegionWord::RollingOut => sign(Sign::Moving, progress()),
         RegionWord::Unknown if region.state.workload.is_none() => Cell::new(Role::NoData, "? unknown"),
         RegionWord::Unknown | RegionWord::Settled => Cell::new(Role::Dim, ""),
     }
+}
+
+/// A figure of the error budget: as loud as its gate.
+fn burn(burn: Option<Burn>, text: impl Fn(&Burn) -> Option<String>) -> Cell {
+    let Some(burn) = burn else { return Cell::new(Role::Dim, "–") };
+    let role = if burn.verdict <= Verdict::Go { Role::Text } else { Sign::of(burn.verdict).role() };
+    text(&burn).map_or_else(|| Cell::new(Role::NoData, "?"), |text| Cell::new(role, text))
 }
 
 fn ready(region: &RegionScene<'_>) -> Cell {
@@ -279,6 +307,24 @@ fn figure(value: f64, unit: Unit) -> String {
         Unit::Millis => unit.show(value).trim_end_matches(" ms").to_owned(),
         _ => unit.show(value),
     }
+}
+
+/// Cells that are `?`: the column, why, and the regions of which that is so.
+pub fn unknown<'a>(scene: &Scene<'a>) -> Vec<(&'a str, String, Vec<&'a str>)> {
+    let Some(service) = scene.service() else { return Vec::new() };
+    let mut told: Vec<(&str, String, Vec<&str>)> = Vec::new();
+    for metric in &service.columns {
+        for at in service.region_indexes() {
+            let Some(region) = scene.region(at) else { continue };
+            let Some((_, Err(why))) = region.state.current.get(metric.name.as_str()) else { continue };
+            let why = safe(&why.to_string(), LONGEST);
+            match told.iter_mut().find(|(column, known, _)| *column == &*metric.title && *known == why) {
+                Some((.., regions)) => regions.push(region.spec.name.as_str()),
+                None => told.push((&metric.title, why, vec![region.spec.name.as_str()])),
+            }
+        }
+    }
+    told
 }
 
 /// Mean over the regions that still run the old version, by traffic where it is known.

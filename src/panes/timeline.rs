@@ -9,7 +9,7 @@ use crate::domain::stamp::{SignedDuration, Timestamp, short};
 use crate::engine::view::{RingPhase, RingView, Segment, SegmentKind};
 use crate::input::Command;
 use crate::look::glyph::{Sign, ring_word};
-use crate::look::{Canvas, Line, Role, scroll};
+use crate::look::{Canvas, Role, scroll};
 
 /// Zoom, pan and what is expanded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,21 +108,13 @@ fn axis_for(scene: &Scene<'_>, state: &State, width: u16) -> Axis {
     Axis::fit(scene.now(), first, last, state.zoom, state.pan, width)
 }
 
-/// What stands in the frame's title: the projections that matter.
-pub fn title(scene: &Scene<'_>) -> Line {
-    let Some(view) = scene.view() else { return Line::new() };
-    let mut parts = Vec::new();
-    let next = view.question.as_ref().and_then(|q| {
-        let before = usize::from(u16::try_from(q.ring.at()).unwrap_or(0)).checked_sub(1)?;
-        Some((q.ring, view.rings.get(before)?.ready_at?))
-    });
-    if let Some((ring, at)) = next.filter(|(_, at)| *at > scene.now()) {
-        parts.push(format!("{} from {} UTC", scene.ring_name(ring), utc_minute(at)));
-    }
-    if let Some(eta) = view.eta.filter(|at| *at > scene.now()) {
-        parts.push(format!("all done ~{} UTC", utc_minute(eta)));
-    }
-    Line::of(Role::Dim, parts.join(" · "))
+/// The ring that is asked about, and the earliest moment at which it could be promoted: windows counted in.
+pub fn next_promotion(scene: &Scene<'_>) -> Option<(RingIx, Timestamp)> {
+    let view = scene.view()?;
+    let ring = view.question.as_ref()?.ring;
+    let own = view.rings.get(ring.at()).and_then(|r| r.promote_at);
+    let before = || view.rings.get(ring.at().checked_sub(1)?)?.ready_at;
+    own.or_else(before).map(|at| (ring, at))
 }
 
 /// Draws the timeline; `area` holds one line of ticks, then the rows, in a frame or not.
@@ -302,7 +294,8 @@ fn label(
     let asks_next = question.is_some_and(|q| q.ring.at() == at.at() + 1);
     let last = scene.service().is_some_and(|s| at.at() + 1 == s.rings.len());
     let eta = scene.view().and_then(|v| v.eta).filter(|e| last && *e > now);
-    let text = match (ring.ready_at.filter(|r| asks_next && *r > now), eta) {
+    let next = next_promotion(scene).map(|(_, at)| at).filter(|at| asks_next && *at > now);
+    let text = match (next, eta) {
         (Some(ready), _) => format!("promote from {}", clock_of(ready, now)),
         (None, Some(eta)) => format!("done ~{}", clock_of(eta, now)),
         (None, None) => return,
@@ -328,7 +321,7 @@ fn short_round(length: SignedDuration) -> String {
 }
 
 /// `15:54` today, `22 Nov 11:00` else.
-fn clock_of(at: Timestamp, now: Timestamp) -> String {
+pub fn clock_of(at: Timestamp, now: Timestamp) -> String {
     let same = at.strftime("%Y%m%d").to_string() == now.strftime("%Y%m%d").to_string();
     if same { at.strftime("%H:%M").to_string() } else { utc_minute(at) }
 }

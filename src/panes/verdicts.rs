@@ -2,11 +2,14 @@
 
 use ratatui::layout::Rect;
 
+use super::evidence;
 use super::scene::Scene;
 use crate::domain::id::RegionIx;
+use crate::domain::text::several;
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::engine::view::{Question, QuestionRow, ReleasePhase};
 use crate::input::Command;
+use crate::look::canvas::width;
 use crate::look::glyph::Sign;
 use crate::look::table::{self, Cell, Column};
 use crate::look::{Canvas, Line, Role, scroll};
@@ -99,11 +102,14 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, scene: &Scene<'_
         canvas.put(area.x + 2, area.y, area.width - 2, Role::Dim, &text);
         return;
     };
+    let picked = state.selected(scene).filter(|_| focused);
     let mut columns = vec![Column::words("", 0).most(26)];
     for (at, gate) in question.gates.iter().enumerate() {
         // Where there is no room, gates that are go give way to those that are not.
         let worst = question.rows.iter().filter_map(|r| r.cells.get(at)?.as_ref()).map(|j| j.verdict).max();
         let priority = match worst {
+            // The cell under the cursor is always in view.
+            _ if picked.is_some_and(|(_, gate)| gate == at) => 0,
             Some(Verdict::NoGo) => 1,
             Some(Verdict::NoData) => 2,
             Some(Verdict::Wait) => 3,
@@ -122,7 +128,6 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, scene: &Scene<'_
         canvas.put_right(area.x, area.y, area.width, Role::Dim, &text);
     }
     let height = usize::from(area.height - 1);
-    let picked = state.selected(scene).filter(|_| focused);
     let first = scroll::window(picked.map_or(0, |p| p.0), cells.len(), height);
     for (line, (at, row)) in cells.iter().enumerate().skip(first).take(height).enumerate() {
         let y = area.y + 1 + u16::try_from(line).unwrap_or(0);
@@ -136,6 +141,62 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, scene: &Scene<'_
     }
     if first + height < cells.len() {
         canvas.cell(area.right() - 1, area.bottom() - 1, Role::Accent, '↓');
+    }
+}
+
+/// One line per row for a small terminal: what is not go, worst first; the worst rows where not all fit.
+pub fn brief(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    let Some(question) = question(scene) else { return };
+    let worst = |row: &QuestionRow| row.cells.iter().flatten().map(|j| j.verdict).max();
+    let mut rows: Vec<&QuestionRow> = question.rows.iter().collect();
+    let height = usize::from(area.height);
+    if rows.len() > height {
+        rows.sort_by_key(|row| std::cmp::Reverse(worst(row)));
+    }
+    let left_out = rows.len().saturating_sub(height);
+    let names = rows.iter().take(height).map(|r| width(row_name(scene, r))).max().unwrap_or(0).min(20);
+    for (y, row) in (area.top()..area.bottom()).zip(rows) {
+        let mut cells: Vec<(&str, &Judgement)> =
+            question.gates.iter().zip(&row.cells).filter_map(|(gate, cell)| Some((&**gate, cell.as_ref()?))).collect();
+        let gates = cells.len();
+        cells.retain(|(_, j)| j.verdict > Verdict::Go);
+        cells.sort_by_key(|(_, j)| std::cmp::Reverse(j.verdict));
+        let role = if row.region.is_none() { Role::Strong } else { Role::Text };
+        canvas.put(area.x + 4, y, u16::try_from(names).unwrap_or(20), role, row_name(scene, row));
+        let x = area.x + 6 + u16::try_from(names).unwrap_or(20);
+        let mut line = Line::new();
+        for (gate, judgement) in &cells {
+            let cell = cell(judgement);
+            line = line.add(cell.role, cell.text).add(Role::Dim, format!(" {gate}   "));
+        }
+        let sign = worst(row).map_or(Sign::Quiet, Sign::of);
+        canvas.cell(area.x + 2, y, sign.role(), sign.glyph());
+        if cells.is_empty() {
+            let gates = several(gates, "gate");
+            line = Line::of(Role::Dim, if worst(row).is_some() { format!("{gates} go") } else { "–".to_owned() });
+        }
+        canvas.line(x, y, area.right().saturating_sub(x + 1), &line);
+    }
+    if left_out > 0 && area.height > 0 {
+        let text = format!("+{}", several(left_out, "row"));
+        canvas.put_right(area.x, area.bottom() - 1, area.width, Role::Dim, &text);
+    }
+}
+
+/// The board alone: every row, and below it what the cell under the cursor rests on.
+pub fn alone(canvas: &mut Canvas<'_>, area: Rect, state: &State, scene: &Scene<'_>) {
+    let rows = question(scene).map_or(0, |q| q.rows.len());
+    let most = (area.height / 2).max(4);
+    let height = (u16::try_from(rows).unwrap_or(most).saturating_add(1)).min(most).min(area.height);
+    draw(canvas, Rect { height, ..area }, state, scene, true);
+    let rest = Rect {
+        x: area.x + 1,
+        y: area.y + height + 1,
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(height + 1),
+    };
+    if let Some((row, gate)) = state.selected(scene) {
+        evidence::draw(canvas, rest, scene, row, gate, 0);
     }
 }
 

@@ -18,7 +18,7 @@ use super::inbox::{Inbox, Incoming, is_news};
 use super::performer::Performer;
 use super::terminal::{self, Screen};
 use crate::app::{App, AppEffect, AppMsg};
-use crate::domain::stamp::Stamped;
+use crate::domain::stamp::{Stamp, Stamped};
 use crate::engine::effect::Msg;
 use crate::io::Clock;
 use crate::look::Theme;
@@ -28,6 +28,8 @@ use crate::look::Theme;
 pub enum Event {
     /// Something for the app.
     App(AppMsg),
+    /// From the terminal, with the moment it was read there.
+    Read(Stamped<AppMsg>),
     /// A signal that ends the run.
     Signal(i32),
     /// The terminal took the last frame.
@@ -102,7 +104,7 @@ impl Console {
                 return Err(error.into());
             }
         };
-        read_terminal(self.inbox.clone())?;
+        read_terminal(self.inbox.clone(), self.clock.clone())?;
         listen_to_signals(self.inbox.clone())?;
         let ended = self.turn(&mut screen);
         terminal::restore();
@@ -111,7 +113,7 @@ impl Console {
 
     fn turn(&mut self, screen: &mut Screen) -> Result<Ended> {
         let (columns, rows) = screen.size();
-        self.feed(AppMsg::Resize { columns, rows }, screen)?;
+        self.feed(AppMsg::Resize { columns, rows }, self.clock.now(), screen)?;
         let effects = self.app.start();
         if let Some(ended) = self.perform(effects, screen)? {
             return Ok(ended);
@@ -129,7 +131,8 @@ impl Console {
             let mut seen = Vec::new();
             for incoming in self.inbox.take(pause, most) {
                 let ended = match incoming {
-                    Incoming::Key(Event::App(message)) => self.feed(message, screen)?,
+                    Incoming::Key(Event::App(message)) => self.feed(message, self.clock.now(), screen)?,
+                    Incoming::Key(Event::Read(Stamped { stamp, value })) => self.feed(value, stamp, screen)?,
                     Incoming::Key(Event::Signal(signal)) => Some(Ended::Signal(signal)),
                     Incoming::Key(Event::Gone) => Some(Ended::Gone),
                     Incoming::Key(Event::Written) => None,
@@ -155,7 +158,7 @@ impl Console {
                 seen.push(Msg::Tick);
                 crate::io::log::gather();
             }
-            if !seen.is_empty() {
+            if !seen.is_empty() || self.app.due().is_some_and(|due| now >= due) {
                 let effects = self.app.update_all(self.clock.now(), seen);
                 if let Some(ended) = self.perform(effects, screen)? {
                     return Ok(ended);
@@ -174,7 +177,7 @@ impl Console {
     fn wait(&self, screen: &Screen, pace: &Pace) -> (Duration, Duration) {
         let now = self.clock.now().mono;
         let until = |at: Duration| at.saturating_sub(now);
-        let tick = until(self.tick_at(pace));
+        let tick = until(self.tick_at(pace)).min(self.app.due().map_or(Duration::MAX, until));
         let most = if pace.wanted && !screen.busy() { tick.min(until(pace.drawn + FRAME)) } else { tick };
         (until(pace.taken + FRAME), most)
     }
@@ -197,11 +200,11 @@ impl Console {
         Ok(())
     }
 
-    fn feed(&mut self, message: AppMsg, screen: &mut Screen) -> Result<Option<Ended>> {
+    fn feed(&mut self, message: AppMsg, stamp: Stamp, screen: &mut Screen) -> Result<Option<Ended>> {
         if let AppMsg::Resize { columns, rows } = message {
             screen.resize((columns, rows)).wrap_err("the new size could not be taken")?;
         }
-        let effects = self.app.update(Stamped { stamp: self.clock.now(), value: message });
+        let effects = self.app.update(Stamped { stamp, value: message });
         self.perform(effects, screen)
     }
 
@@ -267,16 +270,18 @@ impl Console {
     }
 }
 
-/// Reads the terminal's events for as long as there is one.
-fn read_terminal(inbox: Inbox<Event>) -> Result<()> {
+/// Reads the terminal's events for as long as there is one. They are stamped here: a loop that is
+/// busy must not make a fast typist's keys look like a paste.
+fn read_terminal(inbox: Inbox<Event>, clock: Clock) -> Result<()> {
     std::thread::Builder::new()
         .name("terminal-reader".into())
         .spawn(move || {
             loop {
                 match terminal::next_event() {
                     Ok(Some(event)) => {
-                        if let Some(message) = AppMsg::from_terminal(event) {
-                            inbox.key(Event::App(message));
+                        let stamp = clock.now();
+                        if let Some(value) = AppMsg::from_terminal(event) {
+                            inbox.key(Event::Read(Stamped { stamp, value }));
                         }
                     }
                     Ok(None) => {}

@@ -21,6 +21,8 @@ use crate::engine::report::{Ask, Operation, report as tell};
 use crate::engine::view::{Question, RegionWord, RingRuns};
 use crate::io::journal::read_all;
 
+/// How long the leases of guards may take.
+const LEASES: Duration = Duration::from_secs(2);
 /// How long the hourly traffic of the past may take.
 const HISTORY: Duration = Duration::from_secs(5);
 
@@ -45,6 +47,7 @@ pub(super) fn status(
             let effects = session.engine.show(service);
             session.perform(effects);
             session.first_data(Some(service), wait);
+            leases(&mut session, service, wait.min(LEASES));
         }
         if let Some(Signal(signal)) = session.signal {
             return Ok(by_signal(signal));
@@ -63,6 +66,19 @@ pub(super) fn status(
         }
         .into())
     })
+}
+
+/// Who guards: read once, where the clusters are heard.
+fn leases(session: &mut Session, service: ServiceIx, wait: Duration) {
+    session.pump(wait, |engine| {
+        let regions = &engine.fleet.service(service)?.regions;
+        let heard = |cluster: usize| engine.clusters.get(cluster).is_some_and(|c| c.freshness(engine.now).is_live());
+        let missing = regions
+            .iter()
+            .enumerate()
+            .any(|(at, region)| heard(region.cluster.at()) && !engine.lease_known((service, at.into())));
+        (!missing).then_some(())
+    });
 }
 
 /// One frame of the board as text.

@@ -32,7 +32,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::cli::{Cli, Command, GuardArgs, SimArgs, TextOutput, VerbArgs};
 use crate::config::{self, Severity};
 use crate::domain::id::ServiceIx;
-use crate::domain::text::printable;
+use crate::domain::text::{printable, several};
 use crate::io::log;
 use crate::sim::world::SimFleet;
 use console::Ended;
@@ -262,10 +262,11 @@ fn checked(cli: &Cli, output: TextOutput) -> ExitCode {
             if let Some(config) = config {
                 let regions: usize = config.fleet.services.iter().map(|s| s.regions.len()).sum();
                 let text = format!(
-                    "{}: {} clusters, {} services, {regions} regions\n",
+                    "{}: {}, {}, {}\n",
                     config.origin.display(),
-                    config.fleet.clusters.len(),
-                    config.fleet.services.len()
+                    several(config.fleet.clusters.len(), "cluster"),
+                    several(config.fleet.services.len(), "service"),
+                    several(regions, "region")
                 );
                 say_text(&mut std::io::stdout(), &text);
             }

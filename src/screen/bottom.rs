@@ -9,7 +9,7 @@ use crate::look::canvas::width;
 use crate::look::{Canvas, Line, Role};
 
 /// Commands in the order in which the bottom line offers them; looking comes after `│`.
-const ACTS: [Command; 11] = [
+const ACTS: [Command; 12] = [
     Command::Promote,
     Command::PromoteNow,
     Command::Approve,
@@ -17,13 +17,15 @@ const ACTS: [Command; 11] = [
     Command::HoldAll,
     Command::Undo,
     Command::RollBack,
+    Command::RollBackUpstream,
     Command::Abort,
     Command::Drain,
     Command::Retry,
     Command::Cancel,
 ];
-const LOOKS: [Command; 12] = [
+const LOOKS: [Command; 13] = [
     Command::Explain,
+    Command::Gates,
     Command::Events,
     Command::Journal,
     Command::Describe,
@@ -52,11 +54,26 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Option<Position> 
             let (role, glyph) = if notice.bad { (Role::Watch, "!") } else { (Role::Accent, "·") };
             Line::of(role, format!("{glyph} ")).add(Role::Text, notice.text.to_string())
         }
-        (None, Mode::Watch { .. }) => watch(app),
-        (None, _) => keys(app, area.width.saturating_sub(2)),
+        (None, mode) => match (app.modal_offers(), mode) {
+            (Some(offers), _) => modal_keys(&offers, area.width.saturating_sub(2)),
+            (None, Mode::Watch { .. }) => watch(app),
+            (None, _) => keys(app, area.width.saturating_sub(2)),
+        },
     };
     canvas.line(area.x + 1, area.y, area.width.saturating_sub(2), &line);
     None
+}
+
+/// The keys of what lies over the board, as many as fit.
+fn modal_keys(offers: &[(String, &'static str)], room: u16) -> Line {
+    let mut line = Line::new();
+    for (key, does) in offers {
+        let next = Line::of(Role::Key, key.clone()).add(Role::Text, format!(" {does}  "));
+        if line.width() + next.width() <= usize::from(room) + 2 {
+            line = line.join(next);
+        }
+    }
+    line
 }
 
 /// `WATCH · cannot write · data 2s old · next: payments in 14s`

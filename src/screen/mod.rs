@@ -59,7 +59,11 @@ fn board(app: &App, canvas: &mut Canvas<'_>, layout: &Layout) {
                     let look = timeline::Look { framed: false, focused };
                     timeline::draw(canvas, area, &app.panes.timeline, &scene, look);
                 }
-                Pane::Verdicts => sentence(canvas, area, &verdicts::sentence(&scene), focused),
+                Pane::Verdicts => {
+                    let used = sentence(canvas, area, &verdicts::sentence(&scene), focused);
+                    let rest = Rect { y: area.y + used, height: area.height.saturating_sub(used), ..area };
+                    verdicts::brief(canvas, rest, &scene);
+                }
                 _ => regions::draw(canvas, area, &scene, false),
             }
             continue;
@@ -106,15 +110,18 @@ fn regions_title(app: &App) -> Line {
     line
 }
 
-/// The verdict in words, on as many lines as there are.
-fn sentence(canvas: &mut Canvas<'_>, area: Rect, line: &Line, focused: bool) {
-    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+/// The verdict in words, on at most two lines; gives how many it took.
+fn sentence(canvas: &mut Canvas<'_>, area: Rect, line: &Line, focused: bool) -> u16 {
+    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), height: area.height.min(2), ..area };
+    let mut used = 0;
     for (y, line) in (inner.top()..inner.bottom()).zip(line.wrap(usize::from(inner.width), 2)) {
         canvas.line(inner.x, y, inner.width, &line);
+        used += 1;
     }
     if focused {
         canvas.cell(area.x, area.y, Role::Accent, '▸');
     }
+    used
 }
 
 /// One pane alone.
@@ -123,6 +130,7 @@ fn only(app: &App, canvas: &mut Canvas<'_>, area: Rect, pane: Pane) {
     let title = match pane {
         Pane::Detail => detail::title(&app.panes.detail, &scene),
         Pane::Fleet => fleet::title(&scene),
+        Pane::Verdicts => verdicts::sentence(&scene),
         Pane::Journal => Line::of(Role::Strong, "journal")
             .add(Role::Dim, " · operations of this console and the record, newest first, UTC"),
         Pane::Events => Line::of(Role::Strong, "events")
@@ -133,6 +141,7 @@ fn only(app: &App, canvas: &mut Canvas<'_>, area: Rect, pane: Pane) {
     let inside = inside(area);
     match pane {
         Pane::Detail => detail::draw(canvas, inside, &app.panes.detail, &scene),
+        Pane::Verdicts => verdicts::alone(canvas, inside, &app.panes.verdicts, &scene),
         Pane::Fleet => fleet::draw(canvas, inside, &app.panes.fleet, &scene),
         Pane::Journal => journal::draw(canvas, inside, &app.panes.journal, &scene, true),
         Pane::Events => events::draw(canvas, inside, &app.panes.events, &scene, true),

@@ -6,6 +6,7 @@ use super::prompt;
 use crate::app::modal::{Ask, Asking, Modal, Palette};
 use crate::app::{App, Came, Unfinished};
 use crate::domain::plan::PlanId;
+use crate::domain::text::without_subject;
 use crate::input::Command;
 use crate::input::command::Group;
 use crate::input::help::{GLOSSARY, rows};
@@ -13,7 +14,7 @@ use crate::look::frame::{centered, popup};
 use crate::look::glyph::{SIGNS, Sign};
 use crate::look::{Canvas, Line, Role, scroll};
 use crate::panes::journal::step_line;
-use crate::panes::{approvals, verdicts};
+use crate::panes::{approvals, evidence, policy, verdicts};
 
 /// Draws every modal, the last on top; gives where the cursor stands.
 pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Option<Position> {
@@ -42,9 +43,12 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Option<Position> 
                 sheet(canvas, area, "why", Role::Accent, &explain(app), *scroll);
                 None
             }
+            Modal::Policy { scroll } => {
+                sheet(canvas, area, "policy", Role::Accent, &policy::lines(&app.scene()), *scroll);
+                None
+            }
             Modal::Evidence { row, gate, scroll } => {
-                let (title, lines) = evidence(app, *row, *gate);
-                sheet(canvas, area, &title, Role::Accent, &lines, *scroll);
+                draw_evidence(app, canvas, area, (*row, *gate), *scroll);
                 None
             }
             Modal::Approvals { selected } => {
@@ -120,6 +124,9 @@ fn explain(app: &App) -> Vec<Line> {
                 .add(Role::Dim, id),
         );
     }
+    for (metric, why, regions) in crate::panes::regions::unknown(&scene) {
+        lines.push(Line::of(Role::NoData, format!("? {metric} of {}: ", regions.join(", "))).add(Role::Text, why));
+    }
     let Some(question) = &view.question else { return lines };
     let mut cells: Vec<_> = question.cells().collect();
     cells.sort_by_key(|(_, _, j)| std::cmp::Reverse(j.verdict));
@@ -128,44 +135,29 @@ fn explain(app: &App) -> Vec<Line> {
         lines.push(
             Line::of(sign.role(), format!("{} {:<8} ", sign.glyph(), judgement.verdict.word()))
                 .add(Role::Strong, format!("{} {gate}: ", verdicts::row_name(&scene, row)))
-                .add(Role::Text, judgement.sentence.to_string()),
+                .add(Role::Text, without_subject(verdicts::row_name(&scene, row), &judgement.sentence)),
         );
-        lines.extend(
-            judgement.findings.iter().map(|f| Line::of(Role::Watch, format!("    ! {}: {}", f.subject, f.text))),
-        );
+        lines.extend(judgement.findings.iter().map(|f| Line::of(Role::Watch, format!("    ! {}", f.said()))));
     }
     lines
 }
 
-fn evidence(app: &App, row: usize, gate: usize) -> (String, Vec<Line>) {
+/// A sheet with a chart: as large as the screen lets it be.
+fn draw_evidence(app: &App, canvas: &mut Canvas<'_>, area: Rect, (row, gate): (usize, usize), offset: usize) {
     let scene = app.scene();
-    let none = || ("evidence".to_owned(), vec![Line::of(Role::Dim, "this gate does not apply here")]);
-    let Some(question) = scene.view().and_then(|v| v.question.as_ref()) else { return none() };
-    let (Some(found), Some(label)) = (question.rows.get(row), question.gates.get(gate)) else { return none() };
-    let title = format!("{} · {label} · arrows: neighbours", verdicts::row_name(&scene, found));
-    let Some(judgement) = found.cells.get(gate).and_then(Option::as_ref) else { return (title, none().1) };
-    let sign = Sign::of(judgement.verdict);
-    let mut lines = vec![
-        Line::of(sign.role(), format!("{} {}", sign.glyph(), judgement.verdict.word()))
-            .add(Role::Text, format!(" — {}", judgement.sentence)),
-    ];
-    if let Some(until) = judgement.until {
-        lines.push(Line::of(Role::Dim, format!("until {} UTC", crate::panes::scene::utc_minute(until))));
-    }
-    lines.push(Line::new());
-    lines.extend(judgement.findings.iter().map(|f| Line::of(Role::Watch, format!("! {}: {}", f.subject, f.text))));
-    lines.push(Line::of(Role::Accent, "rests on"));
-    if judgement.evidence.is_empty() {
-        lines.push(Line::of(Role::NoData, "  ? no evidence"));
-    }
-    lines.extend(judgement.evidence.iter().map(|e| Line::of(Role::Text, format!("  {e}"))));
-    if let Some(stretch) = &judgement.acceptable {
+    let wide = area.width.saturating_sub(4).min(150);
+    let below = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
+    let place = centered(below, wide, below.height.min(44));
+    let cell = scene.view().and_then(|v| v.question.as_ref()?.rows.get(row)?.cells.get(gate)?.as_ref());
+    let accepts = cell.and_then(|j| j.acceptable.as_ref()).map(|stretch| {
         let key = app.setup.keymap.key(Command::Approve).unwrap_or_else(|| ":accept".to_owned());
-        let text = format!(" accepts {} here, with a reason", stretch.column);
-        lines.push(Line::new());
-        lines.push(Line::of(Role::Key, key).add(Role::Dim, text));
-    }
-    (title, lines)
+        format!(" · {key} accepts {} here, with a reason", stretch.column)
+    });
+    let accepts = accepts.unwrap_or_default();
+    let title = format!("{} · arrows: neighbours{accepts}", evidence::title(&scene, row, gate));
+    let inner = popup(canvas, place, &Line::of(Role::Strong, title), Role::Accent);
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    evidence::draw(canvas, inner, &scene, row, gate, offset);
 }
 
 fn runbook(app: &App) -> Vec<Line> {

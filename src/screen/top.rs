@@ -4,12 +4,14 @@ use ratatui::layout::Rect;
 
 use crate::app::{App, Mode};
 use crate::domain::fleet::Unit;
-use crate::domain::stamp::SignedDuration;
+use crate::domain::stamp::{SignedDuration, short};
+use crate::domain::text::several;
 use crate::engine::operation::{Operation, Outcome};
 use crate::engine::view::{Heard, ReleasePhase};
 use crate::look::glyph::{Sign, release_word};
 use crate::look::{Canvas, Line, Role, spark};
 use crate::panes::scene::{between, utc_minute, utc_time};
+use crate::panes::timeline;
 
 /// Draws the top line: what was left out for lack of room went out from the least important.
 pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
@@ -82,11 +84,14 @@ fn parts(app: &App) -> Vec<Part> {
     let mut parts = vec![name(app)];
     parts.extend(badges(app));
     parts.extend(guard(app));
+    parts.extend(policy(app));
     parts.push(release(app));
     parts.extend(holds(app));
+    parts.extend(forgotten(app));
     parts.extend(unreachable(app));
     parts.extend(alarms(app));
     parts.extend(exposure(app));
+    parts.extend(outlook(app));
     parts.extend(last_raised(app));
     parts
 }
@@ -97,26 +102,74 @@ fn name(app: &App) -> Part {
     Part::new(vec![full, Line::of(Role::Strong, service)], &[8])
 }
 
-/// Which guard is armed, in how many regions, and whether it is heard.
+/// Which guard is armed, in how many regions, and when it was heard last; a silent one is an alarm.
 fn guard(app: &App) -> Option<Part> {
-    let scene = app.scene();
-    let state = app.engine.services.get(scene.at().at())?;
+    let state = app.engine.services.get(app.scene().at().at())?;
     let seen: Vec<_> = state.regions.iter().filter_map(|r| r.guard.as_ref()).filter(|g| !g.holder.is_empty()).collect();
     let alive: Vec<_> = seen.iter().filter(|g| g.alive(app.engine.now)).collect();
+    let beat = seen.iter().map(|g| app.clock.since(g.changed)).min()?;
+    let beat = short(SignedDuration::try_from(beat).unwrap_or(SignedDuration::MAX));
     // The most that any of them may do.
     let mode = ["autopilot", "guard", "advise"].into_iter().find(|m| alive.iter().any(|g| &*g.mode == *m));
-    let count = format!("{}/{}", alive.len(), state.regions.len());
-    let ours = &scene.service()?.policy_hash;
-    let other = alive.iter().find(|g| !g.policy.is_empty() && g.policy != *ours);
-    let (role, text) = match (mode, other) {
-        _ if seen.is_empty() => return None,
-        (None, _) => (Role::Alarm, " GUARD SILENT ".to_owned()),
-        (Some(mode), Some(g)) => (Role::Watch, format!("guard {mode} {count}, policy {} not ours", g.policy)),
-        (Some(mode), None) if alive.len() < seen.len() => (Role::Watch, format!("guard {mode} {count}")),
-        (Some(mode), None) => (Role::Accent, format!("guard {mode} {count}")),
+    let (dead, all) = (seen.len() - alive.len(), state.regions.len());
+    let Some(mode) = mode else {
+        let way = |text: String| Line::of(Role::Alarm, text);
+        return Some(Part::new(vec![way(format!(" GUARD SILENT {beat} ")), way(" GUARD SILENT ".to_owned())], &[3]));
     };
-    let short = if mode.is_some() { Line::of(role, "guard") } else { Line::of(role, text.as_str()) };
-    Some(Part::new(vec![Line::of(role, text), short], &[9]))
+    let role = if dead > 0 { Role::Watch } else { Role::Accent };
+    let silent = if dead > 0 { format!(", {dead} silent") } else { String::new() };
+    let long = format!("guard {} {}/{all} ♥ {beat}{silent}", mode.to_uppercase(), alive.len());
+    let middle = format!("guard {} ♥ {beat}{}", mode.to_uppercase(), if dead > 0 { " !" } else { "" });
+    let least = format!("♥{mode} {beat}{}", if dead > 0 { " !" } else { "" });
+    let ways = [long, middle, least].map(|text| Line::of(role, text));
+    Some(Part::new(ways.into(), &[9, 5]))
+}
+
+/// Others judge by another policy.
+fn policy(app: &App) -> Option<Part> {
+    let view = app.scene().view()?;
+    let first = view.policies.first()?;
+    let who = if first.guards { format!("guard {}", first.who) } else { first.who.to_string() };
+    let way = |text: String| Line::of(Role::Watch, text);
+    let ways = vec![
+        way(format!("! POLICY of {who} is not ours: :policy")),
+        way("! POLICY differs: :policy".to_owned()),
+        way("!POLICY".to_owned()),
+    ];
+    Some(Part::new(ways, &[10, 6]))
+}
+
+/// A pause that somebody may have forgotten.
+fn forgotten(app: &App) -> Option<Part> {
+    let scene = app.scene();
+    let forgotten = &scene.view()?.forgotten;
+    let (at, since) = forgotten.iter().min_by_key(|(_, since)| *since)?;
+    let length = between(*since, app.clock.wall);
+    let more = if forgotten.len() > 1 { format!(" (+{})", forgotten.len() - 1) } else { String::new() };
+    let way = |text: String| Line::of(Role::Alarm, text);
+    let glyph = Sign::Held.glyph();
+    let ways = vec![
+        way(format!(" {glyph} {} PAUSED {length}{more}: forgotten? ", scene.region_name(*at))),
+        way(format!(" {glyph} PAUSED {length}? ")),
+    ];
+    Some(Part::new(ways, &[4]))
+}
+
+/// When the next ring could be promoted, and when all would be done.
+fn outlook(app: &App) -> Option<Part> {
+    let scene = app.scene();
+    let view = scene.view()?;
+    let now = app.clock.wall;
+    let next = timeline::next_promotion(&scene).filter(|(_, at)| *at > now);
+    let next = next.map(|(ring, at)| format!("{} from {}", scene.ring_name(ring), timeline::clock_of(at, now)));
+    let done = view.eta.filter(|at| *at > now).map(|at| format!("done ~{} UTC", timeline::clock_of(at, now)));
+    let long: Vec<String> = next.into_iter().chain(done.clone()).collect();
+    if long.is_empty() {
+        return None;
+    }
+    let way = |text: String| Line::of(Role::Dim, text);
+    let ways = vec![way(long.join(" · ")), way(done.unwrap_or_else(|| long.join(" · "))), Line::new()];
+    Some(Part::new(ways, &[13, 12]))
 }
 
 fn badges(app: &App) -> Vec<Part> {
@@ -229,7 +282,7 @@ fn alarms(app: &App) -> Vec<Part> {
     let Some(view) = app.scene().view() else { return Vec::new() };
     let Some(first) = view.alarms.first() else { return Vec::new() };
     let more = if view.alarms.len() > 1 { format!(" (+{})", view.alarms.len() - 1) } else { String::new() };
-    let short = format!("! {} alarm(s): x", view.alarms.len());
+    let short = format!("! {}: x", several(view.alarms.len(), "alarm"));
     let ways = vec![
         Line::of(Role::Watch, format!("! {first}{more}")),
         Line::of(Role::Watch, short),

@@ -103,3 +103,74 @@ fn ascii_shows_the_same_facts_in_the_same_places() {
     let stage = Stage::of(fixture::lost(), (80, 24));
     insta::assert_snapshot!("ascii_80x24", gonogo::screen::text(&stage.buffer(&Theme::markers().with_ascii(true))));
 }
+
+/// What must not be missed stands in the top line at every size: a pause that was forgotten, and
+/// whether a guard is armed and heard.
+#[test]
+fn a_forgotten_pause_and_the_guard_stand_in_the_top_line_at_every_size() {
+    use gonogo::engine::automation::lease::GuardSeen;
+    let with = |silent: bool| {
+        let mut engine = fixture::normal();
+        let mut changed = fixture::now();
+        changed.mono -= Duration::from_secs(if silent { 90 } else { 2 });
+        for region in &mut engine.services[0].regions {
+            region.guard = Some(GuardSeen {
+                holder: "guard-1".into(),
+                mode: "guard".into(),
+                policy: "0123456789abcdef".into(),
+                renewed: "2026-11-20T14:32:05Z".into(),
+                transitions: 0,
+                changed,
+            });
+        }
+        engine
+    };
+    for size in SIZES {
+        let top = |engine| Stage::of(engine, size).text().lines().next().unwrap().to_owned();
+        let armed = ["♥guard 2s", "guard GUARD ♥ 2s", "guard GUARD 4/4 ♥ 2s"];
+        assert!(armed.iter().any(|a| top(with(false)).contains(a)), "{size:?}: {}", top(with(false)));
+        assert!(top(with(true)).contains("GUARD SILENT"), "{size:?}: {}", top(with(true)));
+        let mut engine = fixture::normal();
+        engine.services[0].view.forgotten = vec![(2.into(), fixture::at("20 09:32:07"))];
+        assert!(top(engine).contains("PAUSED 5h00m"), "{size:?}");
+    }
+    let mut engine = with(false);
+    engine.services[0].view.forgotten = vec![(2.into(), fixture::at("20 09:32:07"))];
+    insta::assert_snapshot!("forgotten_120x36", Stage::of(engine, (120, 36)).shot());
+}
+
+/// Budget and burn stand in the table where a gate asks for them; unknown is never a number.
+#[test]
+fn the_error_budget_stands_in_the_region_table() {
+    use gonogo::domain::verdict::Verdict;
+    use gonogo::engine::view::Burn;
+    assert!(!Stage::normal((200, 60)).text().contains("budget"));
+    let mut engine = fixture::normal();
+    let burn = |rate, left, verdict| Some(Burn { rate, left, at_most: true, verdict });
+    let view = &mut engine.services[0].view;
+    view.regions[1].burn = burn(Some(15.2), Some(0.61), Verdict::NoGo);
+    view.regions[2].burn = burn(Some(0.42), Some(0.98), Verdict::Go);
+    view.regions[3].burn = burn(None, None, Verdict::NoData);
+    let text = Stage::of(engine, (200, 60)).text();
+    for said in ["burn", "budget", "15.2×", "≤61 %", "0.4×", "≤98 %"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+}
+
+/// The board as the engine judges it: windows for deploys are in the outlook.
+#[test]
+fn the_outlook_counts_windows_in() {
+    let engine = fixture::judged();
+    let view = &engine.services[0].view;
+    let ring = view.question.as_ref().unwrap().ring;
+    assert_eq!(ring.at(), 2);
+    // ring-1 has to bake again until Saturday 00:10 UTC; Dublin opens on Monday at 9.
+    assert_eq!(view.rings[2].promote_at, Some(fixture::at("23 09:00:00")), "{:?}", view.rings);
+    // A day of bake later New York is open: from 9 to 17 there, 14 to 22 UTC.
+    let next = view.rings[3].promote_at.unwrap();
+    assert_eq!(next, fixture::at("24 14:00:00"));
+    assert!(view.eta.unwrap() > fixture::at("25 14:00:00"));
+    let text = Stage::of(fixture::judged(), (200, 60)).text();
+    assert!(text.lines().next().unwrap().contains("ring-2 from 23 Nov 09:00"), "{text}");
+    insta::assert_snapshot!("judged_80x24", Stage::of(fixture::judged(), (80, 24)).shot());
+}

@@ -265,6 +265,7 @@ pub fn region_view(on_new: bool, share: f64, routed: bool) -> RegionView {
         share: Some(share),
         drained: Drained::No,
         held: false,
+        burn: None,
         template: Some(digest(if on_new { "v2.1.0" } else { "v2.0.0" })),
     }
 }
@@ -283,6 +284,7 @@ fn ring_view(
         bake: Duration::from_secs(86_400),
         verdict,
         ready_at: ready.map(at),
+        promote_at: None,
     }
 }
 
@@ -370,6 +372,9 @@ pub fn view() -> ServiceView {
         regions: PLACES.iter().enumerate().map(|(i, p)| region_view(i < 2, p.4, i > 0)).collect(),
         question: Some(question()),
         holds: Vec::new(),
+        forgotten: Vec::new(),
+        under_review: None,
+        policies: Vec::new(),
         segments: vec![
             segment(0, Deploy, "18 10:20:00", Some("18 10:20:40"), false),
             segment(0, Bake, "18 10:20:40", Some("18 22:20:40"), false),
@@ -430,6 +435,63 @@ pub fn normal() -> Engine {
         None,
     ];
     state.view = view();
+    engine
+}
+
+/// The same moment as the engine judges it: a bound that midnight broke, a comparison, hours of the day,
+/// a budget, and windows for deploys.
+pub fn judged() -> Engine {
+    use gonogo::domain::fleet::{GateSpec, Param, Params};
+    let gate = |gate: &str, params: &[(&str, Param)]| GateSpec {
+        gate: gate.into(),
+        label: gate.into(),
+        params: Params(params.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()),
+    };
+    let text = |text: &str| Param::Text(text.to_owned());
+    let mut web = service("webapp", &four(), &RINGS);
+    let exits = [
+        gate("bake", &[("for", text("24h"))]),
+        gate("threshold", &[("column", text("errors")), ("max", text("1%"))]),
+        gate("baseline", &[("column", text("errors")), ("min_requests", Param::Number(0.0))]),
+        gate("coverage", &[("at", text("00:00 UTC"))]),
+        gate("burn_rate", &[("column", text("errors")), ("slo", text("99.9%"))]),
+    ];
+    for ring in &mut web.rings {
+        ring.exit_gates = exits.to_vec();
+    }
+    let hours = Param::List(vec!["Mon-Fri 09:00-17:00".to_owned()]);
+    for ring in web.rings.iter_mut().skip(2) {
+        ring.entry_gates = vec![gate("window", &[("during", hours.clone())])];
+    }
+    let mut engine = engine(fleet(vec![web]));
+    let state = &mut engine.services[0];
+    state.regions =
+        PLACES.iter().enumerate().map(|(i, p)| region_state(i, p, if i < 2 { "v2.1.0" } else { "v2.0.0" })).collect();
+    for (i, region) in state.regions.iter_mut().enumerate() {
+        let since = if i == 0 { "18 10:20:00" } else { "19 15:51:00" };
+        region.settled = Some(BakeStart { at: at(since), source: BakeSource::Condition });
+        for (column, base) in [("errors", PLACES[i].5.max(0.001)), ("QPS", PLACES[i].3)] {
+            let start = at("18 10:00:00").as_second();
+            let windows = (0..629).map(|n| {
+                let end = Timestamp::from_second(start + n * 300).unwrap();
+                let midnight = column == "errors" && i == 1 && end > at("19 23:55:00") && end <= at("20 00:10:00");
+                let gap = i == 1 && end > at("20 06:00:00") && end <= at("20 06:20:00");
+                let wave = 1.0 + 0.1 * (n as f64 / 17.0).sin();
+                let value = if gap {
+                    Err(gonogo::domain::metric::NoData::Gap)
+                } else {
+                    Ok(if midnight { 0.15 } else { base * wave })
+                };
+                (end, value)
+            });
+            region.windows.insert(column.into(), windows.collect());
+        }
+    }
+    state.record = gonogo::domain::record::Record::for_regions(4);
+    state.record.regions.iter_mut().for_each(|r| *r = Some(RegionRecord::default()));
+    // Showing a service makes its view anew.
+    engine.show(ServiceIx(0));
+    engine.freshen(ServiceIx(0));
     engine
 }
 

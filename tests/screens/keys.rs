@@ -73,7 +73,7 @@ fn a_paste_that_the_terminal_does_not_bracket_holds_nothing() {
     }
     assert!(stage.app.holding.is_none() && journaled(&stage).is_empty());
     // Typed by hand a moment later it holds.
-    stage.send(Duration::from_millis(400), AppMsg::Key(Key::char('!')));
+    stage.send(Duration::from_millis(400), AppMsg::Key(Key::char('!'))).wait(Duration::from_millis(5));
     assert_eq!(journaled(&stage), [How::Standing]);
 }
 
@@ -207,4 +207,105 @@ fn copy_gives_the_line_that_shows_the_same_and_nothing_a_terminal_obeys() {
     stage.keys("y c");
     let Some(AppEffect::Copy(line)) = stage.effects.last() else { panic!("{:?}", stage.effects) };
     assert!(!line.chars().any(gonogo::domain::text::is_hostile), "{line}");
+}
+
+/// A `!` first, last or in the middle of a paste that is not bracketed: nothing is held, and it says so.
+#[test]
+fn a_stop_among_bytes_that_come_at_once_is_no_stop() {
+    for burst in ["!jk", "jk!", "j!k", "!j", "j!", "!!k", ":!\n"] {
+        let mut stage = Stage::normal((120, 36));
+        stage.wait(Duration::from_secs(1));
+        for c in burst.chars() {
+            stage.send(Duration::from_millis(1), AppMsg::Key(Key::char(c)));
+        }
+        stage.wait(Duration::from_millis(100));
+        assert!(stage.app.holding.is_none() && journaled(&stage).is_empty(), "{burst}");
+        let said = stage.app.notice.as_ref().map(|n| n.text.to_string()).unwrap_or_default();
+        assert!(said.contains("nothing was held") || said.contains("is text here"), "{burst}: {said}");
+    }
+    let mut stage = Stage::normal((120, 36));
+    stage.send(Duration::from_secs(1), AppMsg::Paste("!".to_owned()));
+    assert!(journaled(&stage).is_empty() && stage.text().contains("nothing was held"));
+}
+
+/// Alone it holds as soon as nothing followed, and says when it is due.
+#[test]
+fn a_stop_that_came_alone_holds_five_milliseconds_later() {
+    let mut stage = Stage::normal((120, 36));
+    stage.send(Duration::from_secs(1), AppMsg::Key(Key::char('!')));
+    assert!(journaled(&stage).is_empty());
+    let due = stage.app.due().unwrap();
+    assert_eq!(due.saturating_sub(stage.app.now.mono), Duration::from_millis(5));
+    stage.wait(Duration::from_millis(5));
+    assert_eq!(journaled(&stage), [How::Standing]);
+    assert_eq!(stage.app.due(), None);
+}
+
+/// A slow line delivers a key that is held down at once: it still is the stop.
+#[test]
+fn a_stop_hit_again_and_again_holds_however_close_it_comes() {
+    let mut stage = Stage::normal((120, 36));
+    stage.wait(Duration::from_secs(1));
+    for _ in 0..5 {
+        stage.send(Duration::from_micros(100), AppMsg::Key(Key::char('!')));
+    }
+    stage.wait(Duration::from_millis(5));
+    assert_eq!(journaled(&stage), [How::Standing]);
+}
+
+/// Keys are told apart by when they were read, not by when a busy loop came to them.
+#[test]
+fn keys_that_waited_for_a_busy_loop_count_from_when_they_were_read() {
+    let mut stage = Stage::normal((120, 36));
+    stage.wait(Duration::from_secs(1));
+    let start = stage.app.now;
+    let read = |ms: i64| {
+        let after = Duration::from_millis(ms.unsigned_abs());
+        let wall = start.wall.checked_add(gonogo::domain::stamp::SignedDuration::from_millis(ms)).unwrap();
+        gonogo::domain::stamp::Stamp { wall, mono: start.mono + after }
+    };
+    // The loop was busy for a second; meanwhile `j` and, 200 ms later, `!` were pressed.
+    stage.wait(Duration::from_secs(1));
+    let now = stage.app.now;
+    stage.late(read(100), Key::char('j')).late(read(300), Key::char('!'));
+    assert_eq!(stage.app.now, now, "time does not go back");
+    stage.wait(Duration::from_millis(10));
+    assert_eq!(journaled(&stage), [How::Standing]);
+}
+
+#[test]
+fn on_a_small_terminal_tab_and_enter_lead_to_every_gate() {
+    for keys in ["tab tab enter", "v"] {
+        let mut stage = Stage::normal((80, 24));
+        stage.keys(keys);
+        let text = stage.text();
+        assert!(text.contains("may ring-2 have v2.1.0?") && text.contains("rests on"), "{keys}: {text}");
+        stage.keys("right right enter");
+        assert!(stage.text().contains("arrows: neighbours"), "{}", stage.text());
+        stage.keys("esc esc");
+        assert!(stage.text().contains("us-east-1"), "{}", stage.text());
+    }
+}
+
+/// After a ring has failed, one key plans the way back of the rings before it.
+#[test]
+fn one_key_plans_the_rollback_of_the_rings_that_are_under_review() {
+    let mut stage = Stage::normal((120, 36));
+    stage.keys("Z");
+    assert!(stage.text().contains("no earlier ring is under review"), "{}", stage.text());
+    stage.app.engine.services[0].view.under_review = Some(gonogo::engine::view::UnderReview {
+        ring: 2.into(),
+        failed: 2.into(),
+        version: "v2.1.0".into(),
+        regions: vec![0.into(), 1.into()],
+    });
+    stage.wait(Duration::from_secs(7));
+    let text = stage.text();
+    assert_eq!(text.matches("! under review").count(), 2, "{text}");
+    assert!(text.lines().last().unwrap().contains("Z upstream"), "{text}");
+    stage.keys("Z");
+    let intent = &stage.app.engine.proposal.as_ref().unwrap().intent;
+    assert_eq!(intent.verb, Verb::RollBack { to_revision: None });
+    assert_eq!(intent.target, Target::Regions(vec![0.into(), 1.into()]));
+    assert!(stage.app.prompt().unwrap().rule.contains("on which ring-2 failed in eu-west-1: staging, ap-south-1"));
 }

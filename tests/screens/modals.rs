@@ -64,6 +64,118 @@ fn evidence_is_one_key_away_from_its_cell() {
     assert!(stage.text().contains("ap-south-1 · errors"));
 }
 
+/// The chart of a gate: its bound, what was outside, what is unknown, both clocks; and where it stands.
+#[test]
+fn evidence_shows_the_windows_that_a_verdict_rests_on() {
+    for (columns, rows) in [(80, 24), (120, 36), (200, 60)] {
+        let mut stage = Stage::of(fixture::judged(), (columns, rows));
+        // Left as far as it goes, then the gate by its place: bake, threshold, baseline, coverage, budget.
+        for (gate, steps) in [("threshold", 1), ("baseline", 2), ("coverage", 3), ("burn_rate", 4)] {
+            stage.keys(if columns == 80 { "v down" } else { "tab tab down" });
+            stage.keys(&"left ".repeat(8)).keys(&"right ".repeat(steps)).keys("enter");
+            let text = stage.text();
+            assert!(text.contains(&format!("ap-south-1 · {gate}")), "{gate} {columns}: {text}");
+            insta::assert_snapshot!(format!("evidence_{gate}_{columns}x{rows}"), stage.shot());
+            let plain = gonogo::screen::text(&stage.buffer(&gonogo::look::Theme::markers().with_ascii(true)));
+            assert!(plain.is_ascii(), "{gate} {columns}");
+            if gate == "threshold" {
+                assert!(text.contains("3 outside") && text.contains("4 unknown"), "{text}");
+                assert!(text.contains("UTC") && text.contains("Kolkata"), "{text}");
+                insta::assert_snapshot!(format!("evidence_ascii_{columns}x{rows}"), plain);
+            }
+            stage.keys(if columns == 80 { "esc esc" } else { "esc tab tab tab" });
+            if columns != 80 {
+                stage.app.focus = gonogo::panes::Pane::Regions;
+            }
+        }
+    }
+}
+
+/// While something lies over the board, the bottom line offers its keys and not the board's.
+#[test]
+fn the_bottom_line_offers_the_keys_of_what_is_on_top() {
+    for (keys, offered) in [
+        ("P", "Esc leave"),
+        ("x", "Esc close"),
+        ("?", "PgDn further"),
+        (":", "Enter do it"),
+        ("W", "y become a watch screen"),
+        ("tab tab enter", "←↑↓→ neighbouring cells"),
+    ] {
+        let mut stage = Stage::normal((120, 36));
+        stage.keys(keys);
+        let text = stage.text();
+        let last = text.lines().last().unwrap();
+        assert!(last.contains(offered), "{keys}: {last}");
+        assert!(!last.contains("promote") && !last.contains("roll back"), "{keys}: {last}");
+    }
+}
+
+/// A `?` in a cell has a reason: `x` says it for every region, `d` for one.
+#[test]
+fn what_is_unknown_has_a_reason() {
+    use gonogo::domain::metric::NoData;
+    let mut engine = fixture::normal();
+    engine.services[0].view.question = None;
+    for at in [1, 2] {
+        let unreachable = Err(NoData::Unreachable("connection refused".into()));
+        engine.services[0].regions[at].current.insert("p99".into(), (fixture::now().wall, unreachable));
+    }
+    let mut stage = Stage::of(engine, (120, 36));
+    stage.keys("x");
+    let why = "p99 of ap-south-1, eu-west-1: Prometheus unreachable: connection refused";
+    assert!(stage.text().contains(why), "{}", stage.text());
+    stage.keys("esc 1 d");
+    let text = stage.text();
+    assert!(text.contains("? Prometheus unreachable: connection refused"), "{text}");
+    assert!(text.contains("0.30 %, "), "{text}");
+}
+
+/// The subject of a finding is said once.
+#[test]
+fn no_name_is_said_twice() {
+    use gonogo::domain::finding::{Finding, Severity};
+    let finding = |text: &str| Finding::new(Severity::Warning, "x", "eu-west-1", text.to_owned()).said();
+    assert_eq!(finding("eu-west-1: paused"), "eu-west-1: paused");
+    assert_eq!(finding("paused"), "eu-west-1: paused");
+    let mut stage = Stage::normal((120, 36));
+    stage.app.engine.services[0].view.question.as_mut().unwrap().rows[0].cells[0] =
+        Some(gonogo::domain::verdict::Judgement::new(
+            gonogo::domain::verdict::Verdict::NoGo,
+            "no",
+            "ap-south-1: pods are missing",
+        ));
+    stage.keys("x");
+    assert!(!stage.text().contains("ap-south-1 ready: ap-south-1"), "{}", stage.text());
+}
+
+/// Another policy somewhere: whose, when, which; and what this console goes by.
+#[test]
+fn the_policy_of_others_is_named_and_ours_shown_whole() {
+    let mut engine = fixture::normal();
+    engine.services[0].view.policies = vec![gonogo::engine::view::OtherPolicy {
+        who: "maria".into(),
+        hash: "feedbeef00000000".into(),
+        at: Some(fixture::at("20 11:00:00")),
+        guards: false,
+        regions: vec![1.into()],
+    }];
+    for size in [(80, 24), (120, 36), (200, 60), (40, 10)] {
+        let text = Stage::of(fixture::normal(), size).text();
+        assert!(!text.lines().next().unwrap().contains("POLICY"));
+    }
+    let mut stage = Stage::of(engine, (120, 36));
+    assert!(stage.text().lines().next().unwrap().contains("POLICY"), "{}", stage.text());
+    stage.keys(":").types("policy").keys("enter");
+    let text = stage.text();
+    for said in
+        ["maria promoted by feedbeef00000000 at 20 Nov 11:00 UTC", "its text is not known here", "ring \"ring-0\""]
+    {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    insta::assert_snapshot!("policy", text);
+}
+
 #[test]
 fn on_a_cell_that_can_be_accepted_the_key_of_the_approvals_accepts() {
     let mut stage = Stage::of(fixture::acceptable(), (120, 36));

@@ -166,6 +166,27 @@ fn pasted_text_and_bursts_are_not_typing() {
     }
 }
 
+/// A slow line delivers Tab and the letter after it at once: the letter is not lost. A paste that
+/// begins with a tab is still a paste.
+#[test]
+fn the_key_right_after_tab_counts() {
+    let mut stage = opened("P", (120, 36), |_| (), 0);
+    stage.wait(Duration::from_secs(1));
+    stage.keys("tab");
+    press(&mut stage, 500, Key::parse("tab").unwrap());
+    press(&mut stage, 1, Key::char('r'));
+    stage.types("ing-2");
+    assert_eq!(approved(&stage), 1, "{}", stage.text());
+    let mut pasted = opened("P", (120, 36), |_| (), 0);
+    pasted.wait(Duration::from_secs(1));
+    pasted.keys("tab");
+    press(&mut pasted, 500, Key::parse("tab").unwrap());
+    for c in "ring-2".chars() {
+        press(&mut pasted, 1, Key::char(c));
+    }
+    assert_eq!(approved(&pasted), 0);
+}
+
 #[test]
 fn a_raising_plan_waits_for_its_dry_run_and_a_lowering_one_does_not() {
     let mut raising = opened("P", (120, 36), |_| (), 1);

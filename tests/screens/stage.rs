@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gonogo::app::{App, AppEffect, AppMsg, Setup};
-use gonogo::domain::stamp::{SignedDuration, Stamped};
+use gonogo::domain::stamp::{SignedDuration, Stamp, Stamped};
 use gonogo::engine::Engine;
 use gonogo::input::Key;
 use gonogo::look::Theme;
@@ -40,8 +40,15 @@ impl Stage {
     pub fn keys(&mut self, keys: &str) -> &mut Self {
         for key in keys.split_whitespace() {
             let key = Key::parse(key).unwrap_or_else(|| panic!("{key} is a key"));
-            self.send(Duration::from_millis(500), AppMsg::Key(key));
+            self.send(Duration::from_millis(480), AppMsg::Key(key));
+            // What waits until a key was alone has gone on by the next one.
+            self.wait(Duration::from_millis(20));
         }
+        self
+    }
+    /// A key that was read at one moment and is taken in at a later one.
+    pub fn late(&mut self, read: Stamp, key: Key) -> &mut Self {
+        self.effects.extend(self.app.update(Stamped { stamp: read, value: AppMsg::Key(key) }));
         self
     }
     /// Text as a person types it.

@@ -13,14 +13,16 @@ use crate::domain::version::sha256_hex;
 /// What only people read (labels, owners, titles, links) and how this console reaches
 /// clusters (contexts, kubeconfigs) is no part of it.
 pub(super) fn policy(service: &Service, clusters: &[At<String>]) -> Text {
-    let text = canonical(service, clusters);
+    let text = policy_text(service, &|at| clusters.get(at).map_or_else(|| "?".to_owned(), |c| c.value.clone()));
     sha256_hex(text.as_bytes()).chars().take(16).collect::<String>().into()
 }
 
-/// One fact per line, in a fixed order, texts quoted as JSON. Writing to a String cannot fail.
-fn canonical(service: &Service, clusters: &[At<String>]) -> String {
+/// The resolved topology and policy of a service, as it is hashed: one fact per line, in a fixed order,
+/// texts quoted as JSON. `name` tells how a cluster is called.
+pub fn policy_text(service: &Service, name: &dyn Fn(usize) -> String) -> String {
+    // Writing to a String cannot fail.
     let mut out = String::from("gonogo policy 1\n");
-    let cluster = |at: usize| quoted(clusters.get(at).map_or("?", |c| &c.value));
+    let cluster = |at: usize| quoted(&name(at));
     let _ = writeln!(out, "service {} freeze {}", quoted(service.name.as_str()), service.freeze);
     let _ = match &service.version_from {
         VersionFrom::Image => writeln!(out, "version image"),

@@ -11,7 +11,7 @@ use crate::domain::version::Version;
 const ROLLOUT: SignedDuration = SignedDuration::from_mins(5);
 
 /// Where the rings of a release stand.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Outlook<'a> {
     /// The version on its way.
     pub version: &'a Version,
@@ -19,9 +19,16 @@ pub struct Outlook<'a> {
     pub rings: Vec<RingOutlook>,
     /// How long rollouts took, as far as the timeline shows; none: a guess is used.
     pub rollout: Option<SignedDuration>,
+    /// When a region was last given a version, in any ring; none: not known.
+    pub changed: Option<Timestamp>,
+    /// The earliest moment from one on at which windows and freezes let a region be changed; none: never.
+    pub opens: &'a dyn Fn(RegionIx, Timestamp) -> Option<Timestamp>,
     /// Server time.
     pub now: Timestamp,
 }
+
+/// So many times regions that change together are asked when they all may.
+const ROUNDS: usize = 64;
 
 /// Where one ring stands.
 #[derive(Clone, Debug)]
@@ -34,6 +41,10 @@ pub struct RingOutlook {
     pub bake: Duration,
     /// Another gate waits until then.
     pub until: Option<Timestamp>,
+    /// Something else that is asked of the ring before it changes waits until then.
+    pub not_before: Option<Timestamp>,
+    /// Least time between the last change of an earlier ring and this one.
+    pub distance: Duration,
     /// How many regions change together.
     pub parallelism: u32,
     /// Soak between regions.
@@ -49,6 +60,8 @@ pub struct Projection {
     pub segments: Vec<Segment>,
     /// Per ring: the earliest moment at which the next ring could be promoted.
     pub ready_at: Vec<Option<Timestamp>>,
+    /// Per ring: the earliest moment at which its next region could be given the version.
+    pub promote_at: Vec<Option<Timestamp>>,
     /// When the last ring would be through.
     pub eta: Option<Timestamp>,
 }
@@ -59,12 +72,15 @@ pub fn project(outlook: &Outlook<'_>) -> Projection {
     let mut projection = Projection::default();
     // The moment at which every ring so far lets the next one start; none: it cannot be told.
     let mut ready = Some(outlook.now);
+    let mut changed = outlook.changed;
     for ring in &outlook.rings {
-        let mut pen = Pen { outlook, rollout, segments: Vec::new() };
+        let mut pen = Pen { outlook, rollout, segments: Vec::new(), first: None, changed };
         ready = match ready {
             Some(before) if !ring.stuck => pen.ring(ring, before),
             _ => None,
         };
+        changed = pen.changed;
+        projection.promote_at.push(pen.first.filter(|_| ready.is_some()));
         projection.segments.extend(pen.segments);
         projection.ready_at.push(ready);
     }
@@ -77,6 +93,10 @@ struct Pen<'a> {
     outlook: &'a Outlook<'a>,
     rollout: SignedDuration,
     segments: Vec<Segment>,
+    /// The first promotion of the ring.
+    first: Option<Timestamp>,
+    /// The last promotion of any ring so far.
+    changed: Option<Timestamp>,
 }
 
 impl Pen<'_> {
@@ -110,9 +130,18 @@ impl Pen<'_> {
         let together = if ring.stagger.is_some() { 1 } else { usize::try_from(ring.parallelism).unwrap_or(1).max(1) };
         let soak = SignedDuration::try_from(ring.stagger.unwrap_or_default()).ok()?;
         let missing: Vec<RegionIx> = ring.regions.iter().filter(|(_, has)| !has).map(|(r, _)| *r).collect();
-        let mut at = start;
+        let apart = SignedDuration::try_from(ring.distance).ok()?;
+        let spaced = self.changed.filter(|_| apart.is_positive()).and_then(|last| plus(last, apart));
+        let mut at = start.max(ring.not_before.unwrap_or(start)).max(spaced.unwrap_or(start));
         let mut end = start;
         for batch in missing.chunks(together) {
+            let free = at;
+            at = self.open(batch, at)?;
+            for region in batch {
+                self.piece(*region, SegmentKind::Wait, free.max(self.outlook.now), at);
+            }
+            self.first = self.first.or(Some(at));
+            self.changed = Some(at);
             end = plus(at, self.rollout)?;
             for region in batch {
                 self.piece(*region, SegmentKind::Promoted, at, at);
@@ -121,6 +150,22 @@ impl Pen<'_> {
             at = plus(end, soak)?;
         }
         Some(end)
+    }
+
+    /// When all of some regions may be changed.
+    fn open(&self, batch: &[RegionIx], from: Timestamp) -> Option<Timestamp> {
+        let mut moment = from;
+        for _ in 0..ROUNDS {
+            let mut next = moment;
+            for region in batch {
+                next = (self.outlook.opens)(*region, next)?;
+            }
+            if next == moment {
+                return Some(moment);
+            }
+            moment = next;
+        }
+        None
     }
 
     fn piece(&mut self, region: RegionIx, kind: SegmentKind, from: Timestamp, to: Timestamp) {

@@ -163,12 +163,14 @@ proptest! {
                 bake_start: has.then(|| time(NOW - ago)),
                 bake: Duration::from_secs(bake),
                 until: None,
+                not_before: None,
+                distance: Duration::ZERO,
                 parallelism,
                 stagger: None,
                 stuck,
             }
         });
-        let outlook = Outlook { version: &version, rings: rings.collect(), rollout: None, now: time(NOW) };
+        let outlook = Outlook { version: &version, rings: rings.collect(), rollout: None, changed: None, opens: &|_, at| Some(at), now: time(NOW) };
         let projection = project(&outlook);
         prop_assert!(projection.segments.iter().all(|s| s.projected && s.from >= time(NOW) && s.to >= Some(s.from)));
         prop_assert!(projection.ready_at.windows(2).all(|w| w[1].is_none() || w[0] <= w[1]));
@@ -186,12 +188,21 @@ fn a_staggered_ring_is_projected_region_by_region() {
         bake_start: None,
         bake: Duration::from_secs(600),
         until: None,
+        not_before: None,
+        distance: Duration::ZERO,
         parallelism: 3,
         stagger: Some(Duration::from_secs(60)),
         stuck: false,
     };
     let rollout = Some(SignedDuration::from_secs(100));
-    let projection = project(&Outlook { version: &version, rings: vec![ring], rollout, now: time(NOW) });
+    let projection = project(&Outlook {
+        version: &version,
+        rings: vec![ring],
+        rollout,
+        changed: None,
+        opens: &|_, at| Some(at),
+        now: time(NOW),
+    });
     let promoted: Vec<_> = projection
         .segments
         .iter()

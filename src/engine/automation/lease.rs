@@ -126,6 +126,12 @@ impl Engine {
         })
     }
 
+    /// Whether it is known who holds the lease of a region, or that nobody does.
+    pub fn lease_known(&self, place: Place) -> bool {
+        let seen = self.services.get(place.0.at()).and_then(|s| s.region(place.1));
+        seen.is_some_and(|r| r.guard.is_some()) || self.leases().absent.contains(&place)
+    }
+
     /// A guard renews or takes what is its to have; everybody looks at the others'.
     pub(in crate::engine) fn tend_leases(&mut self, effects: &mut Vec<Effect>) {
         if self.leases().leaving {

@@ -8,7 +8,7 @@ use crate::domain::text::safe;
 use crate::engine::judge;
 use crate::engine::scene::{CLOCK_LIMIT, Scene, odd_clock_sentence, odd_clocks, one_object, one_object_sentence};
 use crate::engine::state::{Happened, RegionState};
-use crate::engine::view::RingRuns;
+use crate::engine::view::{RingRuns, UnderReview};
 use crate::gates::{checklists, is_done};
 
 /// Longest piece of outside text in an alarm, in bytes.
@@ -35,11 +35,12 @@ pub(super) fn alarms(scene: &Scene<'_>) -> Vec<Text> {
     let one = one_object(scene.service, scene.world.clusters);
     alarms.extend(one.into_iter().map(|pair| one_object_sentence(scene.world.fleet, scene.service, pair)));
     alarms.extend(broken_glass(scene));
-    alarms.extend(under_review(scene));
+    alarms.extend(review_sentence(scene));
     alarms.extend(unmoved(scene));
+    let forgotten = forgotten(scene);
     for at in scene.service.region_indexes() {
         if let Some(region) = scene.region(at) {
-            alarms.extend(of_region(scene, at, region));
+            alarms.extend(of_region(scene, at, region, &forgotten));
         }
     }
     alarms.extend(still_open(scene));
@@ -71,7 +72,7 @@ fn broken_glass(scene: &Scene<'_>) -> Vec<String> {
 }
 
 /// A ring that failed on a version: earlier rings that still run it are under review.
-fn under_review(scene: &Scene<'_>) -> Option<String> {
+pub(super) fn under_review(scene: &Scene<'_>) -> Option<UnderReview> {
     let moves = scene.service.region_indexes().filter_map(|at| {
         let (fact, moved) = scene.state.record.region(at)?.newest_move()?;
         let ring = scene.service.region(at)?.ring;
@@ -80,17 +81,32 @@ fn under_review(scene: &Scene<'_>) -> Option<String> {
     let (_, ring, failed, version) = moves.max_by_key(|(id, ..)| *id)?;
     let runs = |at: &RegionIx| scene.workload(*at).is_some_and(|w| w.version.0 == *version);
     let upstream = |at: &RegionIx| scene.service.region(*at).is_some_and(|r| r.ring < ring);
-    let regions: Vec<Text> =
-        scene.service.region_indexes().filter(upstream).filter(runs).map(|at| scene.region_name(at)).collect();
-    (!regions.is_empty()).then(|| {
-        format!(
-            "{} failed on {version} in {}: later rings are locked; {} still run it and are under review (`:rollback {}`)",
-            scene.ring_name(ring),
-            scene.region_name(failed),
-            regions.join(", "),
-            regions.join(" ")
-        )
-    })
+    let regions: Vec<RegionIx> = scene.service.region_indexes().filter(upstream).filter(runs).collect();
+    (!regions.is_empty()).then(|| UnderReview { ring, failed, version: version.clone(), regions })
+}
+
+fn review_sentence(scene: &Scene<'_>) -> Option<String> {
+    let review = under_review(scene)?;
+    let regions: Vec<Text> = review.regions.iter().map(|at| scene.region_name(*at)).collect();
+    Some(format!(
+        "{} failed on {} in {}: later rings are locked; {} still run it and are under review (`:rollback-upstream`)",
+        scene.ring_name(review.ring),
+        review.version,
+        scene.region_name(review.failed),
+        regions.join(", "),
+    ))
+}
+
+/// Regions that are paused for longer than their policy expects, and since when.
+pub(super) fn forgotten(scene: &Scene<'_>) -> Vec<(RegionIx, Timestamp)> {
+    let limit = SignedDuration::try_from(scene.service.policy.forgotten_pause).unwrap_or(SignedDuration::MAX);
+    let since = |at: RegionIx| {
+        let region = scene.region(at)?;
+        region.workload.as_ref().filter(|w| w.paused)?;
+        let since = paused_since(scene, at, region)?;
+        (scene.world.now.duration_since(since) > limit).then_some((at, since))
+    };
+    scene.service.region_indexes().filter_map(since).collect()
 }
 
 /// Positions of the clusters that a service's regions and routes are in.
@@ -106,7 +122,12 @@ fn service_clusters(scene: &Scene<'_>) -> Vec<usize> {
     clusters
 }
 
-fn of_region(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Vec<String> {
+fn of_region(
+    scene: &Scene<'_>,
+    at: RegionIx,
+    region: &RegionState,
+    forgotten: &[(RegionIx, Timestamp)],
+) -> Vec<String> {
     let name = scene.region_name(at);
     let mut alarms = Vec::new();
     if region.record_lost {
@@ -118,7 +139,9 @@ fn of_region(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Vec<Strin
     let stuck = region.workload.as_ref().and_then(|w| w.stuck(scene.world.now));
     alarms.extend(stuck.map(|stuck| format!("{name}: rolling out, {}", stuck.text(scene.world.now))));
     alarms.extend(guard_is_silent(scene, at, region));
-    alarms.extend(forgotten_pause(scene, at, region));
+    alarms.extend(forgotten.iter().filter(|(f, _)| *f == at).map(|(_, since)| {
+        format!("{name}: paused for {}: forgotten?", coarse(scene.world.now.duration_since(*since)))
+    }));
     alarms.extend(paused_without_hold(scene, at, region));
     alarms.extend(changed_under_hold(scene, at, region).or_else(|| written_elsewhere(scene, at, region)));
     alarms.extend(drained_but_weighted(scene, at, region));
@@ -136,16 +159,6 @@ fn guard_is_silent(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Opt
     let silent = SignedDuration::try_from(scene.world.stamp.since(guard.changed)).unwrap_or_default();
     let name = scene.region_name(at);
     Some(format!("{name}: the guard ({}, {}) has not been heard for {}", guard.holder, guard.mode, coarse(silent)))
-}
-
-/// A pause that lasts longer than its policy expects.
-fn forgotten_pause(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Option<String> {
-    region.workload.as_ref().filter(|w| w.paused)?;
-    let since = paused_since(scene, at, region)?;
-    let length = scene.world.now.duration_since(since);
-    let limit = SignedDuration::try_from(scene.service.policy.forgotten_pause).ok()?;
-    let name = scene.region_name(at);
-    (length > limit).then(|| format!("{name}: paused for {}: forgotten?", coarse(length)))
 }
 
 /// Since when a region is paused, as far as the record or this console can tell.

@@ -6,15 +6,17 @@ use super::judge;
 use super::scene::{Scene, World};
 use super::state::{RegionState, ServiceState};
 use super::view::{
-    Drained, Heard, LastRaised, Question, RegionView, RegionWord, RingPhase, RingRuns, RingView, ServiceView,
+    Burn, Drained, Heard, LastRaised, OtherPolicy, Question, RegionView, RegionWord, RingPhase, RingRuns, RingView,
+    ServiceView,
 };
 use crate::domain::fleet::{Region, Ring};
 use crate::domain::id::{RegionIx, RingIx, ServiceIx};
 use crate::domain::link::{Freshness, Link};
+use crate::domain::picture::Picture;
 use crate::domain::record::{Body, Fact};
-use crate::domain::stamp::SignedDuration;
+use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::timeline::{self, Outlook, Projection, RegionStory, RingOutlook, Segment, SegmentKind};
-use crate::domain::verdict::{RingVerdict, Verdict};
+use crate::domain::verdict::{Judgement, RingVerdict, Verdict};
 use crate::domain::version::Version;
 use crate::domain::workload::{Phase, Workload};
 
@@ -40,7 +42,7 @@ pub fn derive(world: World<'_>, at: ServiceIx, state: &ServiceState) -> ServiceV
     let traffic = Traffic::of(&scene);
     let new = target.as_ref().map(|t| t.workload);
     let regions: Vec<RegionView> =
-        scene.service.region_indexes().filter_map(|r| region_view(&scene, &traffic, r, new)).collect();
+        scene.service.region_indexes().filter_map(|r| region_view(&scene, &traffic, r, new, &exits)).collect();
     let mut rings: Vec<RingView> = exits
         .iter()
         .enumerate()
@@ -52,12 +54,18 @@ pub fn derive(world: World<'_>, at: ServiceIx, state: &ServiceState) -> ServiceV
     for (ring, ready) in rings.iter_mut().zip(&projection.ready_at) {
         ring.ready_at = *ready;
     }
+    for (ring, promote) in rings.iter_mut().zip(&projection.promote_at) {
+        ring.promote_at = *promote;
+    }
     segments.extend(projection.segments);
     timeline::order(&mut segments);
     ServiceView {
         release: release::view(&scene, target.as_ref(), &rings, &regions, question.as_ref()),
         exposure: traffic.exposure(&regions),
         alarms: alarms::alarms(&scene),
+        forgotten: alarms::forgotten(&scene),
+        under_review: alarms::under_review(&scene),
+        policies: policies(&scene),
         changed_under_hold: alarms::changed_under_holds(&scene),
         holds: scene.holds.clone(),
         last_raised: last_raised(&scene),
@@ -75,6 +83,12 @@ pub fn may(world: World<'_>, at: ServiceIx, state: &ServiceState, ring: RingIx) 
     let scene = Scene::new(world, at, state)?;
     let target = release::target(&scene)?;
     Some(judge::may(&scene, ring, &target.version))
+}
+
+/// What a cell of the board rests on, to be drawn.
+pub fn picture(world: World<'_>, at: ServiceIx, state: &ServiceState, cell: (usize, usize)) -> Option<Picture> {
+    let scene = Scene::new(world, at, state)?;
+    judge::picture(&scene, state.view.question.as_ref()?, cell.0, cell.1)
 }
 
 /// A ring's exit gates as they stand, each with what it rests on.
@@ -139,7 +153,32 @@ fn updated(workload: &Workload) -> f64 {
     }
 }
 
-fn region_view(scene: &Scene<'_>, traffic: &Traffic, at: RegionIx, new: Option<&Workload>) -> Option<RegionView> {
+/// How fast the error budget of a region burns, where a gate of its ring says so.
+fn burn(scene: &Scene<'_>, region: &Region, exit: Option<&RingVerdict>, at: RegionIx) -> Option<Burn> {
+    let specs = &scene.service.ring(region.ring)?.exit_gates;
+    specs.iter().find(|g| &*g.gate == "burn_rate")?;
+    let cells = exit.map(|e| e.cells().filter(|(r, ..)| *r == at)).into_iter().flatten();
+    let told = cells.map(|(_, _, j)| j).find(|j| j.figure_of("burn").is_some());
+    let Some(told) = told else {
+        return Some(Burn { rate: None, left: None, at_most: false, verdict: Verdict::NoData });
+    };
+    let measured = told.figure_of("budget_left");
+    Some(Burn {
+        // What nobody can tell now is unknown, whatever was added up from the rest.
+        rate: told.figure_of("burn").filter(|_| told.verdict != Verdict::NoData),
+        left: measured.or_else(|| told.figure_of("budget_left_at_most")),
+        at_most: measured.is_none(),
+        verdict: told.verdict,
+    })
+}
+
+fn region_view(
+    scene: &Scene<'_>,
+    traffic: &Traffic,
+    at: RegionIx,
+    new: Option<&Workload>,
+    exits: &[RingVerdict],
+) -> Option<RegionView> {
     let region = scene.service.region(at)?;
     let state = scene.region(at)?;
     let weight = weight(region, state);
@@ -152,6 +191,7 @@ fn region_view(scene: &Scene<'_>, traffic: &Traffic, at: RegionIx, new: Option<&
         drained: drained(scene, at, weight),
         held: scene.holds.iter().any(|h| scene.covers(h, at)),
         template: state.workload.as_ref().map(|w| w.template),
+        burn: burn(scene, region, exits.get(region.ring.at()), at),
     })
 }
 
@@ -246,7 +286,7 @@ fn ring_view(
         _ if verdict <= Verdict::Findings => RingPhase::Baked,
         _ => RingPhase::Baking,
     };
-    RingView { runs, phase, bake_start: start, bake, verdict, ready_at: None }
+    RingView { runs, phase, bake_start: start, bake, verdict, ready_at: None, promote_at: None }
 }
 
 fn history(scene: &Scene<'_>, rings: &[RingView]) -> Vec<Segment> {
@@ -292,6 +332,7 @@ fn projection(scene: &Scene<'_>, stage: &Stage<'_>, target: Option<&Version>) ->
     }
     let outlook = |(at, ((ring, view), exit)): (usize, ((&Ring, &RingView), &RingVerdict))| {
         let has = |r: &RegionIx| (*r, scene.workload(*r).is_some_and(|w| w.version == *version));
+        let policy = scene.service.policy.ring(at.into());
         let waits = exit.cells().filter(|(_, _, j)| j.verdict == Verdict::Wait).filter_map(|(_, _, j)| j.until);
         let on_target = matches!(&view.runs, RingRuns::One(v) if v == version);
         let says_no = on_target && matches!(view.verdict, Verdict::NoGo | Verdict::NoData) && view.bake_start.is_some();
@@ -301,21 +342,38 @@ fn projection(scene: &Scene<'_>, stage: &Stage<'_>, target: Option<&Version>) ->
             bake_start: view.bake_start.filter(|_| on_target).map(|s| s.at),
             bake: view.bake,
             until: waits.max().filter(|_| on_target),
+            not_before: question.filter(|q| q.ring.at() == at).and_then(own_waits),
+            distance: policy.ring_distance,
             parallelism: ring.parallelism,
-            stagger: ring.stagger,
+            stagger: ring.stagger.max(Some(policy.region_distance).filter(|d| !d.is_zero())),
             stuck: says_no
                 || asked_no
                 || matches!(view.phase, RingPhase::Unknown | RingPhase::Failed | RingPhase::Held | RingPhase::Blocked),
         }
     };
     let rings = scene.service.rings.iter().zip(rings).zip(exits).enumerate().map(outlook).collect();
-    timeline::project(&Outlook { version, rings, rollout: usual_rollout(history), now: scene.world.now })
+    let moves = scene.state.record.regions.iter().flatten().filter_map(|r| r.newest_promotion());
+    let changed = moves.map(|(fact, _)| fact.at).max();
+    let opens = |at: RegionIx, from: Timestamp| {
+        let ring = scene.service.region(at)?.ring;
+        scene.world.gates.opens(scene.at, ring, at, from)
+    };
+    let rollout = usual_rollout(history);
+    timeline::project(&Outlook { version, rings, rollout, changed, opens: &opens, now: scene.world.now })
 }
 
 /// The worst that the target ring's own rows say: gates of earlier rings are projected by themselves.
 fn only_its_own(question: &Question) -> Verdict {
     let own = question.rows.iter().filter(|r| r.ring == question.ring);
-    own.flat_map(|r| r.cells.iter().flatten()).map(|j| j.verdict).max().unwrap_or(Verdict::Go)
+    // A freeze says no, and when it ends: it is waited for.
+    let ends = |j: &&Judgement| j.verdict != Verdict::NoGo || j.until.is_none();
+    own.flat_map(|r| r.cells.iter().flatten()).filter(ends).map(|j| j.verdict).max().unwrap_or(Verdict::Go)
+}
+
+/// Until when the target ring's own rows wait.
+fn own_waits(question: &Question) -> Option<Timestamp> {
+    let own = question.rows.iter().filter(|r| r.ring == question.ring);
+    own.flat_map(|r| r.cells.iter().flatten()).filter(|j| j.verdict > Verdict::Findings).filter_map(|j| j.until).max()
 }
 
 /// The median of the rollouts that the timeline shows.
@@ -324,6 +382,42 @@ fn usual_rollout(history: &[Segment]) -> Option<SignedDuration> {
     let mut lengths: Vec<SignedDuration> = deploys.filter_map(|s| Some(s.to?.duration_since(s.from))).collect();
     lengths.sort();
     lengths.get(lengths.len() / 2).copied()
+}
+
+/// Whose policy is not this console's: guards that are heard, and whoever promoted last.
+fn policies(scene: &Scene<'_>) -> Vec<OtherPolicy> {
+    let ours = &scene.service.policy_hash;
+    let mut others: Vec<OtherPolicy> = Vec::new();
+    let promotions = scene.state.record.regions.iter().enumerate();
+    let promotions = promotions.filter_map(|(at, r)| Some((at, r.as_ref()?.newest_promotion()?)));
+    if let Some((at, (fact, moved))) = promotions.max_by_key(|(_, (f, _))| f.id)
+        && !moved.policy.is_empty()
+        && moved.policy != *ours
+    {
+        others.push(OtherPolicy {
+            who: fact.by.as_str().into(),
+            hash: moved.policy.clone(),
+            at: Some(fact.at),
+            guards: false,
+            regions: vec![at.into()],
+        });
+    }
+    for (at, guard) in scene.state.regions.iter().enumerate().filter_map(|(at, r)| Some((at, r.guard.as_ref()?))) {
+        if guard.policy.is_empty() || guard.policy == *ours || !guard.alive(scene.world.stamp) {
+            continue;
+        }
+        match others.iter_mut().find(|o| o.guards && o.who == guard.holder && o.hash == guard.policy) {
+            Some(known) => known.regions.push(at.into()),
+            None => others.push(OtherPolicy {
+                who: guard.holder.clone(),
+                hash: guard.policy.clone(),
+                at: guard.renewed.parse().ok(),
+                guards: true,
+                regions: vec![at.into()],
+            }),
+        }
+    }
+    others
 }
 
 /// Who raised last: promoted, released a hold, or restored traffic.

@@ -7,7 +7,7 @@ use crate::domain::finding::Severity;
 use crate::domain::fleet::{Fleet, Service, Unit};
 use crate::domain::intent::Direction;
 use crate::domain::plan::{DiffLine, Plan, Refusal, WriteRole};
-use crate::domain::text::visible;
+use crate::domain::text::{several, visible};
 use crate::engine::operation::{Operation, StepState};
 
 /// A value of the diff on one line. Literal values of environment variables and arguments that do not
@@ -32,7 +32,7 @@ pub fn plan_text(fleet: &Fleet, plan: &Plan) -> String {
         None => "share of live traffic unknown, counted as 100 %".to_owned(),
     };
     let qps = plan.blast.qps.map(|q| format!("{} QPS, ", Unit::PerSecond.show(q))).unwrap_or_default();
-    let mut out = format!("{}\n  {} region(s), {qps}{share}\n", plan.title, plan.blast.regions.len());
+    let mut out = format!("{}\n  {}, {qps}{share}\n", plan.title, several(plan.blast.regions.len(), "region"));
     for step in &plan.steps {
         out.push_str(&format!("  {} — {}\n", region_name(service, step), visible(&step.label)));
         for write in step.writes.iter().filter(|w| w.role == WriteRole::Main) {

@@ -8,7 +8,7 @@ use super::VERSION;
 use crate::domain::fleet::Service;
 use crate::domain::id::{RingIx, ServiceIx};
 use crate::domain::stamp::{Timestamp, short};
-use crate::domain::text::visible;
+use crate::domain::text::{visible, without_subject};
 use crate::domain::verdict::Judgement;
 use crate::engine::Engine;
 use crate::engine::view::{Question, QuestionRow, Turn};
@@ -73,10 +73,10 @@ pub fn text(engine: &Engine, at: ServiceIx, question: &Question) -> String {
             judgement.verdict.word(),
             row_name(service, row),
             visible(gate),
-            visible(&judgement.sentence)
+            visible(without_subject(&row_name(service, row), &judgement.sentence))
         );
         for finding in &judgement.findings {
-            let _ = writeln!(out, "          ! {}: {}", visible(&finding.subject), visible(&finding.text));
+            let _ = writeln!(out, "          ! {}", visible(&finding.said()));
         }
         if let (Some(stretch), Some(region)) = (&judgement.acceptable, row.region.and_then(|r| service.region(r))) {
             let (service, region) = (service.name.as_str(), region.name.as_str());

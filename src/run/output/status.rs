@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::{question, table};
 use crate::domain::fleet::Service;
 use crate::domain::id::{RegionIx, ServiceIx};
-use crate::domain::stamp::short;
+use crate::domain::stamp::{Timestamp, short};
 use crate::domain::text::visible;
 use crate::domain::verdict::Verdict;
 use crate::engine::Engine;
+use crate::engine::automation::lease::LASTS;
 use crate::engine::view::{Heard, RegionWord, ReleasePhase, RingRuns, ServiceView};
 use crate::look::glyph::ring_word;
 
@@ -232,6 +233,9 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
                 "on_new": shown.and_then(|v| v.on_new),
                 "weight": shown.and_then(|v| v.weight).map(|(w, _)| w),
                 "traffic_share": shown.and_then(|v| v.share),
+                "burn": shown.and_then(|v| v.burn).map(|b| json!({
+                    "rate": b.rate, "budget_left": b.left, "budget_is_at_most": b.at_most, "verdict": b.verdict.key(),
+                })),
                 "drained": shown.map(|v| format!("{:?}", v.drained).to_lowercase()),
                 "workload": workload.map(|w| json!({
                     "kind": &*spec.workload.kind,
@@ -265,6 +269,7 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
                 "bake_start": ring.bake_start.map(|b| b.at.to_string()),
                 "bake_source": ring.bake_start.map(|b| b.source.text()),
                 "ready_at": ring.ready_at.map(|t| t.to_string()),
+                "promote_at": ring.promote_at.map(|t| t.to_string()),
             })
         })
         .collect();
@@ -276,6 +281,18 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
         "exposure": view.exposure,
         "eta": view.eta.map(|t| t.to_string()),
         "policy_hash": &*service.policy_hash,
+        "other_policies": view.policies.iter().map(|p| json!({
+            "who": &*p.who, "hash": &*p.hash, "at": p.at.map(|t| t.to_string()), "guard": p.guards,
+            "regions": names(service, &p.regions),
+        })).collect::<Vec<_>>(),
+        "guard": guard_json(engine, service, at),
+        "forgotten_pauses": view.forgotten.iter().map(|(r, since)| json!({
+            "region": names(service, &[*r]).pop(), "since": since.to_string(),
+        })).collect::<Vec<_>>(),
+        "under_review": view.under_review.as_ref().map(|r| json!({
+            "ring": service.ring(r.ring).map(|r| r.name.to_string()), "version": &*r.version,
+            "failed": names(service, &[r.failed]).pop(), "regions": names(service, &r.regions),
+        })),
         "holds": view.holds.iter().map(|h| json!({
             "id": h.id.map(|i| i.to_string()), "scope": h.scope.to_string(), "by": h.by.as_str(),
             "at": h.at.map(|t| t.to_string()), "reason": &*h.reason, "seen_in": h.seen_in, "of": h.of,
@@ -285,6 +302,46 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
         "rings": rings,
         "regions": regions,
         "question": view.question.as_ref().map(|q| question::json(service, q)),
+    })
+}
+
+fn names(service: &Service, regions: &[RegionIx]) -> Vec<String> {
+    regions.iter().filter_map(|r| Some(service.region(*r)?.name.to_string())).collect()
+}
+
+/// Which guards hold the leases, and when each wrote last. What was looked at once cannot be seen to
+/// move: a lease whose last renewal is older than a lease lasts counts as silent.
+fn guard_json(engine: &Engine, service: &Service, at: usize) -> Value {
+    let regions = engine.services.get(at).map(|s| s.regions.as_slice()).unwrap_or_default();
+    let now = engine.server_now();
+    let guards: Vec<(bool, Value)> = service
+        .regions
+        .iter()
+        .zip(regions)
+        .filter_map(|(spec, region)| Some((spec, region.guard.as_ref().filter(|g| !g.holder.is_empty())?)))
+        .map(|(spec, guard)| {
+            let renewed: Option<Timestamp> = guard.renewed.parse().ok();
+            let age = renewed.map(|r| now.duration_since(r).as_secs());
+            let lasts = i64::try_from(LASTS.as_secs()).unwrap_or(i64::MAX);
+            let alive = guard.alive(engine.now) && age.is_some_and(|age| age <= lasts);
+            let value = json!({
+                "region": spec.name.as_str(), "holder": &*guard.holder, "mode": &*guard.mode, "alive": alive,
+                "last_heartbeat": renewed.map(|r| r.to_string()), "age_seconds": age, "policy": &*guard.policy,
+                "policy_is_ours": guard.policy == service.policy_hash,
+            });
+            (alive, value)
+        })
+        .collect();
+    let alive = guards.iter().filter(|(alive, _)| *alive).count();
+    let places = (0..regions.len()).map(|r| (ServiceIx::from(at), RegionIx::from(r)));
+    let unknown = places.filter(|place| !engine.lease_known(*place)).count();
+    // What was not read is not disarmed: nobody knows.
+    let armed = if alive > 0 { Some(true) } else { (unknown == 0).then_some(false) };
+    json!({
+        "armed": armed,
+        "unread": unknown,
+        "silent": guards.len() - alive,
+        "regions": guards.into_iter().map(|(_, value)| value).collect::<Vec<_>>(),
     })
 }
 
