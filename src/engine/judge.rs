@@ -403,7 +403,7 @@ impl Board {
         if let Some(row) = row {
             row.cells.resize(row.cells.len().max(column + 1), None);
             if let Some(cell) = row.cells.get_mut(column) {
-                *cell = Some(judgement);
+                *cell = Some(Box::new(judgement));
             }
         }
     }

@@ -293,7 +293,7 @@ impl Question {
     pub fn cells(&self) -> impl Iterator<Item = (&QuestionRow, &Text, &Judgement)> {
         self.rows
             .iter()
-            .flat_map(|row| self.gates.iter().zip(&row.cells).filter_map(move |(g, c)| Some((row, g, c.as_ref()?))))
+            .flat_map(|row| self.gates.iter().zip(&row.cells).filter_map(move |(g, c)| Some((row, g, c.as_deref()?))))
     }
 
     /// When the answer may change by itself.
@@ -317,7 +317,7 @@ pub struct QuestionRow {
     /// The region; none for the ring as a whole.
     pub region: Option<RegionIx>,
     /// One cell per heading; none where the gate does not apply.
-    pub cells: Vec<Option<Judgement>>,
+    pub cells: Vec<Option<Box<Judgement>>>,
 }
 
 /// Who raised last.

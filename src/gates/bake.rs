@@ -1,6 +1,5 @@
 //! `bake`: the ring has run its template long enough, and somebody could see how it did.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::rules::{Rules, column_named};
@@ -117,7 +116,8 @@ impl Baking {
     /// Windows of the bake in which a column of the evidence is unknown, and nobody accepted that.
     fn gaps(&self, evidence: &Evidence<'_>, start: BakeStart) -> Gaps {
         let span = Span::since(start, SignedDuration::ZERO, evidence.now);
-        let mut unknown: BTreeMap<Timestamp, bool> = BTreeMap::new();
+        // By window: unknown in some column, and not merely unread.
+        let mut unknown: Vec<Option<bool>> = Vec::new();
         let mut first: Option<(ColumnName, Timestamp, NoData)> = None;
         let traffic = self.rules.traffic(evidence);
         for column in self.columns(evidence) {
@@ -126,14 +126,21 @@ impl Baking {
                 if accepted.iter().any(|(from, to, _)| (*from..=*to).contains(&end)) {
                     continue;
                 }
-                let unread = unknown.entry(end).or_insert(true);
-                *unread &= *why == NoData::NotAsked;
+                let at = span.position(end);
+                if unknown.len() <= at {
+                    unknown.resize(at + 1, None);
+                }
+                if let Some(window) = unknown.get_mut(at) {
+                    *window = Some(window.unwrap_or(false) || *why != NoData::NotAsked);
+                }
                 if first.as_ref().is_none_or(|(_, known, _)| end < *known) {
                     first = Some((column.clone(), end, why.clone()));
                 }
             }
         }
-        Gaps { windows: unknown.len(), unread: unknown.values().filter(|u| **u).count(), first }
+        let windows = unknown.iter().flatten().count();
+        let unread = unknown.iter().flatten().filter(|asked| !**asked).count();
+        Gaps { windows, unread, first }
     }
 
     /// The columns without whose samples time does not count.

@@ -95,6 +95,11 @@ impl Span {
         })
     }
 
+    /// Which of the span's windows ended then, from 0; the first for all before it.
+    pub(super) fn position(self, end: Timestamp) -> usize {
+        usize::try_from(end.as_second().saturating_sub(self.first.as_second()) / WINDOW.as_secs()).unwrap_or(0)
+    }
+
     /// The windows of [`Span::series`] that are unknown, with the reason.
     pub(super) fn unknown<'w>(
         self,

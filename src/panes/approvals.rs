@@ -43,7 +43,7 @@ pub fn waiting(engine: &Engine) -> Vec<Waiting> {
             service: at.into(),
             ring: question.ring,
             title: format!("{} {} {}", service.name, ring.name, question.version).into(),
-            judgement: worst.clone(),
+            judgement: (**worst).clone(),
             who: rules.iter().map(ApprovalRule::who).collect::<Vec<_>>().join("; ").into(),
         });
     }

@@ -156,8 +156,12 @@ pub fn brief(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let left_out = rows.len().saturating_sub(height);
     let names = rows.iter().take(height).map(|r| width(row_name(scene, r))).max().unwrap_or(0).min(20);
     for (y, row) in (area.top()..area.bottom()).zip(rows) {
-        let mut cells: Vec<(&str, &Judgement)> =
-            question.gates.iter().zip(&row.cells).filter_map(|(gate, cell)| Some((&**gate, cell.as_ref()?))).collect();
+        let mut cells: Vec<(&str, &Judgement)> = question
+            .gates
+            .iter()
+            .zip(&row.cells)
+            .filter_map(|(gate, cell)| Some((&**gate, cell.as_deref()?)))
+            .collect();
         let gates = cells.len();
         cells.retain(|(_, j)| j.verdict > Verdict::Go);
         cells.sort_by_key(|(_, j)| std::cmp::Reverse(j.verdict));

@@ -46,7 +46,7 @@ struct Rules {
 fn cell(console: &Console, gate: &str) -> Option<Judgement> {
     let question = console.app.engine.services[0].view.question.clone()?;
     let column = question.gates.iter().position(|g| &**g == gate)?;
-    question.rows.iter().find_map(|row| row.cells.get(column).cloned().flatten())
+    question.rows.iter().find_map(|row| row.cells.get(column).cloned().flatten().map(|judged| *judged))
 }
 
 fn refused(console: &Console) -> Option<(&'static str, String)> {

@@ -36,7 +36,10 @@ fn cell(console: &Console, region: &str, gate: &str) -> Judgement {
     let question = engine.services[0].view.question.clone().unwrap();
     let column = question.gates.iter().position(|g| &**g == gate).unwrap();
     let row = question.rows.iter().find(|r| r.region == Some(at) && r.cells[column].is_some());
-    row.unwrap_or_else(|| panic!("{region} has no {gate}; {}", console.state())).cells[column].clone().unwrap()
+    row.unwrap_or_else(|| panic!("{region} has no {gate}; {}", console.state())).cells[column]
+        .as_deref()
+        .unwrap()
+        .clone()
 }
 
 const COVERAGE: &str = r#"{ gate = "coverage", at = ["00:00 UTC", "03:00 Asia/Kolkata"] }"#;

@@ -300,7 +300,8 @@ pub fn segment(region: u32, kind: SegmentKind, from: &str, to: Option<&str>, pro
 }
 
 pub fn question() -> Question {
-    let go = |cell: &str| Some(Judgement::new(Verdict::Go, cell, format!("ap-south-1: {cell} is within bounds")));
+    let go =
+        |cell: &str| Some(Judgement::new(Verdict::Go, cell, format!("ap-south-1: {cell} is within bounds")).into());
     let mut bake =
         Judgement::new(Verdict::Wait, "1h22m", "ap-south-1 has baked 22h38m of 24h00m").until(at("20 15:54:00"));
     bake.evidence.push("template 3f2a91bc settled 19 Nov 15:54 UTC by the workload's condition".into());
@@ -324,7 +325,15 @@ pub fn question() -> Question {
             QuestionRow {
                 ring: RingIx(1),
                 region: Some(RegionIx(1)),
-                cells: vec![go("12/12"), Some(bake), go("0.31 %"), go("145 ms"), Some(baseline), go("2s"), None],
+                cells: vec![
+                    go("12/12"),
+                    Some(bake.into()),
+                    go("0.31 %"),
+                    go("145 ms"),
+                    Some(baseline.into()),
+                    go("2s"),
+                    None,
+                ],
             },
             QuestionRow {
                 ring: RingIx(2),
@@ -336,7 +345,7 @@ pub fn question() -> Question {
                     None,
                     None,
                     None,
-                    Some(Judgement::new(Verdict::Wait, "1 of 2", "one approval of two")),
+                    Some(Judgement::new(Verdict::Wait, "1 of 2", "one approval of two").into()),
                 ],
             },
         ],
@@ -350,7 +359,7 @@ pub fn acceptable() -> Engine {
     let text = "ap-south-1: errors was outside from 09:10 to 09:25, 3.10 % at worst";
     let mut judged = Judgement::new(Verdict::Wait, "3.10 %", text);
     judged.acceptable = Some(Stretch { column: "errors".into(), from: at("20 09:10:00"), to: at("20 09:25:00") });
-    question.rows[0].cells[2] = Some(judged);
+    question.rows[0].cells[2] = Some(judged.into());
     engine
 }
 
@@ -522,7 +531,7 @@ pub fn lost() -> Engine {
     let question = view.question.as_mut().unwrap();
     question.verdict = Verdict::NoData;
     question.sentence = "eu-west-1 is unreachable".into();
-    question.rows[1].cells[5] = Some(Judgement::new(Verdict::NoData, "stale", "eu-west-1 is unreachable"));
+    question.rows[1].cells[5] = Some(Judgement::new(Verdict::NoData, "stale", "eu-west-1 is unreachable").into());
     engine
 }
 

@@ -139,12 +139,14 @@ fn no_name_is_said_twice() {
     assert_eq!(finding("eu-west-1: paused"), "eu-west-1: paused");
     assert_eq!(finding("paused"), "eu-west-1: paused");
     let mut stage = Stage::normal((120, 36));
-    stage.app.engine.services[0].view.question.as_mut().unwrap().rows[0].cells[0] =
-        Some(gonogo::domain::verdict::Judgement::new(
+    stage.app.engine.services[0].view.question.as_mut().unwrap().rows[0].cells[0] = Some(
+        gonogo::domain::verdict::Judgement::new(
             gonogo::domain::verdict::Verdict::NoGo,
             "no",
             "ap-south-1: pods are missing",
-        ));
+        )
+        .into(),
+    );
     stage.keys("x");
     assert!(!stage.text().contains("ap-south-1 ready: ap-south-1"), "{}", stage.text());
 }

@@ -410,7 +410,11 @@ impl Decide<'_> {
             .filter_map(|at| self.scene.state.record.region(*at)?.newest_move())
             .any(|(fact, moved)| matches!(fact.body, Body::RolledBack(_)) && moved.to_version == question.version.0);
         let busy = service.region_indexes().any(|at| self.memory.busy(self.place(at)));
-        if went_back || busy || self.memory.waits(self.scene.at) || self.memory.did(self.place(first), &Deed::Promote, template) {
+        if went_back
+            || busy
+            || self.memory.waits(self.scene.at)
+            || self.memory.did(self.place(first), &Deed::Promote, template)
+        {
             return None;
         }
         let why: Text = safe(

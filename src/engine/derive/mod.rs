@@ -367,7 +367,11 @@ fn only_its_own(question: &Question) -> Verdict {
     let own = question.rows.iter().filter(|r| r.ring == question.ring);
     // A freeze says no, and when it ends: it is waited for.
     let ends = |j: &&Judgement| j.verdict != Verdict::NoGo || j.until.is_none();
-    own.flat_map(|r| r.cells.iter().flatten()).filter(ends).map(|j| j.verdict).max().unwrap_or(Verdict::Go)
+    own.flat_map(|r| r.cells.iter().filter_map(|c| c.as_deref()))
+        .filter(ends)
+        .map(|j| j.verdict)
+        .max()
+        .unwrap_or(Verdict::Go)
 }
 
 /// Until when the target ring's own rows wait.
