@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 
 use crate::domain::stamp::parse_duration;
 
@@ -245,18 +246,10 @@ Example:\n  gonogo accept webapp ap-south-1 --column errors --reason \"a batch j
         #[arg(long = "step", value_name = "STEP")]
         to: String,
     },
-    /// Check the configuration, and with --connect everything it needs.
-    Check {
-        /// Connect: reachable, latency, identity, rights, clock, each query's answer.
-        #[arg(long)]
-        connect: bool,
-        /// This cluster was rebuilt or its context moved: remember what it leads to now.
-        #[arg(long, value_name = "CLUSTER", requires = "connect")]
-        accept: Vec<String>,
-        /// Form of the output.
-        #[arg(short, long, default_value = "text")]
-        output: TextOutput,
-    },
+    /// Check the configuration, with --connect everything it needs; judge or play the release plan.
+    #[command(after_help = "\
+Example:\n  gonogo check --plan webapp --connect\n  gonogo check --simulate 7d webapp --from 2026-12-18T09:00Z")]
+    Check(CheckArgs),
     /// Run the exec plugins of a cluster's credentials with this terminal, to log in.
     Login {
         /// The cluster; all when left out.
@@ -271,6 +264,43 @@ Example:\n  gonogo accept webapp ap-south-1 --column errors --reason \"a batch j
         #[command(subcommand)]
         what: Printed,
     },
+}
+
+/// Arguments of a check.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// With --plan or --simulate: only this service.
+    #[arg(requires = "playing")]
+    pub service: Option<String>,
+    /// Connect: reachable, latency, identity, rights, clock, each query's answer.
+    #[arg(long)]
+    pub connect: bool,
+    /// This cluster was rebuilt or its context moved: remember what it leads to now.
+    #[arg(long, value_name = "CLUSTER", requires = "connect", conflicts_with = "playing")]
+    pub accept: Vec<String>,
+    /// Judge the release plan: order, canary, bakes, windows, headroom, ...; docs/plan-checks.md.
+    ///
+    /// By declared traffic and capacities; with --connect by measured traffic and metrics.
+    #[arg(long, group = "playing")]
+    pub plan: bool,
+    /// Play a release by its policy, so far ahead, without any cluster: the earliest times.
+    #[arg(long, value_name = "DURATION", value_parser = ahead, group = "playing", conflicts_with = "connect")]
+    pub simulate: Option<Duration>,
+    /// With --simulate: when the release begins (UTC unless it says a zone); now when left out.
+    #[arg(long, value_name = "TIME", value_parser = moment, requires = "simulate")]
+    pub from: Option<Timestamp>,
+    /// With --simulate: how long people take to approve, tick or promote once they may.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "15m", requires = "simulate")]
+    pub people: Duration,
+    /// With --simulate: how long a region's rollout takes.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5m", requires = "simulate")]
+    pub rollout: Duration,
+    /// With --plan --connect: how long to wait for first data.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "8s", requires = "plan")]
+    pub wait: Duration,
+    /// Form of the output.
+    #[arg(short, long, default_value = "text")]
+    pub output: TextOutput,
 }
 
 /// Arguments of a guard.
@@ -495,6 +525,7 @@ pub enum StatusOutput {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TextOutput {
     /// For people.
+    #[value(alias = "table")]
     Text,
     /// Stable JSON with a version field.
     Json,
@@ -502,6 +533,32 @@ pub enum TextOutput {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "expected a length of time such as 30s, 5m or 1h30m".to_owned())
+}
+
+/// How far a forecast looks: from an hour to 60 days.
+fn ahead(text: &str) -> Result<Duration, String> {
+    const HOUR: u64 = 3_600;
+    let bounds = Duration::from_secs(HOUR)..=Duration::from_secs(60 * 24 * HOUR);
+    duration(text).and_then(|d| match bounds.contains(&d) {
+        true => Ok(d),
+        false => Err("look from 1h to 60d ahead".to_owned()),
+    })
+}
+
+/// A moment: with an offset or a zone, else in UTC.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let there = |text: &str, zone: jiff::tz::TimeZone| {
+        text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(zone).ok().map(|z| z.timestamp())
+    };
+    let zoned = || {
+        let (local, name) = text.strip_suffix(']')?.split_once('[')?;
+        there(local, crate::domain::zone::zone(name)?)
+    };
+    let bare = || there(text, jiff::tz::TimeZone::UTC);
+    let read = text.parse::<Timestamp>().ok().or_else(zoned).or_else(bare);
+    read.ok_or_else(|| {
+        "expected a moment such as 2026-12-18T09:00Z, 2026-12-18T09:00[Europe/Berlin] or 2026-12-18".to_owned()
+    })
 }
 
 fn size(text: &str) -> Result<(u16, u16), String> {
@@ -528,6 +585,36 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_forecast_begins_at_a_moment_of_any_zone() {
+        for (text, at) in [
+            ("2026-12-18T09:00Z", "2026-12-18T09:00:00Z"),
+            ("2026-12-18T09:00+01:00", "2026-12-18T08:00:00Z"),
+            ("2026-12-18T09:00[Europe/Berlin]", "2026-12-18T08:00:00Z"),
+            ("2026-12-18 09:00", "2026-12-18T09:00:00Z"),
+            ("2026-12-18", "2026-12-18T00:00:00Z"),
+        ] {
+            assert_eq!(moment(text).map(|t| t.to_string()).as_deref(), Ok(at), "{text}");
+        }
+        for bad in ["", "tomorrow", "09:00", "2026-13-01", "2026-12-18T09:00[Europe/Nowhere]"] {
+            assert!(moment(bad).is_err(), "{bad}");
+        }
+        for (arguments, takes) in [
+            (&["--plan", "webapp"][..], true),
+            (&["--plan", "--connect", "webapp"], true),
+            (&["--simulate", "7d", "--from", "2026-12-18", "webapp"], true),
+            (&["--simulate", "7d", "-o", "table"], true),
+            (&["webapp"], false),
+            (&["--simulate", "5m"], false),
+            (&["--simulate", "7d", "--plan"], false),
+            (&["--simulate", "7d", "--connect"], false),
+            (&["--plan", "--from", "2026-12-18"], false),
+        ] {
+            let parsed = Cli::try_parse_from(["gonogo", "check"].iter().chain(arguments));
+            assert_eq!(parsed.is_ok(), takes, "{arguments:?}");
+        }
     }
 
     #[test]

@@ -18,10 +18,14 @@ pub mod traffic;
 pub mod gates;
 /// Metric sources: query text out, samples in.
 pub mod metrics;
+/// Plays a release by its policy on a world of its own: what waits for what, and until when.
+pub mod forecast;
 /// One value: fleet, record and verdicts; `update(message) -> effects`. No screen in it.
 pub mod engine;
 /// Text to a checked configuration, or errors that name file, line and fix.
 pub mod config;
+/// Judges release plans before they are carried out: one file per finding, and one table.
+pub mod lint;
 /// Keys to commands; the keymap, from which help is generated.
 pub mod input;
 /// How things look: roles, themes, glyphs, widgets.

@@ -123,6 +123,13 @@ const STAGGER: Key = key(
     "A promotion offers the next region of the ring only after this soak and the gates of the one before.",
 );
 
+const WAIVE: Key = key(
+    "waive",
+    Shape::TextsByName,
+    NONE,
+    "Findings of `gonogo check --plan` that are accepted here, by code, each with its reason: `{ GG012 = \"…\" }`.",
+);
+
 /// The top of the file.
 pub static ROOT: Section = Section {
     path: "",
@@ -331,6 +338,12 @@ pub static COLUMN: Section = Section {
         ),
         key("better", Shape::Word(&["lower", "higher", "neither"]), "`neither`", "Which way is good."),
         key(
+            "normal",
+            Shape::Text,
+            "what is measured",
+            "What is normal for it, in its unit, e.g. `0.2%`: `check --plan` asks whether a bound would notice half as much again.",
+        ),
+        key(
             "traffic",
             Shape::Flag,
             "`false`",
@@ -412,6 +425,7 @@ pub static SERVICE: Section = Section {
         ENTRY,
         BAKE,
         POLICY_KEY,
+        WAIVE,
         key("ring", Shape::Named(&SERVICE_RING), NONE, "What differs for this service in one ring."),
         key("region", Shape::Named(&SERVICE_REGION), NONE, "What differs for this service in one region."),
     ],
@@ -449,7 +463,7 @@ pub static ROUTE: Section = Section {
 pub static SERVICE_RING: Section = Section {
     path: "service.NAME.ring.RING",
     about: "What differs for this service in one ring.",
-    keys: &[EXIT, ENTRY, BAKE, PARALLELISM, STAGGER, RING_POLICY_KEY],
+    keys: &[EXIT, ENTRY, BAKE, PARALLELISM, STAGGER, RING_POLICY_KEY, WAIVE],
 };
 
 /// A service in one region.
@@ -476,6 +490,8 @@ pub static SERVICE_REGION: Section = Section {
             "What it can serve.",
         ),
         key("absorbers", Shape::Texts, "the others in proportion", "Who takes its traffic when it is drained."),
+        key("traffic", Shape::Table(&TRAFFIC), "what is measured", "Its normal traffic, for `check --plan`."),
+        WAIVE,
         key("zone", Shape::Text, "the region's", "IANA time zone."),
         OWNER,
         ESCALATION,
@@ -489,7 +505,23 @@ pub static CAPACITY: Section = Section {
     about: "What the region can serve, and when that was measured.",
     keys: &[
         key("qps", Shape::Number, REQUIRED, "Queries per second."),
-        key("measured", Shape::Day, NONE, "Day of the measurement; older than 90 days is a finding."),
+        key("measured", Shape::Day, NONE, "Day of the measurement; older than 90 days is a finding of `check --plan`."),
+    ],
+};
+
+/// The traffic that a region has normally.
+pub static TRAFFIC: Section = Section {
+    path: "service.NAME.region.REGION.traffic",
+    about: "The traffic that the region has normally. `gonogo check --plan` judges the plan by it where nothing is measured; no gate does.",
+    keys: &[
+        key("qps", Shape::Number, NONE, "Queries per second; 0: no users reach it."),
+        key("share", Shape::Text, NONE, "Its share of the service's traffic, e.g. `25%`."),
+        key(
+            "mix",
+            Shape::TextsByName,
+            NONE,
+            "Shares of its kinds of traffic, e.g. `{ web = \"60%\", mobile = \"40%\" }`: whether a canary is like the rest.",
+        ),
     ],
 };
 
@@ -543,6 +575,7 @@ pub static SECTIONS: &[&Section] = &[
     &SERVICE_RING,
     &SERVICE_REGION,
     &CAPACITY,
+    &TRAFFIC,
     &POLICY,
     &RING_POLICY,
     &GATE_POLICY,

@@ -25,8 +25,8 @@ pub use build::policy_text;
 pub use error::{ConfigError, Severity, render_errors};
 pub use load::{Loaded, Place, SearchPaths, load, locate};
 pub use model::{
-    Config, Connection, Endpoint, Given, KeyOverride, Kubeconfigs, Login, NotifyForm, PrometheusServer, Reach, Secret,
-    SimulatedClock, Ui, Webhook,
+    Config, Connection, Declared, Endpoint, Given, KeyOverride, Kubeconfigs, Login, NotifyForm, PlanFacts,
+    PrometheusServer, Reach, Secret, SimulatedClock, Ui, Waiver, Waives, Webhook,
 };
 
 use source::{Source, Span};

@@ -1,5 +1,6 @@
 //! The checked configuration: no key is left open where a default exists.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use jiff::civil::Date;
 
 use super::kubeconfig::Kubeconfig;
 use crate::domain::fleet::Fleet;
-use crate::domain::id::{ClusterIx, PrometheusIx, Text};
+use crate::domain::id::{ClusterIx, ColumnName, PrometheusIx, RegionIx, RingIx, Text};
 use crate::engine::effect::NoticeKind;
 
 /// Everything the program is told by its file.
@@ -24,6 +25,8 @@ pub struct Config {
     pub prometheuses: Vec<PrometheusServer>,
     /// HTTP endpoints that gates ask.
     pub endpoints: Vec<Endpoint>,
+    /// What release plans are judged by besides; same positions as [`Fleet::services`].
+    pub plans: Vec<PlanFacts>,
     /// The screen.
     pub ui: Ui,
     /// Whom a guard tells.
@@ -32,6 +35,52 @@ pub struct Config {
     pub simulated_clock: Option<SimulatedClock>,
     /// The file it was read from.
     pub origin: PathBuf,
+}
+
+/// What is declared of a service for judging its release plan; no gate goes by it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlanFacts {
+    /// What is normal for a column, in its unit.
+    pub normals: BTreeMap<ColumnName, f64>,
+    /// Traffic by position of the region.
+    pub traffic: Vec<Declared>,
+    /// Findings that somebody has accepted.
+    pub waivers: Vec<Waiver>,
+}
+
+/// The traffic that a region has normally, as declared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Declared {
+    /// Queries per second; 0: no users reach it.
+    pub qps: Option<f64>,
+    /// Share of the service's traffic, from 0 to 1.
+    pub share: Option<f64>,
+    /// Shares of its kinds of traffic, from 0 to 1.
+    pub mix: BTreeMap<Text, f64>,
+}
+
+/// A finding that somebody has accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiver {
+    /// Its code, e.g. `GG012`.
+    pub code: Text,
+    /// Where.
+    pub over: Waives,
+    /// Why.
+    pub reason: Text,
+    /// Line in the file, from 1.
+    pub line: usize,
+}
+
+/// What a waiver is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waives {
+    /// The whole service.
+    Service,
+    /// What is found in one ring.
+    Ring(RingIx),
+    /// What is found in one region.
+    Region(RegionIx),
 }
 
 /// How a cluster is reached; the current context is never used.

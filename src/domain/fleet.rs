@@ -366,6 +366,12 @@ impl Service {
     pub fn ring(&self, at: RingIx) -> Option<&Ring> {
         self.rings.get(at.at())
     }
+    /// The least time between one region of a ring and the next: its stagger or its policy's
+    /// distance, whichever is longer; none: its regions need not wait for each other.
+    pub fn soak(&self, at: RingIx) -> Option<Duration> {
+        let distance = Some(self.policy.ring(at).region_distance);
+        self.ring(at)?.stagger.into_iter().chain(distance).max().filter(|soak| !soak.is_zero())
+    }
     /// A ring by name.
     pub fn find_ring(&self, name: &str) -> Option<(RingIx, &Ring)> {
         self.rings.iter().enumerate().find(|(_, r)| r.name.as_str() == name).map(|(i, r)| (i.into(), r))

@@ -28,6 +28,17 @@ pub enum GateRole {
     Both,
 }
 
+/// What a gate's answer hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HangsOn {
+    /// Time alone, as long as somebody is looking: a forecast asks the gate itself.
+    Time,
+    /// Somebody's word: a forecast assumes that it comes.
+    People,
+    /// What clusters, metrics and other programs say: a forecast assumes GO.
+    World,
+}
+
 /// A gate type: one line in the table of [`crate::gates`].
 pub trait GateType: Sync {
     /// Its name in the configuration.
@@ -40,6 +51,10 @@ pub trait GateType: Sync {
     fn parameters(&self) -> &'static [Parameter];
     /// Checks parameters and makes the judge, or says what is wrong with which parameter.
     fn build(&self, params: &Params, service: &Service) -> Result<Box<dyn Gate>, ParamError>;
+    /// What its answer hangs on, for forecasts.
+    fn hangs_on(&self) -> HangsOn {
+        HangsOn::World
+    }
     /// Whether it can judge this ring: what it must know of the ring's regions is configured.
     fn fits(&self, _params: &Params, _service: &Service, _ring: RingIx) -> Result<(), ParamError> {
         Ok(())

@@ -48,9 +48,7 @@ fn ring_distance(scene: &Scene<'_>, ring: RingIx) -> Option<Judgement> {
 /// Between the regions of one ring: the ones before have soaked, and their gates do not say no.
 fn next_region(scene: &Scene<'_>, ring: RingIx, version: &Version) -> Option<Judgement> {
     let spec = scene.service.ring(ring)?;
-    let stagger = spec.stagger.and_then(length);
-    let distance = length(scene.service.policy.ring(ring).region_distance);
-    let soak = stagger.into_iter().chain(distance).max()?;
+    let soak = scene.service.soak(ring).and_then(length)?;
     let has = |at: &RegionIx| scene.workload(*at).is_some_and(|w| w.version == *version);
     let (given, waiting): (Vec<RegionIx>, Vec<RegionIx>) = spec.regions.iter().copied().partition(has);
     if given.is_empty() || waiting.is_empty() {

@@ -2,7 +2,7 @@
 
 use crate::domain::approval::{Approval as Given, LONGEST, Same};
 use crate::domain::fleet::{Param, Params, Ring, Service};
-use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
+use crate::domain::gate::{Evidence, Gate, GateRole, GateType, HangsOn, Need, ParamError, Parameter};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::record::{Body, Fact, Record};
 use crate::domain::stamp::{SignedDuration, Timestamp, parse_duration, short};
@@ -19,6 +19,9 @@ impl GateType for Approval {
     }
     fn role(&self) -> GateRole {
         GateRole::Entry
+    }
+    fn hangs_on(&self) -> HangsOn {
+        HangsOn::People
     }
     fn about(&self) -> &'static str {
         "So many people who may have approved exactly this: the ring, the version, and the template that the ring before runs. The author of the release and whoever promotes do not count; another template voids every approval; each ends after at most 7 days."

@@ -6,7 +6,9 @@ use super::rules::{Rules, column_named};
 use super::series::{Span, accepted, when, windows_long};
 use super::{LONGEST, only_if_seen, other_template};
 use crate::domain::fleet::{Param, Params, Service};
-use crate::domain::gate::{BakeSource, BakeStart, Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
+use crate::domain::gate::{
+    BakeSource, BakeStart, Evidence, Gate, GateRole, GateType, HangsOn, Need, ParamError, Parameter,
+};
 use crate::domain::id::ColumnName;
 use crate::domain::metric::NoData;
 use crate::domain::stamp::{SignedDuration, Timestamp, parse_duration, short};
@@ -37,6 +39,9 @@ impl GateType for Bake {
     }
     fn role(&self) -> GateRole {
         GateRole::Exit
+    }
+    fn hangs_on(&self) -> HangsOn {
+        HangsOn::Time
     }
     fn about(&self) -> &'static str {
         "The ring has run its template for a minimum time since its last region settled. Only another template, or another object, starts it again. Windows in which a column of `evidence` is unknown do not count as bake, unless a person accepted them."

@@ -2,7 +2,7 @@
 
 use super::only_if_seen;
 use crate::domain::fleet::{Param, Params, Ring, Service};
-use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
+use crate::domain::gate::{Evidence, Gate, GateRole, GateType, HangsOn, Need, ParamError, Parameter};
 use crate::domain::id::Text;
 use crate::domain::record::{Body, Fact, RegionRecord};
 use crate::domain::text::safe;
@@ -51,6 +51,9 @@ impl GateType for Checklist {
     }
     fn role(&self) -> GateRole {
         GateRole::Both
+    }
+    fn hangs_on(&self) -> HangsOn {
+        HangsOn::People
     }
     fn about(&self) -> &'static str {
         "Steps that people take by hand, in order and per region, for the version that enters (entry) or runs (exit). Waits for those up to `until`; as an exit gate also for `must_close`. After an irreversible step a rollback takes break-glass: the way is forward."

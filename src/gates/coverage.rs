@@ -10,7 +10,7 @@ use super::rules::{self, MIN_TRAFFIC, Rules};
 use super::series::{Span, begin, when};
 use super::zones::{ZONE, every_region_has_one};
 use crate::domain::fleet::{Param, Params, Service};
-use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
+use crate::domain::gate::{Evidence, Gate, GateRole, GateType, HangsOn, Need, ParamError, Parameter};
 use crate::domain::id::{ColumnName, RingIx};
 use crate::domain::metric::NoData;
 use crate::domain::picture::{HourSeen, Hours, Picture};
@@ -62,6 +62,9 @@ impl GateType for Coverage {
     }
     fn role(&self) -> GateRole {
         GateRole::Exit
+    }
+    fn hangs_on(&self) -> HangsOn {
+        HangsOn::Time
     }
     fn about(&self) -> &'static str {
         "Hours of the day, and named instants, were seen on the template that runs: a fault at midnight shows at midnight. An hour counts with at least 50 of its 60 minutes sampled above `min_traffic`, in the region's own time. Waits until the last of them can have been seen; hours that daylight saving skips are not asked for."

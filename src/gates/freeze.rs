@@ -8,7 +8,7 @@ use super::zones::{DURING, LocalTime, ZONE, every_region_has_one};
 use super::{gate_type, later};
 use crate::domain::calendar::{Span, Twice, local_and_utc};
 use crate::domain::fleet::{Param, Params, Service};
-use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
+use crate::domain::gate::{Evidence, Gate, GateRole, GateType, HangsOn, Need, ParamError, Parameter};
 use crate::domain::id::{RegionIx, RingIx};
 use crate::domain::stamp::{SignedDuration, Timestamp, short};
 use crate::domain::verdict::{Judgement, Verdict};
@@ -22,6 +22,9 @@ impl GateType for Freeze {
     }
     fn role(&self) -> GateRole {
         GateRole::Entry
+    }
+    fn hangs_on(&self) -> HangsOn {
+        HangsOn::Time
     }
     fn about(&self) -> &'static str {
         "NO-GO while the region is frozen. A finding when the ring's bake, begun now, would end inside a freeze: nothing could follow then. Where daylight saving repeats an hour, the freeze covers both."

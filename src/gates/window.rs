@@ -3,7 +3,7 @@
 use super::zones::{DURING, LocalTime, ZONE, every_region_has_one};
 use crate::domain::calendar::{Twice, local_and_utc};
 use crate::domain::fleet::{Params, Service};
-use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
+use crate::domain::gate::{Evidence, Gate, GateRole, GateType, HangsOn, Need, ParamError, Parameter};
 use crate::domain::id::{RegionIx, RingIx};
 use crate::domain::stamp::{Timestamp, short};
 use crate::domain::verdict::{Judgement, Verdict};
@@ -17,6 +17,9 @@ impl GateType for Window {
     }
     fn role(&self) -> GateRole {
         GateRole::Entry
+    }
+    fn hangs_on(&self) -> HangsOn {
+        HangsOn::Time
     }
     fn about(&self) -> &'static str {
         "The region's wall clock shows a time at which it may be changed. Waits until the next opening otherwise. Hours that daylight saving skips do not open; hours that it repeats open twice."

@@ -14,6 +14,7 @@ mod look;
 mod open;
 pub mod output;
 pub mod performer;
+mod plan;
 mod print;
 mod session;
 mod sim;
@@ -94,8 +95,12 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Accept { args, to }) => verb(&cli, "accept", &VerbArgs { to, ..args }),
         Some(Command::Tick { args, to }) => verb(&cli, "tick", &VerbArgs { to, ..args }),
         Some(Command::Untick { args, to }) => verb(&cli, "untick", &VerbArgs { to: Some(to), ..args }),
-        Some(Command::Check { connect: false, output, .. }) => Ok(checked(&cli, output)),
-        Some(Command::Check { connect: true, accept, output }) => check_connected(&cli, &accept, output),
+        Some(Command::Check(args)) => match (args.simulate, args.plan, args.connect) {
+            (Some(span), ..) => plan::simulate(&cli, &args, span),
+            (None, true, _) => plan::judge(&cli, &args),
+            (None, false, false) => Ok(checked(&cli, args.output)),
+            (None, false, true) => check_connected(&cli, &args.accept, args.output),
+        },
         Some(Command::Login { cluster }) => opened(&cli, |world| login::run(&world, cluster.as_deref())),
         Some(Command::Journal(command)) => {
             let around = Surroundings::read();

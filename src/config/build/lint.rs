@@ -11,9 +11,6 @@ use crate::domain::fleet::{Better, Fleet, GateSpec, Service};
 use crate::gates::JUDGED_SPAN;
 use jiff::civil::Date;
 
-/// Older than that, a measured capacity says little about what runs today.
-pub const CAPACITY_DAYS: i32 = 90;
-
 /// Where a service's parts are written.
 pub(super) struct Places<'p> {
     pub service: Span,
@@ -65,21 +62,12 @@ pub(super) fn exit_gates(build: &Build<'_>, ring: &RingDraft, gates: &[GateSpec]
     }
 }
 
-/// The age of a measured capacity.
-pub(super) fn measured(build: &Build<'_>, at: Span, measured: Option<&At<Date>>) {
-    let fix = "measure again, and write the day: `measured = 2026-05-01`";
-    let Some(measured) = measured else {
-        let message = "this capacity has no date: nobody can tell whether it still holds";
-        return build.problems.put(Severity::Note, "undated-capacity", at, message, fix);
-    };
-    let Some(today) = build.given.today else { return };
-    let days = today.since(measured.value).map_or(0, |span| span.get_days());
-    if measured.value > today {
+/// A capacity is measured before it is written down.
+pub(super) fn measured(build: &Build<'_>, measured: &At<Date>) {
+    if build.given.today.is_some_and(|today| measured.value > today) {
         let message = format!("{} is in the future", measured.value);
+        let fix = "write the day of the measurement: `measured = 2026-05-01`";
         build.problems.put(Severity::Finding, "future-capacity", measured.at, message, fix);
-    } else if days > CAPACITY_DAYS {
-        let message = format!("this capacity was measured {days} days ago");
-        build.problems.put(Severity::Finding, "stale-capacity", measured.at, message, fix);
     }
 }
 
@@ -87,7 +75,6 @@ pub(super) fn measured(build: &Build<'_>, at: Span, measured: Option<&At<Date>>)
 pub(super) fn service(build: &Build<'_>, service: &Service, places: &Places<'_>, prometheuses: &Prometheuses) {
     let put = |severity, code, at, message: String, fix: &str| build.problems.put(severity, code, at, message, fix);
     let name = &service.name;
-    order(build, service, places);
     if prometheuses.names.is_empty() {
         let message =
             format!("no Prometheus is configured: service `{name}` has no metrics, and its exposure counts as 100 %");
@@ -117,10 +104,6 @@ pub(super) fn service(build: &Build<'_>, service: &Service, places: &Places<'_>,
             wrong_way(build, service, gate, place);
         }
     }
-    if service.owner.is_none() && service.escalation.is_none() {
-        let message = format!("service `{name}` has neither `owner` nor `escalation`: nobody knows whom to call");
-        put(Severity::Note, "no-owner", places.service, message, "add `owner = \"…\"` and `escalation = \"…\"`");
-    }
 }
 
 /// A bound on the side that is good.
@@ -141,35 +124,6 @@ fn wrong_way(build: &Build<'_>, service: &Service, gate: &GateSpec, place: &Ring
         message,
         format!("did you mean `{other}`?"),
     );
-}
-
-/// The smallest region goes first: a larger one before a smaller one deserves a second look.
-fn order(build: &Build<'_>, service: &Service, places: &Places<'_>) {
-    let mut largest: Option<(&str, &str, f64)> = None;
-    for (ring, place) in service.rings.iter().zip(places.rings) {
-        let sized = || {
-            ring.regions
-                .iter()
-                .filter_map(|at| service.region(*at))
-                .filter_map(|r| Some((r.name.as_str(), r.capacity?.qps)))
-        };
-        if let (Some((before, before_ring, size)), Some((region, smaller))) =
-            (largest, sized().min_by(|a, b| a.1.total_cmp(&b.1)))
-            && smaller < size
-        {
-            let message = format!(
-                "ring `{}` has region `{region}` ({smaller} qps), which is smaller than `{before}` ({size} qps) in ring `{before_ring}` before it",
-                ring.name
-            );
-            let fix = "the smallest region first limits what a bad release can reach; put it earlier";
-            build.problems.put(Severity::Finding, "order-by-size", place.name.at, message, fix);
-        }
-        for (region, qps) in sized() {
-            if largest.is_none_or(|(_, _, size)| qps > size) {
-                largest = Some((region, ring.name.as_str(), qps));
-            }
-        }
-    }
 }
 
 /// What is written and never used.

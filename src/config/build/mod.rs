@@ -25,6 +25,7 @@ mod hash;
 mod lint;
 mod names;
 mod notify;
+mod plan;
 mod policy;
 mod prometheus;
 mod region;
@@ -125,6 +126,7 @@ fn config(build: &Build<'_>, root: Table<'_>, origin: &Path) -> Config {
     };
     lint::unused(build, &clusters, &prometheuses, &regions, &topologies, &fleet);
     Config {
+        plans: plan::read(build, root, &fleet.services),
         fleet: Arc::new(fleet),
         connections: clusters.connections,
         prometheuses: prometheuses.servers,

@@ -12,7 +12,8 @@ use super::topology::{Level, RingDraft};
 use crate::domain::fleet::{GateSpec, Service};
 use crate::domain::id::{RingIx, Text};
 use crate::domain::policy::{Advance, Fallback, OnNogo, Policy, Preset, Reach, Reaction, RingPolicy};
-use crate::domain::stamp::{SignedDuration, parse_duration, short};
+use crate::domain::stamp::{SignedDuration, short};
+use crate::gates::bake_length;
 
 /// A policy as written at one level.
 #[derive(Clone, Debug, Default)]
@@ -134,8 +135,7 @@ pub(super) fn resolve(
     let preset = preset(general);
     let base = Policy::default();
     let all = || general.iter().map(|l| &l.policy);
-    let longest = all().find_map(|p| p.longest.as_ref()).map(|l| (l.value, l.at));
-    let longest = longest.or_else(|| preset.map(|(p, at)| (p.longest, at)));
+    let longest = all().find_map(|p| p.longest.as_ref()).map(|l| l.value).or_else(|| preset.map(|(p, _)| p.longest));
     let policy = Policy {
         preset: preset.map(|(p, _)| p.name.into()),
         rings: rings.iter().map(|(_, own)| ring(own, general, preset.map(|(p, _)| p))).collect(),
@@ -143,14 +143,11 @@ pub(super) fn resolve(
         breaker: all().find_map(|p| p.breaker).unwrap_or(base.breaker),
         forgotten_pause: all().find_map(|p| p.forgotten_pause).unwrap_or(base.forgotten_pause),
         unmoved: all().find_map(|p| p.unmoved).or_else(|| preset.map(|(p, _)| p.longest)),
-        longest: longest.map(|(l, _)| l),
+        longest,
     };
     gates_are_there(build, service, rings, general);
     if let Some((preset, at)) = preset {
         contradicts(build, service, preset, at);
-    }
-    if let Some((longest, at)) = longest {
-        too_long(build, service, &policy, longest, at);
     }
     for (ix, (draft, own)) in rings.iter().enumerate() {
         if let Some(ring) = policy.rings.get(ix) {
@@ -252,34 +249,11 @@ fn contradicts(build: &Build<'_>, service: &Service, preset: &Preset, at: Span) 
 }
 
 fn bake_of(gates: &[GateSpec]) -> Option<Duration> {
-    gates.iter().filter(|g| &*g.gate == "bake").find_map(|g| g.params.text("for").and_then(parse_duration))
+    gates.iter().filter(|g| &*g.gate == "bake").find_map(|g| g.params.text("for").and_then(bake_length))
 }
 
 fn length(of: Duration) -> String {
     short(SignedDuration::try_from(of).unwrap_or_default())
-}
-
-/// Bakes and distances that together take longer than is promised.
-fn too_long(build: &Build<'_>, service: &Service, policy: &Policy, longest: Duration, at: Span) {
-    let mut sum = Duration::ZERO;
-    for (ix, ring) in service.rings.iter().enumerate() {
-        let own = policy.ring(ix.into());
-        let regions = u32::try_from(ring.regions.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        let between = own.region_distance.max(ring.stagger.unwrap_or_default());
-        sum = sum
-            .saturating_add(bake_of(&ring.exit_gates).unwrap_or_default())
-            .saturating_add(between.saturating_mul(regions));
-    }
-    if sum > longest {
-        let message = format!(
-            "the bakes and distances of service `{}` take at least {}; its policy promises {}",
-            service.name,
-            length(sum),
-            length(longest)
-        );
-        let fix = "shorten bakes, take rings together, or promise more with `longest`";
-        build.problems.put(Severity::Finding, "policy-too-long", at, message, fix);
-    }
 }
 
 /// What one ring's policy cannot mean.

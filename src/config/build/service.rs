@@ -279,8 +279,8 @@ impl<'r> One<'r, '_> {
             capacity.missing("qps", "12000");
         }
         let measured = capacity.day("measured");
-        if measured.is_some() || capacity.raw("measured").is_none() {
-            lint::measured(self.build, capacity.at, measured.as_ref());
+        if let Some(measured) = &measured {
+            lint::measured(self.build, measured);
         }
         let qps = capacity.number("qps")?;
         if qps.value <= 0.0 {

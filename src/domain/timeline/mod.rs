@@ -20,7 +20,7 @@ mod projection;
 mod tests;
 
 pub use history::history;
-pub use projection::{Outlook, Projection, RingOutlook, project};
+pub use projection::{Outlook, Projection, ROLLOUT, RingOutlook, project};
 
 /// A piece of the timeline.
 #[derive(Clone, Debug, PartialEq)]

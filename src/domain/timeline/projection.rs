@@ -8,7 +8,7 @@ use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::version::Version;
 
 /// What a rollout takes where none was seen yet.
-const ROLLOUT: SignedDuration = SignedDuration::from_mins(5);
+pub const ROLLOUT: SignedDuration = SignedDuration::from_mins(5);
 
 /// Where the rings of a release stand.
 #[derive(Clone)]

@@ -345,7 +345,7 @@ fn projection(scene: &Scene<'_>, stage: &Stage<'_>, target: Option<&Version>) ->
             not_before: question.filter(|q| q.ring.at() == at).and_then(own_waits),
             distance: policy.ring_distance,
             parallelism: ring.parallelism,
-            stagger: ring.stagger.max(Some(policy.region_distance).filter(|d| !d.is_zero())),
+            stagger: scene.service.soak(at.into()),
             stuck: says_no
                 || asked_no
                 || matches!(view.phase, RingPhase::Unknown | RingPhase::Failed | RingPhase::Held | RingPhase::Blocked),

@@ -30,8 +30,7 @@ pub(super) fn draft(
     let from = source(desk, ring, to)?;
     let mut findings = Vec::new();
     let ring_spec = desk.service.ring(ring).cloned();
-    let distance = Some(desk.service.policy.ring(ring).region_distance).filter(|d| !d.is_zero());
-    let soak = ring_spec.as_ref().and_then(|r| r.stagger).into_iter().chain(distance).max();
+    let soak = desk.service.soak(ring);
     let staggered = soak.is_some() && rings.len() == 1;
     let mut steps: Vec<Step> = Vec::new();
     let mut later = 0;

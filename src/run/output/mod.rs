@@ -1,6 +1,8 @@
 //! What one-shot verbs print: text for people, JSON with a version field for scripts.
 
+pub mod forecast;
 pub mod handover;
+pub mod lint;
 pub mod plan;
 pub mod question;
 pub mod report;
