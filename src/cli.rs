@@ -226,6 +226,12 @@ Example:\n  gonogo accept webapp ap-south-1 --column errors --reason \"a batch j
         #[arg(long = "column", value_name = "COLUMN")]
         to: Option<String>,
     },
+    /// Walk the whole way back of a ring while nothing is wrong, and time it.
+    ///
+    /// Reads, plan, and a dry-run of every request by the servers; nothing that runs is changed. How long it took
+    /// stands in the record and in the prompt of the next rollback. Exit 3 when a rollback would stumble.
+    #[command(after_help = "Example:\n  gonogo drill webapp ring-2 -o json")]
+    Drill(DrillArgs),
     /// Say that a step of a checklist was taken.
     #[command(after_help = "Example:\n  gonogo tick webapp eu-west-1 --step expand --reason \"migration 42\"")]
     Tick {
@@ -398,6 +404,18 @@ pub struct VerbArgs {
     /// How long to wait for the outcome; 0s: do not wait.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub wait: Option<Duration>,
+    /// Form of the output.
+    #[arg(short, long, default_value = "text")]
+    pub output: TextOutput,
+}
+
+/// Arguments of a drill.
+#[derive(Clone, Debug, Args)]
+pub struct DrillArgs {
+    /// The service.
+    pub service: String,
+    /// The ring, or a region.
+    pub ring: String,
     /// Form of the output.
     #[arg(short, long, default_value = "text")]
     pub output: TextOutput,

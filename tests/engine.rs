@@ -18,6 +18,8 @@ mod asking;
 mod challenges;
 #[path = "engine/drains.rs"]
 mod drains;
+#[path = "engine/drills.rs"]
+mod drills;
 #[path = "engine/execution.rs"]
 mod execution;
 #[allow(dead_code, reason = "shared with the properties, which use more of it")]

@@ -251,13 +251,13 @@ impl App {
             Code::Char('T') => match unfinished.intent {
                 Some(intent) => {
                     self.modals.pop();
-                    return self.review(intent, "goes on with what an earlier console left open".into(), Some(key));
+                    return self.review_left(intent, unfinished.plan, Some(key));
                 }
                 None => self.say("what it acted on is not in this configuration: it can only be closed", true),
             },
             Code::Char('C') => {
                 self.say("being closed in the journal…", false);
-                return vec![AppEffect::CloseLeft { plan: unfinished.plan }];
+                return vec![AppEffect::CloseLeft { plan: unfinished.plan, goes_on: None }];
             }
             _ => self.say(format!("`{key}` does nothing here: T, C or Esc"), false),
         }
@@ -272,7 +272,9 @@ impl App {
         let other = |u: &Unfinished| u.plan != *plan;
         self.setup.unfinished.retain(other);
         self.modals.retain(|m| !matches!(m, Modal::Unfinished(u) if !other(u)));
-        self.say("closed in the journal; the clusters are as they are", false);
+        if !self.engine.operations.iter().any(crate::engine::operation::Operation::open) {
+            self.say("closed in the journal; the clusters are as they are", false);
+        }
     }
 
     /// Shows again what earlier consoles left open.

@@ -4,6 +4,7 @@ use crossterm::event::{Event, MouseButton, MouseEventKind};
 
 use crate::domain::id::Text;
 use crate::domain::intent::Intent;
+use crate::domain::plan::PlanId;
 use crate::engine::effect::{Effect, Msg};
 use crate::input::Key;
 
@@ -110,6 +111,8 @@ pub enum AppEffect {
     CloseLeft {
         /// The plan.
         plan: Text,
+        /// The plan that goes on with it; none: a person looked, and that is all.
+        goes_on: Option<PlanId>,
     },
 }
 

@@ -18,6 +18,7 @@ use crate::domain::intent::{Direction, Intent};
 use crate::domain::plan::{Plan, PlanId};
 use crate::domain::stamp::Stamp;
 use crate::domain::text::safe;
+use crate::engine::effect::Effect;
 use crate::engine::operation::ProposalState;
 use crate::input::Key;
 use crate::input::key::Code;
@@ -52,6 +53,8 @@ pub struct Prompt {
     pub complaint: Option<Text>,
     /// First line of the body shown.
     pub scroll: usize,
+    /// What an earlier console left open, and this goes on with.
+    pub goes_on: Option<Text>,
     /// It was shown whole: a terminal that becomes too small for that closes it.
     pub whole: bool,
 }
@@ -82,8 +85,18 @@ impl App {
             answer: Input::default(),
             complaint: None,
             scroll: 0,
+            goes_on: None,
             whole: false,
         })));
+        effects
+    }
+
+    /// Starts to review what goes on with an operation that was left open: that one is closed when this begins.
+    pub(super) fn review_left(&mut self, intent: Intent, left: Text, opened_by: Option<Key>) -> Vec<AppEffect> {
+        let effects = self.review(intent, "goes on with what an earlier console left open".into(), opened_by);
+        if let Some(prompt) = self.prompt_mut() {
+            prompt.goes_on = Some(left);
+        }
         effects
     }
 
@@ -313,11 +326,16 @@ impl App {
         let Some(prompt) = self.prompt_mut() else { return Vec::new() };
         let reason: Text = safe(prompt.reason.value().trim(), LONGEST_REASON).into();
         let reason = Some(reason).filter(|r| !r.is_empty());
+        let goes_on = prompt.goes_on.clone();
         match challenge.answer(Plan::clone(&plan), typed, reason, by) {
             Ok(approved) => {
                 self.modals.retain(|m| !matches!(m, Modal::Prompt(_)));
                 self.picks.marks.clear();
-                let effects = wrap(self.engine.carry_out(approved));
+                let mut effects = wrap(self.engine.carry_out(approved));
+                let begins = effects.iter().any(|e| matches!(e, AppEffect::Engine(Effect::Journal(_))));
+                if let Some(left) = goes_on.filter(|_| begins) {
+                    effects.push(AppEffect::CloseLeft { plan: left, goes_on: Some(plan.id) });
+                }
                 if self.engine.proposal.as_ref().is_some_and(|p| p.id == plan.id) {
                     self.engine.dismiss();
                 }

@@ -133,7 +133,7 @@ pub fn challenge(plan: &Plan) -> Challenge {
                 _ if matches!(plan.intent.verb, Verb::Drain) && share > TYPE_ABOVE => typed(),
                 _ if !matches!(
                     plan.intent.verb,
-                    Verb::Hold | Verb::Revoke { .. } | Verb::Quarantine { .. } | Verb::Tick { .. }
+                    Verb::Hold | Verb::Revoke { .. } | Verb::Quarantine { .. } | Verb::Tick { .. } | Verb::Drill(_)
                 ) && plan.blast.share.is_some_and(|s| s > TYPE_ABOVE) =>
                 {
                     typed()
@@ -183,6 +183,7 @@ impl Challenge {
             | Verb::RollBack { .. }
             | Verb::Revoke { .. }
             | Verb::Quarantine { .. }
+            | Verb::Drill(_)
             | Verb::Tick { done: false, .. } => plan.worst() < Some(Severity::BreakGlass),
             // It names its ring, and promotes nothing; what must be seen must be confirmed.
             Verb::Approve { .. } | Verb::Tick { .. } => plan.worst() < Some(Severity::Warning),

@@ -1,6 +1,7 @@
 //! What the operator wants.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::id::{ColumnName, RegionIx, RingIx, ServiceIx, Text};
 use super::record::FactId;
@@ -8,6 +9,10 @@ use super::record::FactId;
 /// As the revision of a rollback: the newest before the one that ran before the release. Real
 /// numbers begin at 1.
 pub const BEFORE_PREVIOUS: u64 = 0;
+
+/// As the revision of a rollback: what the region ran before its newest promotion, also where that promotion
+/// is long done. For drills only: nobody is rolled back from what is known to be good without saying to what.
+pub const ALSO_STABLE: u64 = u64::MAX;
 
 /// What the operator wants, before anything is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,11 +82,26 @@ pub enum Verb {
         /// Of which column; none: of all.
         column: Option<ColumnName>,
     },
+    /// Write down that a rollback was walked through.
+    Drill(Drill),
     /// End a quarantine.
     Clear {
         /// What is in quarantine (or the fact's identity); none: the only one.
         what: Option<Text>,
     },
+}
+
+/// A rollback that was walked through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drill {
+    /// The version that runs.
+    pub from: Text,
+    /// Where the way back leads.
+    pub to: Text,
+    /// How long it took until it could be sent, or, for real, until it stood.
+    pub took: Duration,
+    /// It was carried out, not only rehearsed.
+    pub real: bool,
 }
 
 /// Where to do it.
@@ -121,6 +141,7 @@ impl Verb {
             | Verb::Drain
             | Verb::Revoke { .. }
             | Verb::Tick { done: false, .. }
+            | Verb::Drill(_)
             | Verb::Quarantine { .. } => Direction::Lowering,
         }
     }
@@ -140,6 +161,7 @@ impl Verb {
             Verb::Tick { done: true, .. } => "tick",
             Verb::Tick { .. } => "untick",
             Verb::Accept { .. } => "accept",
+            Verb::Drill(_) => "drill",
             Verb::Clear { .. } => "clear",
         }
     }

@@ -50,6 +50,15 @@ pub(super) struct StepMemory {
     pub looked: Option<Duration>,
     /// What went wrong beside the main request.
     pub beside: Option<Text>,
+    /// The record's write was sent again already.
+    pub record_again: bool,
+    /// Facts that a record still lacks, for no reason of its own.
+    pub owes: bool,
+}
+
+/// What kept a write from arriving may pass; a refusal does not.
+fn passes(result: &ActResult) -> bool {
+    matches!(result, ActResult::Unknown(_) | ActResult::NotSent(_) | ActResult::Refused { code: 429 | 500..=599, .. })
 }
 
 impl Engine {
@@ -196,17 +205,32 @@ impl Engine {
         match (role, result) {
             (WriteRole::Main, result) => self.main_answered(at, step, write, spec, result, effects),
             (_, ActResult::Accepted { .. }) => self.next_write(at, step, write, spec, effects),
+            // A fact's key is its own: sending it twice does no harm, and not having it may.
+            (WriteRole::Record, result) if passes(&result) && self.record_again(id, step) => {
+                let now = self.now;
+                if let Some(state) = self.operations.get_mut(at).and_then(|o| o.steps.get_mut(step)) {
+                    *state = StepState::Sending { write, since: now };
+                }
+                effects.push(Effect::Act { plan: id, step, write });
+            }
             (role, result) => {
                 // Bookkeeping that fails is shown, and does not stop the step.
                 if role == WriteRole::Record
                     && let Some(memory) = self.step_memory(id, step)
                 {
-                    memory.beside = Some(format!("the record was not written: {}", result.text()).into());
+                    memory.owes = passes(&result);
+                    let later = if memory.owes { "; it is written later" } else { "" };
+                    memory.beside = Some(format!("the record was not written: {}{later}", result.text()).into());
                 }
                 self.next_write(at, step, write, spec, effects);
             }
         }
         self.advance(at, effects);
+    }
+
+    /// Whether the record's write of a step is to be sent once more at once.
+    fn record_again(&mut self, id: PlanId, step: usize) -> bool {
+        self.step_memory(id, step).is_some_and(|memory| !std::mem::replace(&mut memory.record_again, true))
     }
 
     fn main_answered(
@@ -392,7 +416,19 @@ impl Engine {
         let Some(operation) = self.operations.get_mut(at) else { return };
         let id = operation.plan.id;
         let Some(state) = operation.steps.get_mut(step) else { return };
-        let beside = self.memory.get(&id).and_then(|m| m.get(step)).and_then(|m| m.beside.clone());
+        let memory = self.memory.get(&id).and_then(|m| m.get(step));
+        let beside = memory.and_then(|m| m.beside.clone());
+        // What did not happen needs no fact.
+        let owed = memory.is_some_and(|m| m.owes) && matches!(outcome, Outcome::Settled | Outcome::Diverged);
+        if let Some((service, spec)) =
+            operation.plan.steps.get(step).filter(|_| owed).map(|s| (operation.plan.service, s))
+        {
+            let facts = spec.facts.iter().flat_map(|(_, facts)| facts).cloned();
+            self.keeping.owe((service, spec.region), facts);
+            if let Some(state) = self.services.get_mut(service.at()) {
+                state.keep_at = Some(self.now.mono);
+            }
+        }
         let why: Text = match beside {
             Some(beside) => format!("{why}; {beside}").into(),
             None => why,

@@ -29,8 +29,17 @@ type RecordWrite = (Change, Option<Change>);
 pub struct Keeping {
     open: BTreeMap<Ticket, (Place, ClusterIx)>,
     not_before: BTreeMap<Place, Duration>,
+    /// Facts of plans that were carried out, and that a record lacks because no answer came.
+    owed: BTreeMap<Place, Vec<Fact>>,
     /// Records that may not be written, with the server's words: said on the screen.
     pub refused: BTreeMap<Place, Text>,
+}
+
+impl Keeping {
+    /// These facts are still to be written.
+    pub(super) fn owe(&mut self, place: Place, facts: impl IntoIterator<Item = Fact>) {
+        self.owed.entry(place).or_default().extend(facts);
+    }
 }
 
 impl Engine {
@@ -137,6 +146,13 @@ impl Engine {
         let lacks: Vec<&Fact> = passed_on.iter().copied().filter(|f| lacks(record, f)).collect();
         if !lacks.is_empty() {
             let entries: Vec<_> = lacks.iter().map(|f| (f.key(), f.value())).collect();
+            let write = record_write(crate::domain::plan::WriteRole::Record, &object()?, &entries);
+            return Some((write.change, write.if_absent));
+        }
+        let owed = self.keeping.owed.get(&place).map(Vec::as_slice).unwrap_or_default();
+        let owed: Vec<_> = owed.iter().filter(|f| !record.facts.contains_key(&f.id)).collect();
+        if !owed.is_empty() {
+            let entries: Vec<_> = owed.iter().map(|f| (f.key(), f.value())).collect();
             let write = record_write(crate::domain::plan::WriteRole::Record, &object()?, &entries);
             return Some((write.change, write.if_absent));
         }

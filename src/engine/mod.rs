@@ -18,6 +18,7 @@ pub mod blame;
 pub mod deciders;
 pub mod derive;
 pub mod draft;
+pub mod drills;
 pub mod effect;
 mod execute;
 #[cfg(test)]

@@ -103,6 +103,8 @@ pub enum Sort {
     Event,
     /// A person accepted windows that stood in a gate's way.
     Accepted,
+    /// The way back was walked through.
+    Drilled,
 }
 
 impl Sort {
@@ -111,11 +113,13 @@ impl Sort {
         match self {
             Sort::Event => "event",
             Sort::Accepted => "accepted",
+            Sort::Drilled => "drilled",
         }
     }
     fn of(body: &Body) -> Self {
         match body {
             Body::Accepted { .. } => Sort::Accepted,
+            Body::Drilled { .. } => Sort::Drilled,
             _ => Sort::Event,
         }
     }

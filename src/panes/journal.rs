@@ -150,7 +150,7 @@ fn fact_line(region: &str, fact: &Fact) -> Option<Line> {
         Body::Accepted { .. } => Sign::Watch,
         Body::Checked { done: true, .. } => Sign::Go,
         Body::Checked { .. } => Sign::Quiet,
-        Body::Draining { .. } | Body::Note { .. } => Sign::Quiet,
+        Body::Draining { .. } | Body::Drilled { .. } | Body::Note { .. } => Sign::Quiet,
     };
     let text = if said.why.is_empty() { said.what.to_string() } else { format!("{} “{}”", said.what, said.why) };
     Some(

@@ -227,10 +227,11 @@ impl Console {
                     self.performer = (self.into_watch)(&self.inbox);
                     self.app.engine.stop_keeping();
                 }
-                AppEffect::CloseLeft { plan } => {
+                AppEffect::CloseLeft { plan, goes_on } => {
                     let (inbox, by) = (self.inbox.clone(), self.app.engine.operator().as_str().to_owned());
                     let id = plan.to_string();
-                    self.performer.close_left(id, by, move |result| {
+                    let why = goes_on.map(|next| format!("plan {next} goes on with it"));
+                    self.performer.close_left(id, by, why, move |result| {
                         inbox.key(Event::App(AppMsg::LeftClosed { plan, result }));
                     });
                 }

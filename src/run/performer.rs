@@ -243,9 +243,15 @@ impl<K: Send + 'static> Performer<K> {
     }
 
     /// Closes in the journal what an earlier process left open, and then says what came of it.
-    pub fn close_left(&self, plan: String, by: String, say: impl FnOnce(Result<(), Text>) + Send + 'static) {
+    pub fn close_left(
+        &self,
+        plan: String,
+        by: String,
+        why: Option<String>,
+        say: impl FnOnce(Result<(), Text>) + Send + 'static,
+    ) {
         let Some(journal) = self.journal.clone() else { return say(Err("there is no journal".into())) };
-        self.runtime.spawn(async move { say(journal.close_left(&plan, &by, None).await.map(drop)) });
+        self.runtime.spawn(async move { say(journal.close_left(&plan, &by, why.as_deref()).await.map(drop)) });
     }
 
     fn note(&self, note: &Note) {

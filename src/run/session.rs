@@ -86,6 +86,11 @@ impl Session {
         self.perform(effects);
     }
 
+    /// Time since the program began.
+    pub fn mono(&self) -> Duration {
+        self.clock.now().mono
+    }
+
     /// Waits for first data of a service, or of all: see [`Engine::has_first_data`].
     pub fn first_data(&mut self, only: Option<ServiceIx>, most: Duration) {
         self.feed(Msg::Tick);

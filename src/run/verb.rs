@@ -9,9 +9,9 @@ use super::output::{VERSION, document, plan as show};
 use super::session::Session;
 use crate::cli::{TextOutput, VerbArgs};
 use crate::domain::finding::Severity;
-use crate::domain::fleet::Service;
+use crate::domain::fleet::{Fleet, Service};
 use crate::domain::id::{ColumnName, RegionIx, ServiceIx};
-use crate::domain::intent::{Direction, Intent, Target, Verb};
+use crate::domain::intent::{ALSO_STABLE, Direction, Intent, Target, Verb};
 use crate::domain::plan::{Plan, PlanId, Refusal};
 use crate::domain::record::FactId;
 use crate::domain::text::did_you_mean;
@@ -39,12 +39,11 @@ pub struct Said {
 impl Said {
     fn refused(args: &VerbArgs, refusal: &Refusal, exit: Exit) -> Self {
         match args.output {
-            TextOutput::Json => Self { out: document(&show::refusal_json(refusal)), err: String::new(), exit },
-            TextOutput::Text => Self { out: String::new(), err: show::refusal_text(refusal), exit },
+            TextOutput::Json => {
+                Self { out: document(&show::refusal_json(refusal, &args.service)), err: String::new(), exit }
+            }
+            TextOutput::Text => Self { out: String::new(), err: show::refusal_text(refusal, &args.service), exit },
         }
-    }
-    fn usage(args: &VerbArgs, code: &'static str, text: String, hint: String) -> Self {
-        Self::refused(args, &Refusal::new(code, text, hint), Exit::Usage)
     }
 }
 
@@ -56,7 +55,7 @@ pub fn verb(word: &str, args: &VerbArgs) -> Result<Verb, Refusal> {
         "hold" => Verb::Hold,
         "resume" => Verb::Resume { hold: None },
         "rollback" => {
-            let number = |t: &str| t.trim_start_matches("revision").trim().parse().ok();
+            let number = |t: &str| t.trim_start_matches("revision").trim().parse().ok().filter(|n| *n < ALSO_STABLE);
             let to_revision = match &args.to {
                 None => None,
                 Some(text) => Some(number(text).ok_or_else(|| {
@@ -75,6 +74,16 @@ pub fn verb(word: &str, args: &VerbArgs) -> Result<Verb, Refusal> {
         "tick" => Verb::Tick { item: to, done: true },
         "untick" => Verb::Tick { item: to, done: false },
         _ => Verb::Restore,
+    })
+}
+
+/// The service of that name.
+pub fn service<'a>(fleet: &'a Fleet, name: &str) -> Result<(ServiceIx, &'a Service), Refusal> {
+    fleet.find_service(name).ok_or_else(|| {
+        let names: Vec<&str> = fleet.services.iter().map(|s| s.name.as_str()).collect();
+        let hint = did_you_mean(name, names.iter().copied())
+            .map_or_else(|| format!("services are {}", names.join(", ")), |n| format!("did you mean {n}?"));
+        Refusal::new("unknown", format!("there is no service {name}"), hint)
     })
 }
 
@@ -120,11 +129,9 @@ pub fn target(service: &Service, verb: &Verb, names: &[String]) -> Result<Target
 /// Does a verb from beginning to end.
 pub fn run(session: &mut Session, word: &str, args: &VerbArgs) -> Said {
     let fleet = session.engine.fleet.clone();
-    let Some((at, service)) = fleet.find_service(&args.service) else {
-        let names: Vec<&str> = fleet.services.iter().map(|s| s.name.as_str()).collect();
-        let hint = did_you_mean(&args.service, names.iter().copied())
-            .map_or_else(|| format!("services are {}", names.join(", ")), |n| format!("did you mean {n}?"));
-        return Said::usage(args, "unknown", format!("there is no service {}", args.service), hint);
+    let (at, service) = match service(&fleet, &args.service) {
+        Ok(found) => found,
+        Err(refusal) => return Said::refused(args, &refusal, Exit::Usage),
     };
     let found = verb(word, args).and_then(|verb| {
         let target = target(service, &verb, &args.targets)?;

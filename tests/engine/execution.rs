@@ -320,6 +320,30 @@ fn bookkeeping_that_fails_is_shown_and_does_not_stop_the_step() {
 }
 
 #[test]
+fn a_fact_whose_answer_was_lost_is_sent_again_at_once_and_then_as_bookkeeping() {
+    let posts = |w: &World| w.requests().iter().filter(|r| r.starts_with("eu-west-1 Record")).count();
+    let mut world = World::new();
+    world.faults.insert((EU, "ConfigMap"), [Fault::LostBefore].into());
+    let id = world.go(promote(), ring(2));
+    assert_eq!(world.end(id).0, "settled");
+    assert_eq!((posts(&world), world.fact_kinds(EU)), (2, vec!["promoted"]));
+    let StepState::Ended(_, why) = &world.operation(id).steps[0] else { panic!() };
+    assert!(!why.contains("record"), "nothing is missing: {why}");
+
+    let mut world = World::keeping();
+    world.pass(30);
+    let before = world.fact_kinds(EU).len();
+    world.faults.insert((EU, "ConfigMap"), [not_sent(), refused(503, "busy")].into());
+    let id = world.go(promote(), ring(2));
+    assert_eq!(world.end(id).0, "settled");
+    let StepState::Ended(_, why) = &world.operation(id).steps[0] else { panic!() };
+    assert!(why.contains("the record was not written") && why.contains("it is written later"), "{why}");
+    assert_eq!(world.fact_kinds(EU).len(), before);
+    world.pass(60);
+    assert!(world.fact_kinds(EU).contains(&"promoted"), "{:?}", world.fact_kinds(EU));
+}
+
+#[test]
 fn cancelling_stops_what_has_not_started_and_leaves_what_was_written() {
     let mut world = World::new();
     world.controller = false;

@@ -93,6 +93,13 @@ fn body() -> impl Strategy<Value = Body> {
             reason: r.into(),
         }),
         text().prop_map(|t| Body::Note { text: t.into() }),
+        (text(), text(), 0..10_000_000_u64, any::<bool>()).prop_map(|(from, to, took, real)| Body::Drilled {
+            ring: "ring-1".into(),
+            from: from.into(),
+            to: to.into(),
+            took: std::time::Duration::from_millis(took),
+            real,
+        }),
     ]
 }
 

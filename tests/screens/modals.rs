@@ -256,7 +256,7 @@ fn a_person_closes_in_the_journal_what_was_left_open() {
     stage.keys("T");
     assert!(stage.text().contains("it can only be closed"), "{}", stage.text());
     stage.keys("C");
-    assert!(matches!(stage.effects.as_slice(), [AppEffect::CloseLeft { plan }] if &**plan == "01JD"));
+    assert!(matches!(stage.effects.as_slice(), [AppEffect::CloseLeft { plan, goes_on: None }] if &**plan == "01JD"));
     let answer = |result| AppMsg::LeftClosed { plan: "01JD".into(), result };
     stage.send(Duration::from_millis(50), answer(Err("disk full".into())));
     assert!(stage.text().contains("not closed: disk full") && stage.text().contains("left open"));
@@ -264,6 +264,33 @@ fn a_person_closes_in_the_journal_what_was_left_open() {
     assert!(!stage.text().contains("left open"), "{}", stage.text());
     stage.keys("T");
     assert!(stage.text().contains("no operation that did not settle"), "{}", stage.text());
+}
+
+/// Otherwise the journal would show it as left open for ever, beside what went on with it.
+#[test]
+fn going_on_with_what_was_left_open_closes_it_when_the_new_plan_begins() {
+    let intent = Intent {
+        service: ServiceIx(0),
+        verb: Verb::RollBack { to_revision: None },
+        target: Target::Ring(1.into()),
+        reason: None,
+    };
+    let mut stage = left_open(Some(intent));
+    stage.keys("T");
+    let proposal = stage.app.engine.proposal.as_mut().unwrap();
+    let (id, mut plan) = (proposal.id, fixture::plan(proposal.id, Verb::RollBack { to_revision: None }, Vec::new()));
+    plan.blast.share = Some(0.001);
+    let challenge = gonogo::domain::challenge::challenge(&plan);
+    proposal.state = gonogo::engine::operation::ProposalState::Ready { plan: plan.into(), challenge, checking: 0 };
+    stage.wait(Duration::from_millis(400));
+    let closed = |stage: &Stage| {
+        stage.effects.iter().any(
+            |e| matches!(e, AppEffect::CloseLeft { plan, goes_on: Some(next) } if &**plan == "01JD" && *next == id),
+        )
+    };
+    assert!(!closed(&stage), "not before somebody said yes");
+    stage.keys("y");
+    assert!(closed(&stage), "{}", stage.text());
 }
 
 /// A stop gets through whatever lies over the board.

@@ -1,6 +1,7 @@
 //! One fact: who, when and what, under a key of its own.
 
 use std::fmt;
+use std::time::Duration;
 
 use ulid::Ulid;
 
@@ -143,6 +144,19 @@ pub enum Body {
         /// Why.
         reason: Text,
     },
+    /// Regional fact: the way back was walked through while nothing was wrong.
+    Drilled {
+        /// The ring.
+        ring: Text,
+        /// The version that ran.
+        from: Text,
+        /// Where the way back led.
+        to: Text,
+        /// How long it took, in whole milliseconds.
+        took: Duration,
+        /// It was carried out, not only rehearsed.
+        real: bool,
+    },
     /// Regional fact: free text.
     Note {
         /// The text.
@@ -201,6 +215,7 @@ impl Fact {
             Body::Accepted { .. } => "accepted",
             Body::Checked { .. } => "checked",
             Body::BreakGlass { .. } => "break-glass",
+            Body::Drilled { .. } => "drilled",
             Body::Note { .. } => "note",
         }
     }
@@ -245,6 +260,12 @@ impl Fact {
                 .put("done", if *done { "yes" } else { "no" })
                 .put("reason", reason),
             Body::BreakGlass { what, reason } => lines.put("what", what).put("reason", reason),
+            Body::Drilled { ring, from, to, took, real } => lines
+                .put("ring", ring)
+                .put("from", from)
+                .put("to", to)
+                .put("took", &format!("{}ms", took.as_millis()))
+                .put("how", if *real { "real" } else { "dry-run" }),
             Body::Note { text } => lines.put("text", text),
         };
         lines.0
@@ -300,6 +321,17 @@ impl Fact {
                 reason: reason(),
             },
             "break-glass" => Body::BreakGlass { what: text("what")?, reason: reason() },
+            "drilled" => Body::Drilled {
+                ring: text("ring")?,
+                from: text("from")?,
+                to: text("to")?,
+                took: Duration::from_millis(fields.get("took")?.strip_suffix("ms")?.parse().ok()?),
+                real: match fields.get("how")? {
+                    "real" => true,
+                    "dry-run" => false,
+                    _ => return None,
+                },
+            },
             "note" => Body::Note { text: text("text")? },
             _ => return None,
         };

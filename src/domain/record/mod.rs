@@ -91,12 +91,14 @@ impl RegionRecord {
     }
 
     /// Facts that count at `now`, oldest first: not older than [`FACT_LIFE`], or a hold or
-    /// quarantine, or what ends one, or the newest promoted or rolled-back fact.
+    /// quarantine, or what ends one, or the newest promoted or rolled-back fact, or the newest drill.
     pub fn relevant(&self, now: Timestamp) -> impl Iterator<Item = &Fact> {
         let newest = self.newest_move().map(|(fact, _)| fact.id);
+        let drill = self.newest_drill().map(|fact| fact.id);
         self.facts.values().filter(move |fact| {
             now.duration_since(fact.at) <= FACT_LIFE
                 || Some(fact.id) == newest
+                || Some(fact.id) == drill
                 || matches!(fact.body, Body::Checked { .. })
                 || fact.is_fleet_fact() && !matches!(fact.body, Body::Draining { .. } | Body::Revoked { .. })
         })
@@ -116,6 +118,11 @@ impl RegionRecord {
             Body::Promoted(m) | Body::RolledBack(m) => Some((f, m)),
             _ => None,
         })
+    }
+
+    /// The newest drill, however old.
+    pub fn newest_drill(&self) -> Option<&Fact> {
+        self.facts.values().rev().find(|f| matches!(f.body, Body::Drilled { .. }))
     }
 
     /// What was accepted of a column while this template ran: the fact, the stretch, and why.

@@ -42,6 +42,10 @@ impl Body {
                 (format!("{item} of {list} {word} in {region} for {version}"), reason.clone())
             }
             Body::BreakGlass { what, reason } => (format!("{region}: BREAK-GLASS: {what}"), reason.clone()),
+            Body::Drilled { from, to, took, real, .. } => {
+                let how = if *real { "for real" } else { "by dry-run" };
+                (format!("drilled {region} {from} → {to} {how} in {:.3}s", took.as_secs_f64()), none())
+            }
             Body::Note { text } => (format!("{region}: {text}"), none()),
         };
         Some(Said { what: what.into(), why })

@@ -60,8 +60,19 @@ fn bodies() -> Vec<Body> {
             reason: "a batch job, known".into(),
         },
         Body::BreakGlass { what: "promote all".into(), reason: "fire".into() },
+        drilled(),
         Body::Note { text: "hello".into() },
     ]
+}
+
+fn drilled() -> Body {
+    Body::Drilled {
+        ring: "ring-2".into(),
+        from: "v2.1.0".into(),
+        to: "v2.0.0".into(),
+        took: std::time::Duration::from_millis(1_234),
+        real: false,
+    }
 }
 
 #[test]
@@ -106,18 +117,20 @@ fn a_drain_of_a_drained_region_remembers_nothing_new() {
 }
 
 #[test]
-fn old_facts_are_ignored_but_for_holds_and_the_newest_move() {
+fn old_facts_are_ignored_but_for_holds_the_newest_move_and_the_newest_drill() {
     let now: Timestamp = "2027-06-01T00:00:00Z".parse().unwrap();
     let facts = [
         fact(1, Body::Hold { scope: Scope::Service, reason: "".into() }),
         fact(2, Body::Promoted(a_move())),
         fact(3, Body::Promoted(a_move())),
         fact(4, Body::Note { text: "old".into() }),
+        fact(5, drilled()),
+        fact(6, drilled()),
     ];
     let entries: Vec<_> = facts.iter().map(|f| (f.key(), f.value())).collect();
     let record = RegionRecord::read(entries.iter().map(|(k, v)| (k.as_str(), v.as_str())));
     let kept: Vec<_> = record.relevant(now).map(|f| f.id).collect();
-    assert_eq!(kept, [id(1), id(3)]);
+    assert_eq!(kept, [id(1), id(3), id(6)]);
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod accept;
 mod approve;
 mod carry;
 mod drain;
+mod drill;
 mod grounds;
 mod hold;
 mod promote;
@@ -131,7 +132,7 @@ pub fn reads(service: &Service, state: &ServiceState, intent: &Intent) -> Vec<Re
             reads
         }
         Verb::Revoke { .. } => targets.into_iter().map(Read::Approvals).collect(),
-        Verb::Quarantine { .. } | Verb::Tick { done: false, .. } => Vec::new(),
+        Verb::Quarantine { .. } | Verb::Tick { done: false, .. } | Verb::Drill(_) => Vec::new(),
         Verb::Tick { .. } => every().collect(),
         Verb::Accept { .. } => targets.into_iter().map(Read::Workload).chain(every()).collect(),
         Verb::Clear { .. } => every().collect(),
@@ -209,9 +210,11 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
         Verb::Quarantine { digest } => quarantine::draft(desk, id, intent, digest.as_ref()),
         Verb::Tick { item, done } => tick::draft(desk, id, intent, item.as_ref(), *done),
         Verb::Accept { column } => accept::draft(desk, id, intent, column.as_ref()),
+        Verb::Drill(drill) => drill::draft(desk, id, intent, drill),
         Verb::Clear { what } => quarantine::clear(desk, id, intent, what.as_ref()),
     }?;
     plan.rests_on = rests_on(desk);
+    plan.findings.extend(drill::finding(desk, &plan));
     grounds::other_clusters(desk, &mut plan)?;
     if plan.direction() == Direction::Raising {
         grounds::raising_findings(desk, &mut plan)?;

@@ -11,7 +11,7 @@ use crate::domain::change::{replace, test};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::{CarryPath, Region, VersionFrom};
 use crate::domain::id::{RegionIx, Text};
-use crate::domain::intent::{BEFORE_PREVIOUS, Intent, Target};
+use crate::domain::intent::{ALSO_STABLE, BEFORE_PREVIOUS, Intent, Target};
 use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::quarantine::Candidate;
 use crate::domain::record::{Body, Move};
@@ -131,7 +131,9 @@ fn region_step(
     let old: Text =
         desk.region_state(at).and_then(|s| s.workload.as_ref()).map_or_else(|| "?".into(), |w| w.version.0.clone());
     let stable = runs_what_the_release_came_from(desk, at);
-    if stable && to_revision.is_none() {
+    let drilled = to_revision == Some(ALSO_STABLE);
+    let to_revision = to_revision.filter(|_| !drilled);
+    if stable && to_revision.is_none() && !drilled {
         return Err(Refusal::new(
             "nothing-to-do",
             format!("{} runs {old}, which is what the release came from: nothing to roll back", region.name),

@@ -11,6 +11,7 @@ use crate::domain::record::{Body, Fact, Move, Record};
 use crate::domain::stamp::short;
 use crate::domain::text::{safe, visible};
 use crate::engine::Engine;
+use crate::engine::drills::due_sentence;
 use crate::engine::view::{Drained, Heard, ServiceView, Turn};
 use crate::look::glyph::ring_word;
 
@@ -47,6 +48,7 @@ pub fn text(engine: &Engine, at: ServiceIx) -> String {
         middle.push(format!("RING  {} runs {} and is {word}{since}", ring.name, runs_text(&view_of_ring.runs)));
     }
     middle.extend(troubles(service, view).into_iter().map(|t| format!("SEE   {t}")));
+    middle.extend(due_sentence(service, &engine.undrilled(at)).map(|due| format!("SEE   {due}")));
     let room = MOST.saturating_sub(head.len() + foot.len());
     if middle.len() > room {
         let more = middle.len() - room.saturating_sub(1);

@@ -7,6 +7,7 @@ pub mod plan;
 pub mod question;
 pub mod report;
 pub mod status;
+mod wording;
 
 /// Version of every JSON document that is printed; raised when a field changes its meaning.
 pub const VERSION: u32 = 1;

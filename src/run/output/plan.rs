@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::VERSION;
+use super::wording::for_verbs;
 use crate::domain::finding::Severity;
 use crate::domain::fleet::{Fleet, Service, Unit};
 use crate::domain::intent::Direction;
@@ -27,6 +28,7 @@ fn region_name(service: Option<&Service>, step: &crate::domain::plan::Step) -> S
 /// The plan for people: exactly what would be sent.
 pub fn plan_text(fleet: &Fleet, plan: &Plan) -> String {
     let service = fleet.service(plan.service);
+    let name = service.map(|s| s.name.as_str());
     let share = match plan.blast.share {
         Some(share) => format!("{:.0} % of live traffic", share * 100.0),
         None => "share of live traffic unknown, counted as 100 %".to_owned(),
@@ -57,24 +59,26 @@ pub fn plan_text(fleet: &Fleet, plan: &Plan) -> String {
     for finding in &plan.findings {
         // A dry run with `!` ends with 3; a note is only good to know.
         let sign = if finding.severity >= Severity::Warning { '!' } else { '·' };
-        out.push_str(&format!("  {sign} {}\n", visible(&finding.text)));
+        out.push_str(&format!("  {sign} {}\n", visible(&for_verbs(&finding.text, name))));
     }
-    let (after, back) = (visible(&plan.after), visible(&plan.way_back));
+    let (after, back) = (for_verbs(&plan.after, name), for_verbs(&plan.way_back, name));
+    let (after, back) = (visible(&after), visible(&back));
     out.push_str(&format!("  after: {after}\n  way back: {back}\n  plan {}\n", plan.hash()));
     out
 }
 
 /// A refusal for people.
-pub fn refusal_text(refusal: &Refusal) -> String {
-    let hint = if refusal.hint.is_empty() { String::new() } else { format!("\n  hint: {}", visible(&refusal.hint)) };
+pub fn refusal_text(refusal: &Refusal, service: &str) -> String {
+    let hint = for_verbs(&refusal.hint, Some(service));
+    let hint = if hint.is_empty() { String::new() } else { format!("\n  hint: {}", visible(&hint)) };
     format!("refused ({}): {}{hint}\n", refusal.code, visible(&refusal.text))
 }
 
 /// A refusal as JSON.
-pub fn refusal_json(refusal: &Refusal) -> Value {
+pub fn refusal_json(refusal: &Refusal, service: &str) -> Value {
     json!({
         "version": VERSION, "kind": "refusal",
-        "code": refusal.code, "text": &*refusal.text, "hint": &*refusal.hint,
+        "code": refusal.code, "text": &*refusal.text, "hint": for_verbs(&refusal.hint, Some(service)),
     })
 }
 
@@ -130,7 +134,7 @@ pub fn plan_json(fleet: &Fleet, plan: &Plan) -> Value {
             "subject": &*f.subject, "text": &*f.text,
         })).collect::<Vec<_>>(),
         "after": &*plan.after,
-        "way_back": &*plan.way_back,
+        "way_back": for_verbs(&plan.way_back, service.map(|s| s.name.as_str())),
         "steps": steps,
     })
 }

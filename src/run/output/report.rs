@@ -12,6 +12,7 @@ use crate::domain::id::{RegionIx, ServiceIx};
 use crate::domain::stamp::{SignedDuration, short};
 use crate::domain::text::visible;
 use crate::engine::Engine;
+use crate::engine::drills::due_sentence;
 use crate::engine::report::{Ask, Figures, Report, Sort, Told};
 
 /// Records keep no longer than this.
@@ -85,6 +86,7 @@ impl Page<'_> {
         self.passed_over(&mut out, "Overrides", |t| !t.break_glass && !t.overrides.is_empty());
         self.passed_over(&mut out, "Broken glass", |t| t.break_glass);
         self.passed_over(&mut out, "Accepted windows", |t| t.sort == Sort::Accepted);
+        self.drills(&mut out);
         self.gates(&mut out);
         if !self.report.exposure.is_empty() {
             out.push_str("\n## Exposure\n\n| when | share of live traffic on the new version |\n|---|---|\n");
@@ -133,6 +135,23 @@ impl Page<'_> {
             for overridden in &told.overrides {
                 let _ = writeln!(out, "  - {}", cell(overridden));
             }
+        }
+    }
+
+    /// Rollbacks that were walked through, and rings where nobody did lately.
+    fn drills(&self, out: &mut String) {
+        out.push_str("\n## Drills\n\n");
+        let drills: Vec<&Told> = self.report.told.iter().filter(|t| t.sort == Sort::Drilled).collect();
+        for told in &drills {
+            let when = told.at.strftime("%Y-%m-%d %H:%M UTC");
+            let _ = writeln!(out, "- {when}, {}: {}", cell(&told.by), cell(&told.what));
+        }
+        let due = self.service().and_then(|s| due_sentence(s, &self.engine.undrilled(self.at)));
+        if drills.is_empty() && due.is_none() {
+            out.push_str("None in this span.\n");
+        }
+        if let Some(due) = due {
+            let _ = writeln!(out, "- {}", cell(&due.replace('`', "")));
         }
     }
 
@@ -224,6 +243,7 @@ impl Page<'_> {
             "events": told,
             "exposure": self.report.exposure.iter().map(|(at, share)| json!({"at": at.to_string(), "share": share})).collect::<Vec<_>>(),
             "figures": figures,
+            "undrilled": self.engine.undrilled(self.at).iter().map(|r| r.name.to_string()).collect::<Vec<_>>(),
             "gates": gates,
         })
     }

@@ -10,6 +10,7 @@ use crate::domain::text::visible;
 use crate::domain::verdict::Verdict;
 use crate::engine::Engine;
 use crate::engine::automation::lease::LASTS;
+use crate::engine::drills::{due_sentence, is_due, last};
 use crate::engine::view::{Heard, RegionWord, ReleasePhase, RingRuns, ServiceView};
 use crate::look::glyph::ring_word;
 
@@ -117,6 +118,9 @@ pub fn text(engine: &Engine, only: Option<ServiceIx>, wide: bool) -> String {
             }
             for alarm in &state.view.alarms {
                 out.push_str(&format!("! {}\n", visible(alarm)));
+            }
+            if let Some(due) = due_sentence(service, &engine.undrilled(at.into())) {
+                out.push_str(&format!("· {due}\n"));
             }
         }
     }
@@ -270,6 +274,10 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
                 "bake_source": ring.bake_start.map(|b| b.source.text()),
                 "ready_at": ring.ready_at.map(|t| t.to_string()),
                 "promote_at": ring.promote_at.map(|t| t.to_string()),
+                "drilled": state.and_then(|s| last(&s.record, &spec.regions)).map(|(fact, took, real)| json!({
+                    "at": fact.at.to_string(), "by": fact.by.as_str(), "seconds": took.as_secs_f64(), "real": real,
+                })),
+                "drill_is_due": state.is_some_and(|s| is_due(&s.record, spec, engine.server_now())),
             })
         })
         .collect();

@@ -1,0 +1,262 @@
+//! `gonogo drill`: the whole way back of a ring, walked while nothing is wrong, and timed.
+//!
+//! It goes as far as a rollback goes before it is sent: names, reads, the plan, and a dry-run of every request by
+//! the servers. What that took is a fact in the regions' records and an entry in the journal.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::failure::Exit;
+use super::output::{VERSION, document, plan as show};
+use super::session::Session;
+use super::verb::{self, Said};
+use crate::cli::{DrillArgs, TextOutput};
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::id::{RegionIx, ServiceIx, Text};
+use crate::domain::intent::{ALSO_STABLE, Drill, Intent, Target, Verb};
+use crate::domain::plan::{Plan, Refusal, WriteRole};
+use crate::domain::record::Body;
+use crate::domain::text::visible;
+use crate::engine::drills::seconds;
+use crate::engine::operation::{Outcome, ProposalState};
+
+/// How long the first data, and who we are, may take.
+const FIRST_DATA: Duration = Duration::from_secs(10);
+/// How long reads and dry-runs may take.
+const REVIEW: Duration = Duration::from_secs(20);
+/// How long the record may take.
+const RECORD: Duration = Duration::from_secs(75);
+
+/// One leg of the way, and how long it took.
+struct Leg {
+    name: String,
+    took: Duration,
+}
+
+/// A rollback that was walked through.
+struct Walk {
+    plan: Plan,
+    legs: Vec<Leg>,
+}
+
+impl Walk {
+    fn took(&self) -> Duration {
+        self.legs.iter().map(|l| l.took).sum()
+    }
+
+    /// What a rollback would stumble over.
+    fn stumbles(&self) -> Vec<&Finding> {
+        let stumble = |f: &&Finding| match f.code {
+            "dry-run" | "changed" => true,
+            "left-out" => f.severity >= Severity::Warning,
+            _ => false,
+        };
+        self.plan.findings.iter().filter(stumble).collect()
+    }
+
+    /// From and to which version, where the plan's facts say it.
+    fn versions(&self) -> (Text, Text) {
+        let facts = self.plan.steps.iter().flat_map(|s| &s.facts).flat_map(|(_, facts)| facts);
+        let moved = facts.filter_map(|f| match &f.body {
+            Body::RolledBack(m) => Some((m.from_version.clone(), m.to_version.clone())),
+            _ => None,
+        });
+        moved.last().unwrap_or_else(|| ("?".into(), "?".into()))
+    }
+}
+
+/// Walks the way back of a ring.
+pub fn run(session: &mut Session, args: &DrillArgs) -> Said {
+    let fleet = session.engine.fleet.clone();
+    let (at, service) = match verb::service(&fleet, &args.service) {
+        Ok(found) => found,
+        Err(refusal) => return refused(args, &refusal, Exit::Usage),
+    };
+    let named = std::slice::from_ref(&args.ring);
+    let target = match verb::target(service, &Verb::RollBack { to_revision: None }, named) {
+        Ok(target) => target,
+        Err(refusal) => return refused(args, &refusal, Exit::Usage),
+    };
+    let effects = session.engine.show(at);
+    session.perform(effects);
+    session.first_data(Some(at), FIRST_DATA);
+    session.introduce(at, FIRST_DATA);
+    let walk = match walk(session, at, &target) {
+        Ok(walk) => walk,
+        Err(refusal) => {
+            let exit = if refusal.code == "unreachable" { Exit::Unreachable } else { Exit::Refused };
+            return refused(args, &refusal, exit);
+        }
+    };
+    session.engine.dismiss();
+    if !walk.stumbles().is_empty() {
+        return said(session, args, &walk, &Recorded::Stumbled);
+    }
+    let recorded = record(session, at, &walk);
+    said(session, args, &walk, &recorded)
+}
+
+fn refused(args: &DrillArgs, refusal: &Refusal, exit: Exit) -> Said {
+    match args.output {
+        TextOutput::Json => {
+            Said { out: document(&show::refusal_json(refusal, &args.service)), err: String::new(), exit }
+        }
+        TextOutput::Text => Said { out: String::new(), err: show::refusal_text(refusal, &args.service), exit },
+    }
+}
+
+/// The way back from what runs; of a ring that no release has reached, that of its newest promotion.
+fn walk(session: &mut Session, at: ServiceIx, target: &Target) -> Result<Walk, Refusal> {
+    match walk_to(session, at, target, None) {
+        Err(refusal) if refusal.code == "nothing-to-do" => walk_to(session, at, target, Some(ALSO_STABLE)),
+        other => other,
+    }
+}
+
+fn walk_to(session: &mut Session, at: ServiceIx, target: &Target, to: Option<u64>) -> Result<Walk, Refusal> {
+    let verb = Verb::RollBack { to_revision: to };
+    let id = session.engine.next_plan_id();
+    let began = session.mono();
+    let intent = Intent { service: at, verb, target: target.clone(), reason: None };
+    let effects = session.engine.propose(id, intent);
+    session.perform(effects);
+    let late = || Refusal::new("unreachable", "what the way back rests on could not be read in time", HINT);
+    let drafted = session.pump(REVIEW, |engine| match &engine.proposal.as_ref()?.state {
+        ProposalState::Refused(refusal) => Some(Err(refusal.clone())),
+        ProposalState::Ready { .. } => Some(Ok(())),
+        ProposalState::Reading { .. } => None,
+    });
+    drafted.unwrap_or_else(|| Err(late()))?;
+    let planned = session.mono().saturating_sub(began);
+    let began = session.mono();
+    let rehearsed = session.pump(REVIEW, |engine| match &engine.proposal.as_ref()?.state {
+        ProposalState::Refused(refusal) => Some(Err(refusal.clone())),
+        ProposalState::Ready { plan, checking: 0, .. } => Some(Ok((**plan).clone())),
+        _ => None,
+    });
+    let plan = rehearsed.unwrap_or_else(|| Err(late()))?;
+    let requests = plan.steps.iter().flat_map(|s| &s.writes).filter(|w| w.role == WriteRole::Main).count();
+    let legs = vec![
+        Leg { name: "reads and plan".to_owned(), took: planned },
+        Leg {
+            name: format!("dry-run of {requests} request(s) by the servers"),
+            took: session.mono().saturating_sub(began),
+        },
+    ];
+    Ok(Walk { plan, legs })
+}
+
+/// What to do when clusters do not answer.
+const HINT: &str = "`gonogo status` shows which cluster does not answer";
+
+/// What became of the fact.
+enum Recorded {
+    /// It stands in the records.
+    Yes,
+    /// The way back does not work: there is nothing to be proud of.
+    Stumbled,
+    /// It could not be written, and why.
+    No(Outcome, String),
+}
+
+/// Writes down that it was walked, journaled like everything that is written.
+fn record(session: &mut Session, at: ServiceIx, walk: &Walk) -> Recorded {
+    let (from, to) = walk.versions();
+    let drill = Drill { from, to, took: walk.took(), real: false };
+    let regions: Vec<RegionIx> = walk.plan.steps.iter().map(|s| s.region).collect();
+    let id = session.engine.next_plan_id();
+    let verb = Verb::Drill(drill);
+    let effects =
+        session.engine.propose(id, Intent { service: at, verb, target: Target::Regions(regions), reason: None });
+    session.perform(effects);
+    let plan = session.pump(REVIEW, |engine| match &engine.proposal.as_ref()?.state {
+        ProposalState::Refused(refusal) => Some(Err(refusal.text.to_string())),
+        ProposalState::Ready { plan, .. } => Some(Ok((**plan).clone())),
+        ProposalState::Reading { .. } => None,
+    });
+    let plan = match plan.unwrap_or_else(|| Err("no plan for the fact in time".to_owned())) {
+        Ok(plan) => plan,
+        Err(why) => return Recorded::No(Outcome::Refused, why),
+    };
+    let by = session.engine.operator_of(&plan);
+    let approved = match crate::domain::challenge::challenge(&plan).flags(plan, None, None, by) {
+        Ok(approved) => approved,
+        Err((_, rejected)) => return Recorded::No(Outcome::Refused, rejected.text().to_owned()),
+    };
+    let effects = session.engine.carry_out(approved);
+    session.perform(effects);
+    let ended = session.pump(RECORD, |engine| engine.operations.iter().find(|o| o.plan.id == id)?.ended.clone());
+    match ended {
+        Some((_, Outcome::Settled, _)) => Recorded::Yes,
+        Some((_, outcome, why)) => Recorded::No(outcome, why.to_string()),
+        None => Recorded::No(Outcome::Diverged, "it was not seen in time".to_owned()),
+    }
+}
+
+fn said(session: &Session, args: &DrillArgs, walk: &Walk, recorded: &Recorded) -> Said {
+    let exit = match recorded {
+        Recorded::Yes => Exit::Done,
+        Recorded::Stumbled => Exit::Refused,
+        Recorded::No(outcome, _) => Exit::of(*outcome),
+    };
+    let out = match args.output {
+        TextOutput::Json => document(&json_of(session, args, walk, recorded)),
+        TextOutput::Text => text_of(session, args, walk, recorded),
+    };
+    Said { out, err: String::new(), exit }
+}
+
+fn text_of(session: &Session, args: &DrillArgs, walk: &Walk, recorded: &Recorded) -> String {
+    let service = session.engine.fleet.service(walk.plan.service);
+    let (from, to) = walk.versions();
+    let mut out = format!(
+        "drill of {} {}: {} → {}, nothing that runs was changed\n",
+        visible(&args.service),
+        visible(&args.ring),
+        visible(&from),
+        visible(&to)
+    );
+    for step in &walk.plan.steps {
+        let region = service.and_then(|s| s.region(step.region)).map_or("?", |r| r.name.as_str());
+        out.push_str(&format!("  {region} — {}\n", visible(&step.label)));
+    }
+    for leg in &walk.legs {
+        out.push_str(&format!("  {:>6}  {}\n", seconds(leg.took), leg.name));
+    }
+    out.push_str(&format!("  {:>6}  until it could be sent\n", seconds(walk.took())));
+    for finding in walk.plan.findings.iter().filter(|f| f.code != "drill") {
+        let sign = if finding.severity >= Severity::Warning { '!' } else { '·' };
+        out.push_str(&format!("  {sign} {}\n", visible(&finding.text)));
+    }
+    out.push_str(&match recorded {
+        Recorded::Yes => "recorded in each of these regions\n".to_owned(),
+        Recorded::Stumbled => "the way back does not work as it is: not recorded as drilled\n".to_owned(),
+        Recorded::No(outcome, why) => format!("not recorded: {}: {}\n", outcome.word(), visible(why)),
+    });
+    out
+}
+
+fn json_of(session: &Session, args: &DrillArgs, walk: &Walk, recorded: &Recorded) -> Value {
+    let (from, to) = walk.versions();
+    let legs: Vec<Value> = walk.legs.iter().map(|l| json!({"step": l.name, "seconds": l.took.as_secs_f64()})).collect();
+    let why = match recorded {
+        Recorded::No(_, why) => Some(why.as_str()),
+        _ => None,
+    };
+    json!({
+        "version": VERSION,
+        "kind": "drill",
+        "service": args.service,
+        "ring": args.ring,
+        "from": &*from,
+        "to": &*to,
+        "works": !matches!(recorded, Recorded::Stumbled),
+        "steps": legs,
+        "took_seconds": walk.took().as_secs_f64(),
+        "stumbles": walk.stumbles().iter().map(|f| f.text.to_string()).collect::<Vec<_>>(),
+        "recorded": matches!(recorded, Recorded::Yes),
+        "why": why,
+        "plan": show::plan_json(&session.engine.fleet, &walk.plan),
+    })
+}
