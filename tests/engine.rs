@@ -43,3 +43,5 @@ mod records;
 mod refusals;
 #[path = "engine/rollbacks.rs"]
 mod rollbacks;
+#[path = "engine/scope.rs"]
+mod scope;

@@ -261,3 +261,63 @@ async fn a_real_receiver_gets_each_notice_once_and_a_broken_one_delays_nobody() 
     use std::sync::atomic::Ordering;
     until("counted", || notifier.counts().sent.load(Ordering::Relaxed) == 2).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_hangs_is_tried_eight_times_each_in_bounds_and_its_queue_is_bounded() {
+    use std::sync::atomic::Ordering;
+    /// Takes every request, and answers none.
+    struct Hangs(Arc<Mutex<u32>>);
+    impl HttpStack for Hangs {
+        fn send(
+            &self,
+            _: http::Request<bytes::Bytes>,
+        ) -> futures::future::BoxFuture<'_, Result<http::Response<bytes::Bytes>, gonogo::io::prometheus::NoAnswer>>
+        {
+            *self.0.lock().unwrap() += 1;
+            Box::pin(std::future::pending())
+        }
+    }
+    let tries: Arc<Mutex<u32>> = Arc::default();
+    let stack: Arc<dyn HttpStack> = Arc::new(Hangs(tries.clone()));
+    let hooks = [hook("stuck", "http://192.0.2.1/s3cret", vec![])];
+    let notifier = Notifier::start(&tokio::runtime::Handle::current(), &hooks, &stack, &teller());
+    let began = tokio::time::Instant::now();
+    for n in 0..400 {
+        notifier.tell(&notice(&format!("{n}")));
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO, "given away, not waited for");
+    assert!(notifier.counts().dropped.load(Ordering::Relaxed) >= 140, "what does not fit is counted");
+    while notifier.counts().failed.load(Ordering::Relaxed) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(600), "it is never given up");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // 10 s each, and 1 + 2 + 4 + … s between them, a minute at most.
+    assert!(began.elapsed() < Duration::from_secs(8 * 10 + 130), "{:?}", began.elapsed());
+    assert_eq!(*tries.lock().unwrap() / 8, 1, "eight tries, then the next one");
+}
+
+#[test]
+fn the_admission_policy_leaves_no_way_around_its_author() {
+    let policy = text("deploy/admission/gonogo-approvals.yaml");
+    let first: Value = serde_saphyr::from_str(policy.split("\n---\n").next().unwrap()).unwrap();
+    assert_eq!(first["spec"]["failurePolicy"], "Fail");
+    let rule = &first["spec"]["matchConstraints"]["resourceRules"][0];
+    assert_eq!(strings(&rule["operations"]), ["CREATE", "UPDATE", "DELETE"]);
+    let validations = first["spec"]["validations"].as_array().unwrap();
+    let all: Vec<String> = validations
+        .iter()
+        .map(|v| v["expression"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    for (what, words) in [
+        ("who approves is who asks", "object.data.approver == request.userInfo.username"),
+        ("a group is one's own", "object.data.group in request.userInfo.groups"),
+        ("what is approved stays as it is", "has(object.immutable) && object.immutable"),
+        ("what could be changed before is not changed now", "has(oldObject.immutable) && oldObject.immutable"),
+        ("no owner takes it with it", "!has(object.metadata.ownerReferences)"),
+        ("only its author or an administrator deletes it", "oldObject.data.approver == request.userInfo.username"),
+        ("a namespace may go with its approvals", "'system:serviceaccounts:kube-system' in request.userInfo.groups"),
+    ] {
+        assert_eq!(all.iter().filter(|e| e.contains(words)).count(), 1, "{what}: {words}: {all:#?}");
+    }
+    assert!(validations.iter().all(|v| v["message"].is_string()), "who is refused is told why");
+}

@@ -19,7 +19,7 @@ fn text(of: &str) -> Param {
 }
 
 /// The fleet, judged by its errors, with one policy for every ring.
-fn judged(ring: RingPolicy) -> Fleet {
+pub fn judged(ring: RingPolicy) -> Fleet {
     let mut fleet = fleet();
     let service = &mut fleet.services[0];
     service.columns.push(Column {
@@ -39,16 +39,16 @@ fn judged(ring: RingPolicy) -> Fleet {
     fleet
 }
 
-fn policy(on_nogo: OnNogo, scope: Reach) -> RingPolicy {
+pub fn policy(on_nogo: OnNogo, scope: Reach) -> RingPolicy {
     RingPolicy { reaction: Reaction { on_nogo, scope }, ..RingPolicy::default() }
 }
 
-fn arming(mode: Mode) -> Arming {
+pub fn arming(mode: Mode) -> Arming {
     Arming { mode, lessened: None, holder: "guard-1".into(), regions: Vec::new(), interrupted: Vec::new() }
 }
 
 /// ring-2 was promoted, and a guard watches.
-fn promoted(ring: RingPolicy) -> World {
+pub fn promoted(ring: RingPolicy) -> World {
     let mut world = World::with(judged(ring));
     // What the earlier rings run was judged long ago, and is well.
     world.pass(2);
@@ -60,19 +60,19 @@ fn promoted(ring: RingPolicy) -> World {
     world
 }
 
-fn ring_of(at: u32) -> Target {
+pub fn ring_of(at: u32) -> Target {
     Target::Ring(RingIx(at))
 }
 
 /// What the rings before run is well in every window that is judged.
-fn well(world: &mut World) {
+pub fn well(world: &mut World) {
     for at in [STAGE_A, STAGE_B, AP] {
         windows_back(world, at, 0.001, 640);
     }
 }
 
 /// Every window of the last two hours has this share of errors.
-fn windows(world: &mut World, at: RegionIx, errors: f64) {
+pub fn windows(world: &mut World, at: RegionIx, errors: f64) {
     windows_back(world, at, errors, 24);
 }
 
@@ -91,7 +91,7 @@ fn breach(world: &mut World, at: RegionIx) {
 }
 
 /// Objects that were written, by kind and cluster.
-fn written(world: &World, kind: &str) -> Vec<u32> {
+pub fn written(world: &World, kind: &str) -> Vec<u32> {
     world.sent.iter().filter(|c| &*c.object().api.kind == kind).map(|c| c.object().cluster.0).collect()
 }
 
@@ -415,6 +415,45 @@ fn an_interrupted_rollback_is_continued_by_a_new_plan_that_names_the_old_one() {
     world.pass(30);
     assert!(world.sent.is_empty(), "what raises waits for a person: {:?}", world.log);
     assert_eq!(world.engine.automation().unwrap().interrupted().len(), 1);
+}
+
+#[test]
+fn wherever_a_guard_dies_in_a_rollback_the_next_one_finishes_it_and_nothing_is_written_twice() {
+    let (mut before_journal, mut after_journal) = (0, 0);
+    for point in 0..24 {
+        let mut world = promoted(policy(OnNogo::RollBack, Reach::Region));
+        world.engine.arm(arming(Mode::Guard));
+        world.skip(1_500);
+        world.dies_after = Some(point);
+        windows(&mut world, EU, 0.15);
+        world.pass(3);
+        // What its journal has is what the next one finds.
+        let journaled = world.log.iter().any(|l| l.starts_with("journal roll back"));
+        let closed = world.log.iter().any(|l| l.starts_with("note closed"));
+        let left = world.engine.operations.iter().filter(|_| journaled && !closed).map(|o| Interrupted {
+            plan: o.plan.id,
+            service: WEBAPP,
+            verb: "rollback".into(),
+            raising: false,
+            regions: vec![EU],
+            title: o.plan.title.to_string().into(),
+        });
+        let interrupted: Vec<Interrupted> = left.filter(|l| l.title.contains("roll back")).collect();
+        *(if journaled { &mut after_journal } else { &mut before_journal }) += 1;
+        let mut next = World::with((*world.fleet).clone());
+        (next.objects, next.owned, next.now) = (world.objects.clone(), world.owned.clone(), world.now);
+        next.show_everything();
+        next.engine.arm(Arming { interrupted, ..arming(Mode::Guard) });
+        next.pass(2);
+        windows(&mut next, EU, 0.15);
+        next.pass(40);
+        assert_eq!(next.image(EU), V1, "dead after {point} effects: {:?} then {:?}", world.log, next.log);
+        let all = [written(&world, "Deployment"), written(&next, "Deployment")].concat();
+        assert_eq!(all, [3], "dead after {point} effects: one write, there");
+        let back = next.facts(EU).iter().filter(|f| matches!(f.body, Body::RolledBack(_))).count();
+        assert!(back <= 1, "dead after {point} effects: {back} facts");
+    }
+    assert!(before_journal > 0 && after_journal > 0, "{before_journal} {after_journal}");
 }
 
 #[test]

@@ -100,6 +100,8 @@ pub struct World {
     /// How many objects were read.
     pub gets: usize,
     pub now: Stamp,
+    /// After so many more effects the process is dead: nothing of it happens any more.
+    pub dies_after: Option<usize>,
     /// What a guard told people.
     pub told: Vec<gonogo::engine::effect::Notice>,
     approved: BTreeMap<PlanId, Approved>,
@@ -275,6 +277,7 @@ impl World {
             sent: Vec::new(),
             gets: 0,
             now,
+            dies_after: None,
             told: Vec::new(),
             approved: BTreeMap::new(),
         };
@@ -683,6 +686,11 @@ impl World {
     }
 
     fn answer(&mut self, effect: Effect) -> Vec<Msg> {
+        match &mut self.dies_after {
+            Some(0) => return Vec::new(),
+            Some(left) => *left -= 1,
+            None => {}
+        }
         let unreachable = || LostReason::Unreachable("connection refused".into());
         let reply = match effect {
             Effect::Fetch { ticket, object } => {
