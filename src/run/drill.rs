@@ -58,11 +58,11 @@ impl Walk {
     /// From and to which version, where the plan's facts say it.
     fn versions(&self) -> (Text, Text) {
         let facts = self.plan.steps.iter().flat_map(|s| &s.facts).flat_map(|(_, facts)| facts);
-        let moved = facts.filter_map(|f| match &f.body {
+        let mut moved = facts.filter_map(|f| match &f.body {
             Body::RolledBack(m) => Some((m.from_version.clone(), m.to_version.clone())),
             _ => None,
         });
-        moved.last().unwrap_or_else(|| ("?".into(), "?".into()))
+        moved.next_back().unwrap_or_else(|| ("?".into(), "?".into()))
     }
 }
 

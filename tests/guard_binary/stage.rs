@@ -270,8 +270,9 @@ pub fn receiver(hangs: bool, answers: &[u16]) -> (String, Arc<Mutex<Vec<Value>>>
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook/s3cret", listener.local_addr().unwrap());
     let got: Arc<Mutex<Vec<Value>>> = Arc::default();
-    let (to, mut answers) = (got.clone(), answers.to_vec().into_iter());
+    let (to, answers) = (got.clone(), answers.to_vec());
     std::thread::spawn(move || {
+        let mut answers = answers.iter();
         let mut kept = Vec::new();
         for mut stream in listener.incoming().flatten() {
             let mut head = BufReader::new(stream.try_clone().unwrap());
@@ -290,7 +291,7 @@ pub fn receiver(hangs: bool, answers: &[u16]) -> (String, Arc<Mutex<Vec<Value>>>
                 kept.push(stream);
                 continue;
             }
-            let code = answers.next().unwrap_or(200);
+            let code = answers.next().copied().unwrap_or(200);
             let _ = write!(stream, "HTTP/1.1 {code} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         }
     });
