@@ -572,7 +572,8 @@ fn moment(text: &str) -> Result<Timestamp, String> {
         let (local, name) = text.strip_suffix(']')?.split_once('[')?;
         there(local, crate::domain::zone::zone(name)?)
     };
-    let bare = || there(text, jiff::tz::TimeZone::UTC);
+    // A date that names a zone nobody knows is not one in UTC.
+    let bare = || there(text, jiff::tz::TimeZone::UTC).filter(|_| !text.contains('['));
     let read = text.parse::<Timestamp>().ok().or_else(zoned).or_else(bare);
     read.ok_or_else(|| {
         "expected a moment such as 2026-12-18T09:00Z, 2026-12-18T09:00[Europe/Berlin] or 2026-12-18".to_owned()

@@ -14,6 +14,7 @@ use crate::domain::stamp::{SignedDuration, Stamp, Stamped};
 pub mod automation;
 mod asking;
 pub mod bake;
+pub mod besides;
 pub mod blame;
 pub mod deciders;
 pub mod derive;

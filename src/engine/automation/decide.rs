@@ -183,19 +183,40 @@ pub fn wishes(
     let mut out: Vec<Wish> = Vec::new();
     for breach in breaches {
         for wish in decide.about(breach) {
-            // Two regions of a ring may want the same: once is enough.
-            let covered =
-                |known: &Wish| known.deed == wish.deed && wish.regions.iter().all(|r| known.regions.contains(r));
-            match out.iter_mut().find(|known| covered(known)) {
-                Some(known) => known.cases.extend(wish.cases),
-                None => out.push(wish),
-            }
+            add(&mut out, wish);
         }
     }
     if mode == Mode::Autopilot && breaches.is_empty() {
         out.extend(decide.promotion());
     }
     out
+}
+
+/// Two regions may want the same, or each a part of it: what is on its way back already is not sent
+/// there a second time.
+fn add(wishes: &mut Vec<Wish>, mut wish: Wish) {
+    let same_hold = |known: &Wish| known.deed == wish.deed;
+    let goes_back = |known: &Wish| !matches!(known.deed, Deed::Hold(_));
+    if goes_back(&wish) {
+        let taken = |at: &RegionIx| wishes.iter().any(|known| goes_back(known) && known.regions.contains(at));
+        let left: Vec<RegionIx> = wish.regions.iter().copied().filter(|at| !taken(at)).collect();
+        if left.is_empty() {
+            let about =
+                |known: &&mut Wish| goes_back(known) && wish.regions.iter().any(|at| known.regions.contains(at));
+            if let Some(known) = wishes.iter_mut().find(about) {
+                known.cases.extend(wish.cases);
+            }
+            return;
+        }
+        if left != wish.regions {
+            wish.intent.target = Target::Regions(left.clone());
+            wish.regions = left;
+        }
+    } else if let Some(known) = wishes.iter_mut().find(|known| same_hold(known)) {
+        known.cases.extend(wish.cases);
+        return;
+    }
+    wishes.push(wish);
 }
 
 struct Decide<'a> {

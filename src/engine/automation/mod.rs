@@ -2,35 +2,38 @@
 //! journal and execution as a person's keys.
 //!
 //! ```text
-//! decide   verdicts + policy + record -> wishes (pure)
-//! notice   what people are told who do not look
-//! lease    which guard raises in a region, and its heartbeat
-//! mod      wish -> review in a slot of its own -> approved by policy -> carried out
+//! decide       verdicts + policy + record -> wishes (pure)
+//! interrupted  plans that an earlier run left open
+//! notice       what people are told who do not look
+//! lease        which guard raises in a region, and its heartbeat
+//! mod          wish -> review in a slot of its own -> approved by policy -> carried out
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Engine;
-use super::effect::{Effect, Note, NoteKind, Ticket};
+use super::effect::{Effect, Ticket};
 use super::operation::{Outcome, Proposal, ProposalState, StepState};
 use super::review::Review;
 use super::scene::Scene;
 use crate::domain::challenge::Approved;
 use crate::domain::id::{Place, RegionIx, RingName, ServiceIx, Text};
-use crate::domain::intent::{Direction, Intent, Target, Verb};
+use crate::domain::intent::{Direction, Verb};
 use crate::domain::link::Link;
 use crate::domain::plan::{Plan, PlanId};
 use crate::domain::policy::Mode;
-use crate::domain::record::Body;
 use crate::domain::stamp::Stamp;
 use crate::domain::version::TemplateDigest;
 
 pub mod decide;
+mod interrupted;
 pub mod lease;
 pub mod notice;
 
-use decide::{BY_POLICY, Case, Cases, Deed, Memory, Progress, Wish};
+pub use interrupted::Interrupted;
+
+use decide::{Cases, Deed, Memory, Progress, Wish};
 
 /// After something that could not be read or sent, the same is not tried again before.
 const AGAIN: Duration = Duration::from_secs(15);
@@ -48,23 +51,6 @@ pub struct Arming {
     pub regions: Vec<Text>,
     /// Plans that an earlier run left open.
     pub interrupted: Vec<Interrupted>,
-}
-
-/// A plan that was journaled and not closed, because its process died.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Interrupted {
-    /// The plan.
-    pub plan: PlanId,
-    /// Its service.
-    pub service: ServiceIx,
-    /// What it was about to do: as [`Verb::word`] says it.
-    pub verb: Text,
-    /// It added risk.
-    pub raising: bool,
-    /// Regions whose steps had not ended.
-    pub regions: Vec<RegionIx>,
-    /// One line.
-    pub title: Text,
 }
 
 /// A guard at work.
@@ -541,98 +527,6 @@ impl Engine {
                     }
                 }
             }
-        }
-    }
-
-    /// Plans of an earlier run: what lowers is continued by a new plan that names the old one;
-    /// what raises waits for a person.
-    fn take_up_interrupted(&mut self, effects: &mut Vec<Effect>) {
-        let Some(automation) = &self.automation else { return };
-        let waits = self.now.mono < automation.taken_up;
-        if automation.mode() == Mode::Advise || automation.interrupted.is_empty() || waits {
-            return;
-        }
-        let memory = Remembered { automation, engine: self };
-        let heard = |i: &Interrupted| {
-            let spec = self.fleet.service(i.service);
-            i.regions.iter().all(|at| {
-                let cluster = spec.and_then(|s| s.region(*at)).and_then(|r| self.clusters.get(r.cluster.at()));
-                cluster.is_some_and(|c| c.heard.is_some() || matches!(c.link, Link::Lost { .. }))
-            })
-        };
-        let due = |i: &Interrupted| !i.raising && heard(i) && memory.all_mine(i);
-        // A person who moved every region of it since has decided.
-        let decided = |i: &Interrupted| i.raising && i.regions.iter().all(|at| self.moved_by_a_person_since(i, *at));
-        let (decided, open): (Vec<_>, Vec<_>) = automation.interrupted.iter().cloned().partition(decided);
-        let (due, waiting): (Vec<_>, Vec<_>) = open.into_iter().partition(due);
-        if let Some(automation) = &mut self.automation {
-            automation.interrupted = waiting;
-        }
-        for left in decided {
-            self.close_interrupted(left.plan, "overtaken by a later plan", effects);
-        }
-        for left in due {
-            // Whoever moved a region after the plan was made has the last word.
-            let record = self.services.get(left.service.at()).map(|s| &s.record);
-            let overtaken = |at: &RegionIx| {
-                let newest = record.and_then(|r| r.region(*at)).and_then(|r| r.newest_move());
-                newest.is_some_and(|(fact, moved)| {
-                    moved.plan != left.plan.0
-                        && fact.id.0.timestamp_ms() > left.plan.0.timestamp_ms()
-                        && matches!(fact.body, Body::Promoted(_))
-                })
-            };
-            let regions: Vec<RegionIx> = left.regions.iter().copied().filter(|at| !overtaken(at)).collect();
-            let verb = match &*left.verb {
-                "hold" => Some(Verb::Hold),
-                "abort" => Some(Verb::Abort),
-                "rollback" => Some(Verb::RollBack { to_revision: None }),
-                "drain" => Some(Verb::Drain),
-                _ => None,
-            };
-            let Some(verb) = verb.filter(|_| !regions.is_empty()) else {
-                self.close_interrupted(left.plan, "overtaken by a later plan", effects);
-                continue;
-            };
-            let why: Text = format!("{BY_POLICY}continues {} ({})", left.plan, left.title).into();
-            let cases: Vec<Case> = regions
-                .iter()
-                .filter_map(|at| {
-                    Some((*at, self.services.get(left.service.at())?.region(*at)?.workload.as_ref()?.template))
-                })
-                .collect();
-            let intent = Intent {
-                service: left.service,
-                verb,
-                target: Target::Regions(regions.clone()),
-                reason: Some(why.clone()),
-            };
-            let left = Interrupted { regions: regions.clone(), ..left };
-            self.review_wish(Wish { intent, deed: Deed::Continue, regions, cases, why }, Some(left), effects);
-        }
-    }
-
-    fn moved_by_a_person_since(&self, left: &Interrupted, at: RegionIx) -> bool {
-        let record = self.services.get(left.service.at()).and_then(|s| s.record.region(at));
-        record.and_then(|r| r.newest_move()).is_some_and(|(fact, moved)| {
-            moved.plan != left.plan.0
-                && fact.id.0.timestamp_ms() > left.plan.0.timestamp_ms()
-                && !moved.reason.starts_with(BY_POLICY)
-        })
-    }
-
-    /// The journal says of a plan of an earlier run what became of it.
-    fn close_interrupted(&mut self, plan: PlanId, why: &str, effects: &mut Vec<Effect>) {
-        let what = NoteKind::Closed { outcome: "interrupted".into(), why: why.into() };
-        effects.push(Effect::Note(Box::new(Note { plan, what })));
-    }
-
-    /// It is taken up again a little later.
-    fn put_back(&mut self, left: Interrupted) {
-        let mono = self.now.mono;
-        if let Some(automation) = &mut self.automation {
-            automation.taken_up = mono.saturating_add(AGAIN);
-            automation.interrupted.push(left);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::id::{RegionIx, Text};
 use crate::domain::record::{Body, HoldInForce};
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::text::safe;
-use crate::engine::judge;
+use crate::engine::besides;
 use crate::engine::scene::{CLOCK_LIMIT, Scene, odd_clock_sentence, odd_clocks, one_object, one_object_sentence};
 use crate::engine::state::{Happened, RegionState};
 use crate::engine::view::{RingRuns, UnderReview};
@@ -18,7 +18,7 @@ const LONGEST: usize = 80;
 pub(super) fn alarms(scene: &Scene<'_>) -> Vec<Text> {
     let mut alarms: Vec<String> = Vec::new();
     if let Some(skew) = scene.skew().filter(|s| s.abs() > CLOCK_LIMIT) {
-        alarms.push(judge::clock_sentence(skew));
+        alarms.push(besides::clock_sentence(skew));
     }
     let odd = odd_clocks(scene.world.clusters);
     for cluster in service_clusters(scene) {
@@ -44,7 +44,7 @@ pub(super) fn alarms(scene: &Scene<'_>) -> Vec<Text> {
         }
     }
     alarms.extend(still_open(scene));
-    alarms.extend(judge::other_policy(scene));
+    alarms.extend(besides::other_policy(scene));
     alarms.into_iter().map(Text::from).collect()
 }
 

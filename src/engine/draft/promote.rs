@@ -14,7 +14,7 @@ use crate::domain::record::{Body, Move};
 use crate::domain::stamp::short;
 use crate::domain::verdict::Verdict;
 use crate::domain::version::{Image, Version};
-use crate::engine::judge;
+use crate::engine::besides;
 use crate::engine::view::{RingRuns, RingView};
 
 pub(super) fn draft(
@@ -213,7 +213,7 @@ fn judged(desk: &Desk<'_>, ring: RingIx, without_wait: bool) -> Result<Vec<Findi
     for row in &question.rows {
         for (gate, judgement) in question.gates.iter().zip(&row.cells).filter_map(|(g, c)| Some((g, c.as_ref()?))) {
             // Holds, records, clock and policy are judged on what was just read (see `raising_findings`).
-            if row.region.is_none() && judge::drafts_see_to(gate) {
+            if row.region.is_none() && besides::drafts_see_to(gate) {
                 continue;
             }
             findings.extend(judgement.findings.iter().cloned());
