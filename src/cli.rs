@@ -293,10 +293,17 @@ pub struct CheckArgs {
     #[arg(long, value_name = "DURATION", value_parser = ahead, group = "playing", conflicts_with = "connect")]
     pub simulate: Option<Duration>,
     /// With --simulate: when the release begins (UTC unless it says a zone); now when left out.
-    #[arg(long, value_name = "TIME", value_parser = moment, requires = "simulate")]
+    #[arg(long, value_name = "TIME", value_parser = moment, requires = "simulate", conflicts_with = "plan")]
     pub from: Option<Timestamp>,
     /// With --simulate: how long people take to approve, tick or promote once they may.
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "15m", requires = "simulate")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = duration,
+        default_value = "15m",
+        requires = "simulate",
+        conflicts_with = "plan"
+    )]
     pub people: Duration,
     /// With --simulate: how long a region's rollout takes.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5m", requires = "simulate")]
