@@ -1,0 +1,215 @@
+//! Verbs of the built binary, as scripts meet them: exit codes, documents, text that cannot do harm, and never a
+//! question that waits for a terminal.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[path = "verbs/fleet.rs"]
+mod fleet;
+
+use fleet::Fleet;
+
+/// Clears a screen, turns text around, and is a table of its own.
+const HOSTILE: &str = "a\u{1b}[2J b\u{202e}c | d\n# e";
+
+#[test]
+fn gate_answers_by_its_exit_code_and_explain_says_why() {
+    let fleet = Fleet::start("");
+    let go = fleet.ends(0, &["gate", "webapp", "ring-2", "--wait", "60s"]);
+    assert!(go.out.starts_with("may ring-2 have v2.1.0? GO"), "{go:?}");
+    fleet.ends(3, &["gate", "webapp", "ring-3", "--wait", "60s"]);
+    let document = fleet.json(3, "gate", &["gate", "webapp", "ring-3", "--wait", "60s"]);
+    assert_eq!(document["question"]["ring"], "ring-3");
+    let why = fleet.ends(3, &["explain", "webapp", "ring-3", "--wait", "60s"]);
+    assert!(why.out.contains("ring-2") && why.out.contains("call: #release-oncall"), "{why:?}");
+    let document = fleet.json(3, "explain", &["explain", "webapp", "ring-3", "--wait", "60s"]);
+    assert!(!document["causes"].as_array().unwrap().is_empty());
+    let wrong = fleet.ends(2, &["gate", "webapp", "ring-22"]);
+    assert!(wrong.err.contains("has no ring ring-22"), "{wrong:?}");
+    fleet.ends(2, &["gate", "webap", "ring-2"]);
+}
+
+#[test]
+fn wait_ends_when_it_is_so_or_with_four() {
+    let fleet = Fleet::start("");
+    let done = fleet.ends(0, &["wait", "webapp", "ring-2", "--for", "go", "--timeout", "90s"]);
+    assert!(done.out.starts_with("ring-2: go\n"), "{done:?}");
+    let done = fleet.ends(0, &["wait", "webapp", "ring-1", "--for", "settled", "--timeout", "90s"]);
+    assert_eq!(done.out, "ring-1: settled\n");
+    for what in ["go", "settled"] {
+        let late = fleet.ends(4, &["wait", "webapp", "ring-3", "--for", what, "--timeout", "3s"]);
+        assert!(late.err.contains("timed out; ring-3"), "{late:?}");
+    }
+    fleet.ends(2, &["wait", "webapp", "ring-3"]);
+}
+
+#[test]
+fn handover_fits_the_smallest_terminal_whatever_is_held_and_why() {
+    let fleet = Fleet::start("");
+    for target in ["webapp", "ring-2", "ring-3", "eu-west-1", "us-east-1"] {
+        let held = fleet.json(0, "operation", &["hold", "webapp", target, "--reason", HOSTILE]);
+        assert_eq!(held["outcome"], "settled", "{held}");
+    }
+    let page = fleet.ends(0, &["handover", "webapp", "--wait", "60s"]);
+    let lines: Vec<&str> = page.out.lines().collect();
+    assert!(lines.len() <= 24, "{page:?}");
+    assert!(lines.iter().filter(|l| l.starts_with("HOLD ")).count() >= 5, "{page:?}");
+    assert!(lines.iter().any(|l| l.starts_with("WHO ")), "{page:?}");
+    let document = fleet.json(0, "handover", &["handover", "webapp", "--wait", "60s"]);
+    assert!(document["lines"].as_array().unwrap().len() <= 24);
+    let status = fleet.json(3, "status", &["status", "webapp", "--wait", "60s"]);
+    assert_eq!(status["services"][0]["holds"].as_array().unwrap().len(), 5);
+    assert!(status["verdict"].is_string() && status["services"][0]["regions"].as_array().unwrap().len() == 4);
+    fleet.ends(3, &["status", "webapp", "--wait", "60s"]);
+    // Raising needs a reason and a name: it is refused, and nobody is asked.
+    for args in [
+        &["resume", "webapp", "us-east-1"][..],
+        &["resume", "webapp", "us-east-1", "--reason", "fixed"],
+        &["resume", "webapp", "us-east-1", "--confirm", "us-east-1"],
+    ] {
+        let refused = fleet.ends(3, args);
+        assert!(refused.err.contains("--reason TEXT and --confirm \"us-east-1\""), "{refused:?}");
+    }
+    fleet.ends(0, &["resume", "webapp", "us-east-1", "--reason", "fixed", "--confirm", "us-east-1"]);
+}
+
+#[test]
+fn report_tells_what_was_done_as_a_page_and_as_a_document() {
+    let fleet = Fleet::start("");
+    fleet.ends(0, &["hold", "webapp", "ring-3", "--reason", HOSTILE]);
+    let page = fleet.ends(0, &["report", "webapp", "--wait", "60s"]);
+    for title in ["What happened", "Overrides", "Broken glass", "Accepted windows", "Drills", "Gates now", "Figures"] {
+        assert!(page.out.contains(&format!("\n## {title}")), "{title}: {page:?}");
+    }
+    let row = page.out.lines().find(|l| l.contains("hold ring:ring-3")).unwrap();
+    assert!(row.starts_with("| ") && row.contains("c \\| d"), "no cell of its own: {row}");
+    let document = fleet.json(0, "report", &["report", "webapp", "--wait", "60s"]);
+    let events = document["events"].as_array().unwrap();
+    assert!(events.iter().any(|e| e["what"].as_str().unwrap().starts_with("hold") && e["sort"] == "event"));
+    assert_eq!(document["undrilled"].as_array().unwrap().len(), 4);
+    fleet.ends(0, &["report", "webapp", "--release", "v9.9.9", "--wait", "60s"]);
+    fleet.ends(2, &["report", "webapp", "-o", "yaml"]);
+}
+
+#[test]
+fn an_approval_is_given_and_taken_back() {
+    let fleet = Fleet::start(
+        "[identities]\nauthor = \"oncall@example.com\"\n\
+         [service.webapp.ring.ring-2]\nentry = [\"freshness\", { gate = \"approval\", users = [\"oncall\"] }]\n",
+    );
+    let gate = |fleet: &Fleet| {
+        let document = fleet.json(3, "gate", &["gate", "webapp", "ring-2", "--wait", "60s"]);
+        let rows = document["question"]["rows"].as_array().unwrap().clone();
+        rows.iter().find_map(|r| r["gates"]["approval"]["cell"].as_str().map(str::to_owned)).unwrap()
+    };
+    assert_eq!(gate(&fleet), "0/1");
+    let said = fleet.run(&["approve", "webapp", "ring-2"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let after = fleet.run(&["explain", "webapp", "ring-2", "--wait", "60s"]);
+    assert!(!after.out.contains("has 0 of 1 approvals"), "{after:?}");
+    let again = fleet.ends(3, &["approve", "webapp", "ring-2"]);
+    assert!(again.err.contains("`gonogo revoke webapp ring-2`"), "a verb names verbs: {again:?}");
+    fleet.ends(0, &["revoke", "webapp", "ring-2", "--reason", "not yet"]);
+    assert_eq!(gate(&fleet), "0/1");
+    fleet.ends(3, &["revoke", "webapp", "ring-2"]);
+    let none = fleet.ends(3, &["approve", "webapp", "ring-3"]);
+    assert!(none.err.contains("no `approval` gate"), "{none:?}");
+}
+
+#[test]
+fn a_quarantine_refuses_until_it_is_cleared_with_a_reason() {
+    let fleet = Fleet::start("");
+    fleet.ends(0, &["quarantine", "webapp", "ap-south-1", "--reason", HOSTILE]);
+    fleet.ends(3, &["gate", "webapp", "ring-2", "--wait", "60s"]);
+    let refused = fleet.ends(3, &["promote", "webapp", "ring-2", "--reason", "x", "--confirm", "ring-2"]);
+    assert!(refused.err.contains("quarantine"), "{refused:?}");
+    let refused = fleet.ends(3, &["clear", "webapp", "webapp"]);
+    assert!(refused.err.contains("--reason TEXT"), "{refused:?}");
+    let hint = refused.err.split("--confirm \"").nth(1).and_then(|t| t.split('"').next()).unwrap().to_owned();
+    fleet.ends(0, &["clear", "webapp", "webapp", "--reason", "fixed by config", "--confirm", &hint]);
+    fleet.ends(0, &["gate", "webapp", "ring-2", "--wait", "60s"]);
+}
+
+#[test]
+fn what_does_not_stand_in_the_way_is_not_accepted() {
+    let fleet = Fleet::start("");
+    let refused = fleet
+        .ends(3, &["accept", "webapp", "ap-south-1", "--column", "errors", "--reason", "x", "--confirm", "ap-south-1"]);
+    assert!(refused.err.contains("nothing that can be accepted"), "{refused:?}");
+    let refused = fleet.json(3, "refusal", &["accept", "webapp", "ap-south-1", "--column", "erors"]);
+    assert_eq!((&refused["code"], &refused["hint"]), (&"unknown".into(), &"did you mean errors?".into()));
+    fleet.ends(2, &["accept", "webapp"]);
+}
+
+#[test]
+fn a_drill_walks_the_way_back_times_it_and_changes_nothing() {
+    let fleet = Fleet::start("");
+    let before = fleet.json(0, "status", &["status", "webapp", "--wait", "60s"]);
+    let templates = |status: &serde_json::Value| -> Vec<String> {
+        let regions = status["services"][0]["regions"].as_array().unwrap();
+        regions.iter().map(|r| r["workload"]["template"].as_str().unwrap().to_owned()).collect()
+    };
+    let drill = fleet.json(0, "drill", &["drill", "webapp", "ring-1"]);
+    assert_eq!((&drill["works"], &drill["recorded"]), (&true.into(), &true.into()), "{drill}");
+    assert_eq!((&drill["from"], &drill["to"]), (&"v2.1.0".into(), &"v2.0.0".into()));
+    assert_eq!(drill["steps"].as_array().unwrap().len(), 2);
+    assert!(drill["took_seconds"].as_f64().unwrap() > 0.0);
+    // A ring that no release has reached has a way back too.
+    let said = fleet.ends(0, &["drill", "webapp", "ring-3"]);
+    assert!(said.out.contains("v2.0.0 → v1.9.4") && said.out.contains("recorded"), "{said:?}");
+    let after = fleet.json(0, "status", &["status", "webapp", "--wait", "60s"]);
+    assert_eq!(templates(&before), templates(&after), "nothing that runs was changed");
+    let rings = after["services"][0]["rings"].as_array().unwrap();
+    let due: Vec<bool> = rings.iter().map(|r| r["drill_is_due"].as_bool().unwrap()).collect();
+    assert_eq!(due, [true, false, true, false], "{rings:?}");
+    let plan = fleet.ends(0, &["rollback", "webapp", "ring-1", "--dry-run"]);
+    assert!(plan.out.contains("by oncall in ") && plan.out.contains("by dry-run"), "{plan:?}");
+    let page = fleet.ends(0, &["handover", "webapp", "--wait", "60s"]);
+    assert!(page.out.contains("no rollback of ring-0, ring-2 was drilled"), "{page:?}");
+    let wrong = fleet.ends(2, &["drill", "webapp", "ring-9"]);
+    assert!(wrong.err.contains("hint: "), "{wrong:?}");
+
+    let journal = fleet.json(0, "journal", &["journal", "list"]);
+    let titles: Vec<&str> =
+        journal["operations"].as_array().unwrap().iter().filter_map(|o| o["opened"]["title"].as_str()).collect();
+    assert!(titles.iter().any(|t| t.starts_with("drill ap-south-1: v2.1.0 → v2.0.0")), "{titles:?}");
+    fleet.ends(0, &["journal", "verify"]);
+    let report = fleet.json(0, "report", &["report", "webapp", "--wait", "60s"]);
+    assert!(report["events"].as_array().unwrap().iter().any(|e| e["sort"] == "drilled"));
+}
+
+#[test]
+fn steps_of_a_checklist_are_ticked_in_order() {
+    let fleet = Fleet::start(
+        "[service.webapp.ring.ring-2]\nentry = [\"freshness\", { gate = \"checklist\", name = \"schema\", \
+         items = [\"expand\", \"contract\"], reverts = [\"expand: drop it\", \"contract: add it again\"] }]\n",
+    );
+    let first = fleet.run(&["tick", "webapp", "eu-west-1", "--step", "contract"]);
+    assert_eq!(first.code, 3, "{first:?}");
+    assert!(first.err.contains("expand comes before contract"), "{first:?}");
+    fleet.ends(0, &["tick", "webapp", "eu-west-1", "--step", "expand", "--reason", HOSTILE]);
+    fleet.ends(3, &["tick", "webapp", "eu-west-1", "--step", "expand"]);
+    fleet.ends(0, &["tick", "webapp", "eu-west-1"]);
+    let done = fleet.ends(3, &["tick", "webapp", "eu-west-1"]);
+    assert!(done.err.contains("every step is done"), "{done:?}");
+    fleet.ends(0, &["untick", "webapp", "eu-west-1", "--step", "contract", "--reason", "reverted"]);
+    fleet.ends(2, &["untick", "webapp", "eu-west-1"]);
+}
+
+#[test]
+fn a_refused_promotion_names_flags_and_verbs_not_keys() {
+    let fleet = Fleet::start("");
+    let refused = fleet.ends(3, &["promote", "webapp", "ring-3", "--reason", "x", "--confirm", "ring-3"]);
+    assert!(refused.err.starts_with("refused ("), "{refused:?}");
+    for key in [" F ", " x ", " U ", " B ", " R tries", "hint: F ", "hint: U ", "hint: R "] {
+        assert!(!refused.err.contains(key), "{key}: {refused:?}");
+    }
+    let plan = fleet.ends(0, &["hold", "webapp", "ring-3", "--dry-run"]);
+    assert!(plan.out.contains("way back: `gonogo resume` releases the hold"), "{plan:?}");
+}

@@ -1,0 +1,120 @@
+//! A simulated fleet in a process of its own, and verbs against it as a script runs them: no terminal, no input.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long a verb may take on a busy machine: longer is a hang.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// One simulated fleet at a time: verbs have time limits of their own, and these tests are about what they say.
+static ONE: Mutex<()> = Mutex::new(());
+
+pub struct Fleet {
+    child: Child,
+    config: PathBuf,
+    dir: tempfile::TempDir,
+    _one: MutexGuard<'static, ()>,
+}
+
+/// What a verb did.
+#[derive(Debug)]
+pub struct Done {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Fleet {
+    /// A fleet, with more at the end of its configuration.
+    pub fn start(more: &str) -> Self {
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gonogo"))
+            .args(["sim", "--dir"])
+            .arg(dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the simulation starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let answer: Value = serde_json::from_str(&line).expect("one JSON object");
+        let config = PathBuf::from(answer["config"].as_str().unwrap());
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, format!("{text}\n{more}")).unwrap();
+        Self { child, config, dir, _one: one }
+    }
+
+    /// A verb, from beginning to end.
+    pub fn run(&self, args: &[&str]) -> Done {
+        let home: &Path = self.dir.path();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gonogo"))
+            .arg("--config")
+            .arg(&self.config)
+            .args(args)
+            .env_clear()
+            .env("HOME", home)
+            .env("XDG_STATE_HOME", home.join("state"))
+            .env("USER", "oncall")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let read = |from: &mut dyn Read| {
+            let mut bytes = Vec::new();
+            from.read_to_end(&mut bytes).unwrap();
+            String::from_utf8(bytes).expect("text")
+        };
+        let errors = std::thread::spawn(move || read(&mut err));
+        let output = std::thread::spawn(move || read(&mut out));
+        let began = Instant::now();
+        let status = loop {
+            match child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if began.elapsed() >= PATIENCE => {
+                    child.kill().unwrap();
+                    panic!("{args:?} hangs");
+                }
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        };
+        let done = Done {
+            code: status.code().expect("it ends by itself"),
+            out: output.join().unwrap(),
+            err: errors.join().unwrap(),
+        };
+        for text in [&done.out, &done.err] {
+            assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{args:?} lets sequences out: {text:?}");
+        }
+        done
+    }
+
+    /// A verb that must end so.
+    pub fn ends(&self, code: i32, args: &[&str]) -> Done {
+        let done = self.run(args);
+        assert_eq!(done.code, code, "{args:?}: {done:?}");
+        done
+    }
+
+    /// A verb's document; it names its version and kind.
+    pub fn json(&self, code: i32, kind: &str, args: &[&str]) -> Value {
+        let args: Vec<&str> = args.iter().copied().chain(["-o", "json"]).collect();
+        let done = self.ends(code, &args);
+        let value: Value = serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{args:?}: {e}: {done:?}"));
+        assert_eq!((&value["version"], &value["kind"]), (&1.into(), &kind.into()), "{args:?}");
+        value
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
