@@ -50,11 +50,11 @@ impl Part {
 pub fn line(app: &App, width: u16) -> Line {
     let parts = parts(app);
     let mut chosen = vec![0usize; parts.len()];
+    // Measured once: names may be of any length.
+    let wide = |l: &Line| if l.spans.is_empty() { 0 } else { l.width() + 3 };
+    let widths: Vec<Vec<usize>> = parts.iter().map(|p| p.ways.iter().map(wide).collect()).collect();
     let total = |chosen: &[usize]| {
-        let wide = |(part, way): (&Part, &usize)| {
-            part.ways.get(*way).map_or(0, |l| if l.spans.is_empty() { 0 } else { l.width() + 3 })
-        };
-        parts.iter().zip(chosen).map(wide).sum::<usize>()
+        widths.iter().zip(chosen).map(|(ways, way)| ways.get(*way).copied().unwrap_or(0)).sum::<usize>()
     };
     while total(&chosen) > usize::from(width) {
         let shortest = |at: usize| parts.get(at).map_or(0, |p| p.ways.len().saturating_sub(1));

@@ -164,6 +164,11 @@ impl Console {
             self.ticked = now;
             self.feed(AppMsg::Engine(Msg::Tick));
         }
+        // A `!` that came alone holds as soon as that is sure.
+        if self.app.due().is_some_and(|due| now >= due) {
+            let effects = self.app.update_all(self.clock.now(), Vec::new());
+            self.perform(effects);
+        }
     }
 
     pub fn feed(&mut self, message: AppMsg) {
@@ -219,6 +224,10 @@ impl Console {
     pub async fn key(&mut self, key: &str) {
         self.pass(Duration::from_millis(400)).await;
         self.feed(AppMsg::Key(Key::parse(key).unwrap_or_else(|| panic!("{key} is a key"))));
+        if key == "!" {
+            // It holds once it is sure that it came alone.
+            self.pass(TURN).await;
+        }
     }
 
     /// A region by its name.

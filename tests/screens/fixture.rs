@@ -460,10 +460,10 @@ pub fn judged() -> Engine {
     let mut web = service("webapp", &four(), &RINGS);
     let exits = [
         gate("bake", &[("for", text("24h"))]),
-        gate("threshold", &[("column", text("errors")), ("max", text("1%"))]),
-        gate("baseline", &[("column", text("errors")), ("min_requests", Param::Number(0.0))]),
+        gate("threshold", &[("column", text("errors")), ("max", text("1%")), ("gaps", text("30m"))]),
+        gate("baseline", &[("column", text("errors")), ("min_requests", Param::Number(0.0)), ("gaps", text("30m"))]),
         gate("coverage", &[("at", text("00:00 UTC"))]),
-        gate("burn_rate", &[("column", text("errors")), ("slo", text("99.9%"))]),
+        gate("burn_rate", &[("column", text("errors")), ("slo", text("99%"))]),
     ];
     for ring in &mut web.rings {
         ring.exit_gates = exits.to_vec();
@@ -477,11 +477,17 @@ pub fn judged() -> Engine {
     state.regions =
         PLACES.iter().enumerate().map(|(i, p)| region_state(i, p, if i < 2 { "v2.1.0" } else { "v2.0.0" })).collect();
     for (i, region) in state.regions.iter_mut().enumerate() {
-        let since = if i == 0 { "18 10:20:00" } else { "19 15:51:00" };
+        let since = ["18 10:20:00", "19 15:51:00"].get(i).copied().unwrap_or("10 09:00:00");
+        if let Some(workload) = &mut region.workload {
+            workload.progress.updated = Some(at(since));
+            let digest = if i < 2 { "91a0b1c2" } else { "c07d1e2f" };
+            workload.image =
+                Some(Image::parse(&format!("registry.example/webapp:{}@sha256:{digest}", workload.version)));
+        }
         region.settled = Some(BakeStart { at: at(since), source: BakeSource::Condition });
         for (column, base) in [("errors", PLACES[i].5.max(0.001)), ("QPS", PLACES[i].3)] {
             let start = at("18 10:00:00").as_second();
-            let windows = (0..629).map(|n| {
+            let windows = (0..631).map(|n| {
                 let end = Timestamp::from_second(start + n * 300).unwrap();
                 let midnight = column == "errors" && i == 1 && end > at("19 23:55:00") && end <= at("20 00:10:00");
                 let gap = i == 1 && end > at("20 06:00:00") && end <= at("20 06:20:00");

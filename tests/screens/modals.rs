@@ -71,7 +71,7 @@ fn evidence_shows_the_windows_that_a_verdict_rests_on() {
         let mut stage = Stage::of(fixture::judged(), (columns, rows));
         // Left as far as it goes, then the gate by its place: bake, threshold, baseline, coverage, budget.
         for (gate, steps) in [("threshold", 1), ("baseline", 2), ("coverage", 3), ("burn_rate", 4)] {
-            stage.keys(if columns == 80 { "v down" } else { "tab tab down" });
+            stage.keys(if columns == 80 { "v home down" } else { "tab tab home down" });
             stage.keys(&"left ".repeat(8)).keys(&"right ".repeat(steps)).keys("enter");
             let text = stage.text();
             assert!(text.contains(&format!("ap-south-1 · {gate}")), "{gate} {columns}: {text}");
