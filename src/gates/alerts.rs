@@ -11,7 +11,7 @@ use crate::domain::verdict::{Judgement, Verdict};
 pub struct Alerts;
 
 /// Alerts of the region that fire now. Without any there is no series: zero is said by the vector.
-const FIRING: &str = r#"count(ALERTS{alertstate="firing",region="{{region}}"}) or vector(0)"#;
+pub(super) const FIRING: &str = r#"count(ALERTS{alertstate="firing",region="{{region}}"}) or vector(0)"#;
 
 impl GateType for Alerts {
     fn name(&self) -> &'static str {

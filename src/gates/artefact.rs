@@ -45,6 +45,10 @@ impl Gate for Artefact {
                 let sentence = format!("{region}: there is no container {}", evidence.region.workload.container);
                 Judgement::new(Verdict::NoData, "container", sentence)
             }
+            None if evidence.entering.is_some() && evidence.region.ring.at() > 0 => {
+                let sentence = format!("{region}: what the ring before it runs was not seen");
+                Judgement::new(Verdict::NoData, "unseen", sentence)
+            }
             None if evidence.entering.is_some() => {
                 let sentence =
                     format!("{region}: no ring is before it: which image enters is said when it is promoted");

@@ -1,5 +1,6 @@
 //! `quarantine`: nobody has quarantined what would enter, and it was rolled back nowhere.
 
+use super::silence;
 use crate::domain::fleet::{Params, Service};
 use crate::domain::gate::{Entering, Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
 use crate::domain::quarantine::Candidate;
@@ -42,6 +43,16 @@ impl Gate for Quarantine {
         match quarantined(evidence.service, evidence.record, entering, evidence.now) {
             Some(judged) => Judgement { sentence: format!("{region}: {}", judged.sentence).into(), ..judged },
             None => {
+                // What stands in a record that is not read, or speaks of what was not seen, is not known.
+                let unseen = || {
+                    let later = evidence.region.ring.at() > 0 && entering.source.is_none();
+                    later.then(|| "what the ring before it runs was not seen".to_owned())
+                };
+                let unread = || evidence.record_unread.as_deref().map(str::to_owned);
+                if let Some(why) = silence(&evidence.freshness).or_else(unread).or_else(unseen) {
+                    let sentence = format!("{region}: whether {} is quarantined is not known: {why}", entering.version);
+                    return Judgement::new(Verdict::NoData, "no record", sentence);
+                }
                 let sentence =
                     format!("{region}: {} is not quarantined, and was rolled back nowhere", entering.version);
                 Judgement::new(Verdict::Go, "clear", sentence)

@@ -15,7 +15,7 @@ use crate::domain::link::LostReason;
 use crate::domain::metric::{NoData, Reading, Windows};
 use crate::domain::record::{Body, Fact, FactId, Record, RegionRecord};
 use crate::domain::stamp::WINDOW;
-use crate::domain::verdict::Stretch;
+use crate::domain::verdict::{RingVerdict, Stretch};
 use crate::domain::version::{Image, TemplateDigest, Version};
 use crate::domain::workload::{Phase, Progress, Progressing, Replicas, Workload};
 
@@ -23,6 +23,7 @@ mod bake;
 mod baseline;
 mod burn_rate;
 mod coverage;
+mod every;
 mod resources;
 mod threshold;
 

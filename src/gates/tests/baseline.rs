@@ -177,27 +177,44 @@ fn nobody_left_is_no_data_unless_it_may_be_compared_with_itself() {
 }
 
 #[test]
-fn the_same_local_hour_of_yesterday_is_found_on_nights_on_which_clocks_change() {
-    // Berlin, the night to the 25th of October: after 03:00 local, yesterday is 25 hours ago.
-    let start: Timestamp = "2026-10-25T02:00:00Z".parse().unwrap();
-    let mut case = case();
-    case.service.regions[0].zone = Some("Europe/Berlin".into());
-    case.bake_start = Some(BakeStart { at: start, source: BakeSource::Condition });
-    case.now = start + WINDOW * 12;
-    let hour = |from: Timestamp, value: f64| (1..=12).map(move |n| (from + WINDOW * n, Ok(value)));
-    let local: Timestamp = "2026-10-24T01:00:00Z".parse().unwrap();
-    let utc: Timestamp = "2026-10-24T02:00:00Z".parse().unwrap();
-    for (column, now, then, other) in [("errors", 0.002, 0.0019, 0.9), ("qps", 9000.0, 9000.0, 1.0)] {
-        let windows = hour(start, now).chain(hour(local, then)).chain(hour(utc, other)).collect();
-        case.windows.insert(ColumnName::new(column), windows);
+fn the_same_local_hour_of_an_earlier_day_is_found_on_nights_on_which_clocks_change() {
+    // Where the clock was changed in between, an earlier day's hour is more or less than whole days ago.
+    for (zone, against, start, local) in [
+        // Back by an hour at 03:00: after it, yesterday is 25 hours ago.
+        ("Europe/Berlin", "yesterday", "2026-10-25T02:00:00Z", "2026-10-24T01:00:00Z"),
+        ("America/New_York", "yesterday", "2026-11-01T07:00:00Z", "2026-10-31T06:00:00Z"),
+        // Half an hour only.
+        ("Australia/Lord_Howe", "yesterday", "2026-04-04T16:30:00Z", "2026-04-03T16:00:00Z"),
+        // Forward: 23 hours, and 23 and a half.
+        ("Europe/Berlin", "yesterday", "2026-03-29T02:00:00Z", "2026-03-28T03:00:00Z"),
+        ("America/New_York", "yesterday", "2026-03-08T08:00:00Z", "2026-03-07T09:00:00Z"),
+        ("Australia/Lord_Howe", "yesterday", "2026-10-03T16:00:00Z", "2026-10-02T16:30:00Z"),
+        // A week with the night in it.
+        ("Europe/Berlin", "last-week", "2026-10-27T10:00:00Z", "2026-10-20T09:00:00Z"),
+        ("America/New_York", "last-week", "2026-03-10T10:00:00Z", "2026-03-03T11:00:00Z"),
+        // A leap day is a day like others: the day after it looks at it, a week after it too.
+        ("Europe/Berlin", "yesterday", "2028-03-01T10:00:00Z", "2028-02-29T10:00:00Z"),
+        ("America/New_York", "last-week", "2028-03-07T10:00:00Z", "2028-02-29T10:00:00Z"),
+    ] {
+        let start: Timestamp = start.parse().unwrap();
+        let mut case = case();
+        case.service.regions[0].zone = Some(zone.into());
+        case.bake_start = Some(BakeStart { at: start, source: BakeSource::Condition });
+        case.now = start + WINDOW * 12;
+        let hour = |from: Timestamp, value: f64| (1..=12).map(move |n| (from + WINDOW * n, Ok(value)));
+        let local: Timestamp = local.parse().unwrap();
+        for (column, now, then, other) in [("errors", 0.002, 0.0019, 0.9), ("qps", 9000.0, 9000.0, 1.0)] {
+            // Everything around that hour is something else.
+            let around = (-18..0).chain(12..30).map(|n| (local + WINDOW * (n + 1), Ok(other)));
+            let windows = hour(start, now).chain(hour(local, then)).chain(around).collect();
+            case.windows.insert(ColumnName::new(column), windows);
+        }
+        let judged = case.baseline(&[("against", text(against))]);
+        assert_eq!(judged.verdict, Verdict::Go, "{zone} {start}: {}", judged.sentence);
+        assert_eq!(judged.figure_of("baseline"), Some(0.0019), "{zone} {start}");
+        let params = [("column", text("errors")), ("against", text(against))];
+        assert_eq!(case.gate("baseline", &params).unwrap().needs().len(), 4);
     }
-    let judged = case.baseline(&[("against", text("yesterday"))]);
-    assert_eq!(judged.verdict, Verdict::Go, "{}", judged.sentence);
-    assert_eq!(judged.figure_of("baseline"), Some(0.0019));
-    assert_eq!(
-        case.gate("baseline", &[("column", text("errors")), ("against", text("yesterday"))]).unwrap().needs().len(),
-        4
-    );
 }
 
 #[test]

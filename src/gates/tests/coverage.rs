@@ -89,6 +89,9 @@ fn nights_on_which_clocks_change_ask_for_the_hours_they_have() {
         // Half an hour only.
         ("Australia/Lord_Howe", "2026-10-03T01:30:00Z", "2026-10-04T00:50:00Z", 24),
         ("Australia/Lord_Howe", "2026-04-04T01:00:00Z", "2026-04-05T01:20:00Z", 24),
+        // A leap day is a day.
+        ("Europe/Berlin", "2028-02-28T23:00:00Z", "2028-02-29T22:50:00Z", 24),
+        ("America/New_York", "2028-02-29T05:00:00Z", "2028-03-01T04:50:00Z", 24),
         // An ordinary day, in a zone of half hours.
         ("Asia/Kolkata", "2026-11-19T00:30:00Z", "2026-11-20T00:20:00Z", 24),
     ] {
