@@ -153,19 +153,22 @@ fn the_phase_of_a_deployment_is_what_kubectl_rollout_status_decides() {
 }
 
 #[test]
-fn what_a_kind_writes_to_pause_it_reads_as_paused() {
+fn what_a_kind_writes_to_pause_it_reads_as_paused_and_taking_it_back_restores_the_object() {
     for kind in kinds::KINDS {
-        let Some(operations) = kind.pause(true) else { continue };
         for (name, object, _) in fixtures("kinds", kind.name()) {
-            if !matches!(kind.read(&object, &how), Ok(Some(_))) {
-                continue;
-            }
-            let mut value: Value = serde_json::from_slice(&object).unwrap();
-            for (operations, paused) in [(operations.clone(), true), (kind.pause(false).unwrap(), false)] {
-                patch::json::apply(&mut value, &Value::Array(operations)).unwrap();
-                let read = kind.read(value.to_string().as_bytes(), &how).unwrap().unwrap().workload;
-                assert_eq!(read.paused, paused, "{name}");
-            }
+            let Ok(Some(named)) = kind.read(&object, &how) else { continue };
+            let Some(pause) = kind.pause(&named.workload).filter(|_| !named.workload.paused) else { continue };
+            let before: Value = serde_json::from_slice(&object).unwrap();
+            assert_eq!(kind.un_pause(&before, None), None, "{name}: is not paused");
+            assert_eq!(kind.stands_still(&before).filter(|s| s.code == "paused"), None, "{name}: is not paused");
+            let mut value = before.clone();
+            patch::json::apply(&mut value, &Value::Array(pause.operations)).unwrap();
+            let read = |value: &Value| kind.read(value.to_string().as_bytes(), &how).unwrap().unwrap().workload;
+            assert!(read(&value).paused, "{name}");
+            assert_eq!(kind.stands_still(&value).map(|s| s.code), Some("paused"), "{name}");
+            let un_pause = kind.un_pause(&value, pause.was.as_deref()).unwrap();
+            patch::json::apply(&mut value, &Value::Array(un_pause.operations)).unwrap();
+            assert_eq!(read(&value), named.workload, "{name}: as it was");
         }
     }
 }

@@ -30,10 +30,6 @@ impl ApiType {
     pub fn config_map() -> Self {
         Self::new("", "v1", "configmaps", "ConfigMap")
     }
-    /// ReplicaSets.
-    pub fn replica_set() -> Self {
-        Self::new("apps", "v1", "replicasets", "ReplicaSet")
-    }
     /// `apps/v1` or `v1`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.group, self.version) }

@@ -134,6 +134,8 @@ pub struct DiffLine {
 pub enum Expectation {
     /// The workload runs this template, and its rollout is complete.
     Settled(TemplateDigest),
+    /// The workload runs this template on every pod that its partition lets through.
+    Partitioned(TemplateDigest),
     /// The workload's spec has this template; the rollout may be held.
     Template(TemplateDigest),
     /// `spec.paused` is so, and the controller has seen it.

@@ -40,7 +40,10 @@ pub fn verify(
         },
         Expectation::Approval(id) if approved(*id) => Check::Seen,
         Expectation::Approval(_) => missing("the approval is not shown yet"),
-        Expectation::Settled(_) | Expectation::Template(_) | Expectation::Paused(_) => {
+        Expectation::Settled(_)
+        | Expectation::Partitioned(_)
+        | Expectation::Template(_)
+        | Expectation::Paused(_) => {
             let Some(workload) = workload else { return missing("the workload is not seen") };
             if generation.is_some_and(|g| workload.generation < g) {
                 return missing("the watch has not shown the write yet");
@@ -59,18 +62,35 @@ fn of_workload(expected: &Expectation, workload: &Workload, generation: Option<i
     match expected {
         Expectation::Template(wanted) if workload.template != *wanted => other(wanted),
         Expectation::Template(_) => Check::Seen,
-        Expectation::Settled(wanted) if workload.template != *wanted => other(wanted),
-        Expectation::Settled(_) => match workload.phase {
+        Expectation::Settled(wanted) | Expectation::Partitioned(wanted) if workload.template != *wanted => {
+            other(wanted)
+        }
+        Expectation::Settled(_) | Expectation::Partitioned(_) => match workload.phase {
             Phase::Complete => Check::Seen,
+            Phase::Partitioned if matches!(expected, Expectation::Partitioned(_)) => Check::Seen,
+            Phase::Partitioned | Phase::Progressing(_) if workload.paused => {
+                Check::Missing("paused: the rollout stands still".into())
+            }
+            Phase::Partitioned => {
+                let r = &workload.replicas;
+                let partition = workload.progress.partition.unwrap_or(0);
+                Check::Missing(
+                    format!("{} of {} updated: partition {partition} keeps the others back", r.updated, r.desired).into(),
+                )
+            }
+            Phase::OnDelete => Check::Missing("pods change only when somebody deletes them (OnDelete)".into()),
             Phase::DeadlineExceeded => {
                 let why = workload.progress.failure.clone().unwrap_or_else(|| "progress deadline exceeded".into());
                 Check::Never(why)
             }
             Phase::Unobserved => Check::Missing("the controller has not seen it".into()),
-            Phase::Progressing(_) if workload.paused => Check::Missing("paused: the rollout stands still".into()),
             Phase::Progressing(_) => {
                 let r = &workload.replicas;
-                Check::Missing(format!("{} of {} updated, {} available", r.updated, r.desired, r.available).into())
+                let counts = format!("{} of {} updated, {} available", r.updated, r.desired, r.available);
+                Check::Missing(match &workload.progress.blocked {
+                    Some(why) => format!("{counts}; {why}").into(),
+                    None => counts.into(),
+                })
             }
         },
         Expectation::Paused(wanted) if workload.paused != *wanted => {

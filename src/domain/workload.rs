@@ -23,7 +23,7 @@ pub struct Workload {
     pub image: Option<Image>,
     /// Replica counts.
     pub replicas: Replicas,
-    /// `spec.paused`.
+    /// A new template would not roll out: `spec.paused`, or what the kind has in its place.
     pub paused: bool,
     /// What the controller says about the rollout.
     pub progress: Progress,
@@ -66,9 +66,13 @@ pub struct Progress {
     pub deadline: Option<Duration>,
     /// Reason and message of ReplicaFailure, or the message of a missed deadline.
     pub failure: Option<Text>,
+    /// Pods below this ordinal keep the revision before: `partition` of a StatefulSet; absent means none do.
+    pub partition: Option<u32>,
+    /// What stands in the rollout's way, and what to do about it, where the status tells.
+    pub blocked: Option<Text>,
 }
 
-/// Where a rollout stands; for Deployments exactly as `kubectl rollout status` decides.
+/// Where a rollout stands, as `kubectl rollout status` decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// The controller has not seen the newest spec.
@@ -77,6 +81,11 @@ pub enum Phase {
     Progressing(Progressing),
     /// Complete.
     Complete,
+    /// Complete as far as a partition lets it: the pods below it run what ran before. `kubectl rollout
+    /// status` calls that done; nothing bakes on it.
+    Partitioned,
+    /// Pods change only when somebody deletes them; `kubectl rollout status` refuses to judge that.
+    OnDelete,
     /// The progress deadline passed.
     DeadlineExceeded,
 }
@@ -179,6 +188,8 @@ impl Phase {
             Phase::Progressing(Progressing::Terminating) => "terminating old",
             Phase::Progressing(Progressing::Availability) => "becoming available",
             Phase::Complete => "complete",
+            Phase::Partitioned => "partitioned",
+            Phase::OnDelete => "on delete",
             Phase::DeadlineExceeded => "deadline exceeded",
         }
     }
@@ -195,18 +206,18 @@ impl OwnerTool {
     }
 }
 
-/// One revision of a workload, from its ReplicaSet's metadata.
+/// One revision of a workload, from its ReplicaSet or ControllerRevision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
-    /// Name of the ReplicaSet.
+    /// Name of the object that keeps it.
     pub name: Text,
     /// Revision number.
     pub number: u64,
-    /// `pod-template-hash`.
+    /// What its pods carry as `pod-template-hash` or `controller-revision-hash`.
     pub hash: Text,
-    /// When the ReplicaSet was created: start of the rollout unless it was re-used.
+    /// When that object was created: start of the rollout unless it was re-used.
     pub created: Option<Timestamp>,
-    /// It was rolled back to (`revision-history` is set): `created` is not the start.
+    /// It was rolled back to: `created` is not the start.
     pub reused: bool,
     /// `kubernetes.io/change-cause`.
     pub cause: Option<Text>,
@@ -225,7 +236,7 @@ pub struct Pod {
     pub restarts: u32,
     /// Node.
     pub node: Option<Text>,
-    /// `pod-template-hash`.
+    /// Its `pod-template-hash` or `controller-revision-hash`.
     pub hash: Option<Text>,
     /// Waiting or terminated reason with exit code, e.g. `CrashLoopBackOff (exit 1)`.
     pub trouble: Option<Text>,

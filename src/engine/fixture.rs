@@ -76,7 +76,7 @@ pub(crate) fn workload(version: &str, settled: Timestamp) -> Workload {
             reason: Some("NewReplicaSetAvailable".into()),
             updated: Some(settled),
             deadline: Some(Duration::from_secs(600)),
-            failure: None,
+            ..Progress::default()
         },
         phase: Phase::Complete,
         revision: Some(14),

@@ -140,7 +140,7 @@ impl Engine {
                 Read::Owned(_, selector) => Effect::FetchList {
                     ticket,
                     cluster: object.cluster,
-                    api: ApiType::replica_set(),
+                    api: children_of(&object.api),
                     namespace: object.namespace,
                     selector: selector.as_str().into(),
                 },
@@ -489,4 +489,10 @@ impl Engine {
         };
         Some(Seen::Route { namespace, name, provider: provider.name().into(), state })
     }
+}
+
+/// What the history of a workload of this type lies in.
+fn children_of(api: &ApiType) -> ApiType {
+    let of = |k: &&&dyn crate::kinds::WorkloadKind| k.api() == *api;
+    crate::kinds::KINDS.iter().find(of).map_or_else(|| api.clone(), |k| k.children().api)
 }

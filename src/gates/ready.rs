@@ -89,6 +89,11 @@ fn judge(evidence: &Evidence<'_>, workload: &Workload) -> Judgement {
         judged.findings.push(Finding::new(Severity::Warning, "not-ready", region.as_str(), text));
         return judged;
     }
+    if let Some(blocked) = &workload.progress.blocked {
+        let mut judged = Judgement::new(Verdict::Wait, "blocked", format!("{region}: {blocked}"));
+        judged.findings.push(Finding::new(Severity::Warning, "blocked", region.as_str(), &**blocked));
+        return judged;
+    }
     match workload.phase {
         Phase::Complete if r.desired == 0 => {
             let text = "scaled to zero: nothing runs that could show a fault";
@@ -103,6 +108,20 @@ fn judge(evidence: &Evidence<'_>, workload: &Workload) -> Judgement {
         Phase::Unobserved => {
             let sentence = format!("{region}: the controller has not seen generation {} yet", workload.generation);
             Judgement::new(Verdict::Wait, "unobserved", sentence)
+        }
+        Phase::Partitioned => {
+            let kept = workload.progress.partition.unwrap_or(0);
+            let sentence =
+                format!("{region}: {}; pods below partition {kept} run what ran before", counts(workload));
+            Judgement::new(Verdict::Wait, format!("{}/{}", r.updated, r.desired), sentence)
+        }
+        Phase::OnDelete => {
+            let sentence = format!(
+                "{region}: {}; pods change only when somebody deletes them (OnDelete), so nothing says when it is \
+                 rolled out",
+                counts(workload)
+            );
+            Judgement::new(Verdict::NoData, "on delete", sentence)
         }
         phase => {
             let sentence = format!("{region}: {}, {}", phase.word(), counts(workload));

@@ -7,19 +7,20 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Named, Past, ReadError, ReadHow, WorkloadKind};
+use super::children::{self, CHANGE_CAUSE};
+use super::template::Template;
+use super::{
+    Child, Children, Named, Past, Pause, ReadError, ReadHow, Still, Undo, WorkloadKind, owner_of, selector,
+};
 use crate::domain::change::{ApiType, replace};
-use crate::domain::fleet::VersionFrom;
 use crate::domain::id::{Namespace, Text, Uid};
 use crate::domain::stamp::Timestamp;
 use crate::domain::text::safe;
-use crate::domain::version::{Image, TemplateDigest, Version};
-use crate::domain::workload::{Owner, OwnerTool, Phase, Progress, Progressing, Replicas, Workload};
+use crate::domain::version::TemplateDigest;
+use crate::domain::workload::{Phase, Progress, Progressing, Replicas, Revision, Workload};
 
 /// Annotation that numbers revisions, on Deployments and ReplicaSets.
 const REVISION: &str = "deployment.kubernetes.io/revision";
-/// Annotation that says why.
-const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 
 /// Deployments.
 pub struct Deployment;
@@ -98,17 +99,15 @@ impl WorkloadKind for Deployment {
         let object: Object<'_> = serde_json::from_slice(object).map_err(fail)?;
         let Some(how) = wanted(&object.metadata.namespace, &object.metadata.name) else { return Ok(None) };
         let template: Value = serde_json::from_str(object.spec.template.get()).map_err(fail)?;
-        let image =
-            container(&template, &how.container).and_then(|c| c.get("image")).and_then(Value::as_str).map(Image::parse);
-        let version = version(&template, image.as_ref(), &how.version_from);
+        let read = Template::read(&template, &how);
         let annotation = |name: &str| object.metadata.annotations.as_ref().and_then(|a| a.get(name));
         let workload = Workload {
             uid: Uid::new(object.metadata.uid),
             generation: object.metadata.generation,
             observed_generation: object.status.observed_generation,
-            template: TemplateDigest::of(&template),
-            version,
-            image,
+            template: read.digest,
+            version: read.version,
+            image: read.image,
             replicas: Replicas {
                 desired: object.spec.replicas.unwrap_or(1),
                 total: object.status.replicas,
@@ -121,7 +120,7 @@ impl WorkloadKind for Deployment {
             phase: phase(object.metadata.generation, object.spec.replicas, &object.status),
             revision: annotation(REVISION).and_then(|r| r.parse().ok()),
             change_cause: annotation(CHANGE_CAUSE).map(|c| safe(c, 300).into()),
-            configurations: super::configurations(&template, &how),
+            configurations: read.configurations,
             owner: owner_of(object.metadata.labels.as_ref(), object.metadata.annotations.as_ref()),
         };
         Ok(Some(Named { namespace: Namespace::new(object.metadata.namespace), name: object.metadata.name, workload }))
@@ -135,42 +134,76 @@ impl WorkloadKind for Deployment {
         "/spec/template"
     }
 
-    fn pause(&self, paused: bool) -> Option<Vec<Value>> {
-        Some(vec![replace("/spec/paused", Value::Bool(paused))])
+    fn children(&self) -> Children {
+        Children { api: ApiType::new("apps", "v1", "replicasets", "ReplicaSet"), metadata_only: true }
+    }
+
+    fn revisions(&self, uid: &str, children: Vec<Child>) -> Vec<Revision> {
+        let mut all: Vec<Revision> =
+            children.into_iter().filter(|c| c.metadata.controlled_by(uid)).filter_map(revision).collect();
+        all.sort_by_key(|r| std::cmp::Reverse(r.number));
+        all
     }
 
     fn history(&self, object: &Value, owned: &[Value]) -> Vec<Past> {
-        let uid = object.pointer("/metadata/uid");
-        let is_owned = |rs: &&Value| {
-            rs.pointer("/metadata/ownerReferences").and_then(Value::as_array).is_some_and(|owners| {
-                owners.iter().any(|o| o.get("controller") == Some(&Value::Bool(true)) && o.get("uid") == uid)
-            })
-        };
-        let mut past: Vec<Past> = owned.iter().filter(is_owned).filter_map(past).collect();
-        past.sort_by_key(|p| std::cmp::Reverse(p.number));
-        past
+        children::history(object, owned, past)
+    }
+
+    fn undo(&self, object: &Value, past: &Past) -> Undo {
+        let empty = Map::new();
+        let current = object.pointer("/metadata/annotations").and_then(Value::as_object).unwrap_or(&empty);
+        let annotations = undo_annotations(current, &past.annotations);
+        let operations = vec![
+            replace(self.template_pointer(), past.template.clone()),
+            replace("/metadata/annotations", Value::Object(annotations.clone())),
+        ];
+        Undo { operations, annotations: Some(annotations) }
+    }
+
+    fn pause(&self, _workload: &Workload) -> Option<Pause> {
+        Some(paused(true))
+    }
+
+    fn un_pause(&self, object: &Value, _was: Option<&str>) -> Option<Pause> {
+        is_paused(object).then(|| paused(false))
+    }
+
+    fn stands_still(&self, object: &Value) -> Option<Still> {
+        is_paused(object).then(|| Still {
+            code: "paused",
+            why: "is paused: a new version would not roll out".to_owned(),
+            hint: "resume it first (U)".to_owned(),
+        })
     }
 
     fn selector(&self, object: &Value) -> Option<String> {
-        let selector = object.pointer("/spec/selector")?;
-        let mut parts = Vec::new();
-        for (key, value) in selector.get("matchLabels").and_then(Value::as_object).into_iter().flatten() {
-            parts.push(format!("{key}={}", value.as_str()?));
-        }
-        for e in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
-            let key = e.get("key")?.as_str()?;
-            let values: Vec<&str> =
-                e.get("values").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-            parts.push(match e.get("operator")?.as_str()? {
-                "In" => format!("{key} in ({})", values.join(",")),
-                "NotIn" => format!("{key} notin ({})", values.join(",")),
-                "Exists" => key.to_owned(),
-                "DoesNotExist" => format!("!{key}"),
-                _ => return None,
-            });
-        }
-        Some(parts.join(","))
+        selector::text(object)
     }
+
+    fn pod_label(&self) -> &'static str {
+        "pod-template-hash"
+    }
+}
+
+fn is_paused(object: &Value) -> bool {
+    object.pointer("/spec/paused") == Some(&Value::Bool(true))
+}
+
+fn paused(to: bool) -> Pause {
+    Pause::of("spec.paused", vec![replace("/spec/paused", Value::Bool(to))], Some((!to).into()), to.into())
+}
+
+/// One revision, from a ReplicaSet's metadata; one without a number is none.
+fn revision(child: Child) -> Option<Revision> {
+    let meta = child.metadata;
+    Some(Revision {
+        name: safe(&meta.name, 253).into(),
+        number: meta.annotation(REVISION)?.parse().ok()?,
+        hash: safe(meta.label("pod-template-hash")?, 63).into(),
+        created: meta.creation_timestamp,
+        reused: meta.annotation("deployment.kubernetes.io/revision-history").is_some_and(|h| !h.is_empty()),
+        cause: meta.annotation(CHANGE_CAUSE).map(|c| safe(c, 300).into()),
+    })
 }
 
 /// In the order of `kubectl rollout status`: `spec.paused` and Available are not looked at.
@@ -203,24 +236,8 @@ fn progress(spec: &Spec<'_>, status: &Status) -> Progress {
         updated: progressing.and_then(|c| c.last_update_time),
         deadline: spec.progress_deadline_seconds.map(Duration::from_secs),
         failure,
+        ..Progress::default()
     }
-}
-
-fn container<'a>(template: &'a Value, name: &str) -> Option<&'a Value> {
-    let containers = template.pointer("/spec/containers")?.as_array()?;
-    containers.iter().find(|c| c.get("name").and_then(Value::as_str) == Some(name))
-}
-
-fn version(template: &Value, image: Option<&Image>, from: &VersionFrom) -> Version {
-    let text = |map: &str, key: &Text| {
-        template.pointer(map).and_then(|m| m.get(&**key)).and_then(Value::as_str).map(|v| Version(safe(v, 80).into()))
-    };
-    match from {
-        VersionFrom::Image => image.map(|i| Version(safe(&i.version().0, 80).into())),
-        VersionFrom::Label(key) => text("/metadata/labels", key),
-        VersionFrom::Annotation(key) => text("/metadata/annotations", key),
-    }
-    .unwrap_or_else(|| Version("?".into()))
 }
 
 /// One past revision; a ReplicaSet whose revision is not a number is skipped, as kubectl does.
@@ -234,29 +251,6 @@ fn past(replica_set: &Value) -> Option<Past> {
     let digest = TemplateDigest::of(&template);
     let cause = annotations.get(CHANGE_CAUSE).and_then(Value::as_str).map(|c| safe(c, 300).into());
     Some(Past { number, template, digest, annotations, cause })
-}
-
-/// Who would put the object back: marks of Argo CD, Flux and Helm.
-pub(crate) fn owner_of(
-    labels: Option<&BTreeMap<String, String>>,
-    annotations: Option<&BTreeMap<String, String>>,
-) -> Option<Owner> {
-    let label = |key: &str| labels.and_then(|l| l.get(key));
-    let annotation = |key: &str| annotations.and_then(|a| a.get(key));
-    let owner = |tool, name: &str| Some(Owner { tool, name: safe(name, 120).into() });
-    if let Some(id) = annotation("argocd.argoproj.io/tracking-id") {
-        return owner(OwnerTool::ArgoCd, id.split(':').next().unwrap_or(id));
-    }
-    if let Some(name) = label("argocd.argoproj.io/instance") {
-        return owner(OwnerTool::ArgoCd, name);
-    }
-    if let Some(name) = label("kustomize.toolkit.fluxcd.io/name").or_else(|| label("helm.toolkit.fluxcd.io/name")) {
-        return owner(OwnerTool::Flux, name);
-    }
-    if label("app.kubernetes.io/managed-by").is_some_and(|m| m == "Helm") {
-        return owner(OwnerTool::Helm, annotation("meta.helm.sh/release-name").map_or("?", |n| n));
-    }
-    None
 }
 
 /// Annotations for an undo, by kubectl's rules: those that belong to the Deployment stay,
@@ -275,4 +269,25 @@ pub fn undo_annotations(current: &Map<String, Value>, past: &Map<String, Value>)
         current.iter().filter(|(k, _)| stays(k)).map(|(k, v)| (k.clone(), v.clone())).collect();
     out.extend(past.iter().filter(|(k, _)| !stays(k)).map(|(k, v)| (k.clone(), v.clone())));
     out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_revision_is_read_from_metadata_and_only_of_its_owner() {
+        let text = r#"{"metadata":{"name":"web-7d","creationTimestamp":"2026-11-20T10:00:00Z",
+            "labels":{"pod-template-hash":"7d"},
+            "annotations":{"deployment.kubernetes.io/revision":"4","kubernetes.io/change-cause":"v2\u001b"},
+            "ownerReferences":[{"uid":"u1","controller":true}]}}"#;
+        let read = |text: &str, uid: &str| Deployment.revisions(uid, vec![serde_json::from_str(text).unwrap()]);
+        let found = read(text, "u1");
+        let first = found.first().unwrap();
+        assert_eq!((first.number, &*first.hash, first.reused), (4, "7d", false));
+        assert_eq!(first.cause.as_deref(), Some("v2␛"));
+        assert_eq!(read(text, "u2"), []);
+        assert_eq!(read(&text.replace("\"4\"", "\"four\""), "u1"), []);
+    }
 }

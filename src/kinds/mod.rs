@@ -7,13 +7,19 @@ use serde_json::Value;
 use crate::domain::change::ApiType;
 use crate::domain::fleet::{CarryPath, CarryStep, VersionFrom};
 use crate::domain::id::{Namespace, Text};
+use crate::domain::plan::{DiffLine, Expectation};
 use crate::domain::version::TemplateDigest;
-use crate::domain::workload::Workload;
+use crate::domain::workload::{Revision, Workload};
 
+mod children;
 mod deployment;
+mod owner;
+mod selector;
+mod template;
 
-pub(crate) use deployment::owner_of;
+pub use children::{Child, Children};
 pub use deployment::{Deployment, undo_annotations};
+pub(crate) use owner::owner_of;
 
 /// Every workload kind.
 pub const KINDS: &[&dyn WorkloadKind] = &[&Deployment];
@@ -43,14 +49,87 @@ pub trait WorkloadKind: Sync {
     /// Pointer of the pod template, for `test` operations.
     fn template_pointer(&self) -> &'static str;
 
-    /// Operations that pause or un-pause; none where the kind has no such thing.
-    fn pause(&self, paused: bool) -> Option<Vec<Value>>;
+    /// The objects that prove what ran before: ReplicaSets or ControllerRevisions.
+    fn children(&self) -> Children;
+
+    /// Revisions told by children, newest first; those of another owner than `uid` are none.
+    fn revisions(&self, uid: &str, children: Vec<Child>) -> Vec<Revision>;
 
     /// Rollout revisions of a full object's owned history, newest first, for an undo.
     fn history(&self, object: &Value, owned: &[Value]) -> Vec<Past>;
 
+    /// Puts a past revision's template back, as `kubectl rollout undo` does.
+    fn undo(&self, object: &Value, past: &Past) -> Undo;
+
+    /// Stops a rollout, from what is known without a read; none where the kind has no such thing.
+    fn pause(&self, workload: &Workload) -> Option<Pause>;
+
+    /// Takes a pause back; `was` is what [`Pause::was`] said. None where the object is not paused.
+    fn un_pause(&self, object: &Value, was: Option<&str>) -> Option<Pause>;
+
+    /// Why a new template would not roll out on this full object by itself; none: it would.
+    fn stands_still(&self, object: &Value) -> Option<Still>;
+
+    /// What remains to be let through where this full object has its newest template already: the next
+    /// step of a ramp. None: nothing.
+    fn let_through(&self, _object: &Value) -> Option<Pause> {
+        None
+    }
+
+    /// What is to be seen once this full object, with this template, has rolled out.
+    fn settles(&self, _object: &Value, template: TemplateDigest) -> Expectation {
+        Expectation::Settled(template)
+    }
+
+    /// What a person must know before this full object goes back to another template; none: nothing.
+    fn before_undo(&self, _object: &Value) -> Option<String> {
+        None
+    }
+
+    /// Label by which pods of one template are told from those of another.
+    fn pod_label(&self) -> &'static str;
+
     /// Label selector of a full object, as text.
     fn selector(&self, object: &Value) -> Option<String>;
+}
+
+/// Operations with the lines they are shown as, and what must be remembered to take them back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pause {
+    /// JSON patch operations.
+    pub operations: Vec<Value>,
+    /// How they are shown.
+    pub diff: Vec<DiffLine>,
+    /// The value they replace, where it is not told by itself.
+    pub was: Option<Text>,
+}
+
+impl Pause {
+    /// One field gets another value.
+    fn of(field: &str, operations: Vec<Value>, from: Option<Value>, to: Value) -> Self {
+        let diff = vec![DiffLine { field: field.into(), from, to: Some(to) }];
+        Self { operations, diff, was: None }
+    }
+}
+
+/// Why a new template would not roll out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Still {
+    /// `paused` or `on-delete`.
+    pub code: &'static str,
+    /// The fact, to follow the region's name.
+    pub why: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// How a past revision is put back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Undo {
+    /// JSON patch operations.
+    pub operations: Vec<Value>,
+    /// The object's annotations afterwards; none: they stay, and the change cause says who did it.
+    pub annotations: Option<serde_json::Map<String, Value>>,
 }
 
 /// How an object is to be read.

@@ -224,6 +224,13 @@ fn describe_workload(w: &crate::domain::workload::Workload) -> Vec<Line> {
     if w.paused {
         lines.push(entry("paused", Role::Held, "‖ yes"));
     }
+    if let Some(partition) = w.progress.partition {
+        let text = format!("{partition}: pods below it run what ran before");
+        lines.push(entry("partition", Role::Text, text));
+    }
+    if let Some(blocked) = &w.progress.blocked {
+        lines.push(entry("blocked", Role::NoGo, format!("✗ {blocked}")));
+    }
     if let Some(failure) = &w.progress.failure {
         lines.push(entry("failure", Role::NoGo, format!("✗ {failure}")));
     }

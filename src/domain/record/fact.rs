@@ -109,6 +109,8 @@ pub enum Body {
         hold: FactId,
         /// The template at that moment.
         template: TemplateDigest,
+        /// What the pause replaced, where a resume could not tell: a StatefulSet's partition.
+        was: Option<Text>,
     },
     /// Regional fact: un-paused by us.
     Unpaused {
@@ -245,7 +247,10 @@ impl Fact {
                 lines.put("backend", backend).put("reason", reason)
             }
             Body::Restored { drained, reason } => lines.put("drained", &drained.to_string()).put("reason", reason),
-            Body::Paused { hold, template } => lines.put("hold", &hold.to_string()).put("template", &template.hex()),
+            Body::Paused { hold, template, was } => {
+                lines.put("hold", &hold.to_string()).put("template", &template.hex());
+                was.iter().fold(&mut lines, |lines, was| lines.put("was", was))
+            }
             Body::Unpaused { paused } => lines.put("paused", &paused.to_string()),
             Body::Accepted { stretch, template, reason } => lines
                 .put("column", stretch.column.as_str())
@@ -296,9 +301,11 @@ impl Fact {
                 reason: reason(),
             },
             "restored" => Body::Restored { drained: fact("drained")?, reason: reason() },
-            "paused" => {
-                Body::Paused { hold: fact("hold")?, template: TemplateDigest::from_hex(fields.get("template")?)? }
-            }
+            "paused" => Body::Paused {
+                hold: fact("hold")?,
+                template: TemplateDigest::from_hex(fields.get("template")?)?,
+                was: text("was"),
+            },
             "unpaused" => Body::Unpaused { paused: fact("paused")? },
             "accepted" => Body::Accepted {
                 stretch: Stretch {

@@ -154,7 +154,7 @@ impl RegionRecord {
     /// Pauses of ours that were not taken back.
     pub fn pauses(&self) -> impl Iterator<Item = (&Fact, FactId, TemplateDigest)> {
         self.facts.values().filter_map(|f| match &f.body {
-            Body::Paused { hold, template } => {
+            Body::Paused { hold, template, .. } => {
                 let undone =
                     self.facts.values().any(|u| matches!(&u.body, Body::Unpaused { paused } if *paused == f.id));
                 (!undone).then_some((f, *hold, *template))

@@ -41,7 +41,7 @@ fn bodies() -> Vec<Body> {
         Body::RolledBack(a_move()),
         Body::Drained { before: vec![("eu".into(), 45), ("us".into(), 52)], backend: "eu".into(), reason: "".into() },
         Body::Restored { drained: id(3), reason: "ok".into() },
-        Body::Paused { hold: id(1), template: a_move().from_template },
+        Body::Paused { hold: id(1), template: a_move().from_template, was: Some("2".into()) },
         Body::Unpaused { paused: id(4) },
         Body::Checked {
             list: "schema".into(),

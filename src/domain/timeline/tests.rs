@@ -63,7 +63,7 @@ fn body(kind: u8, n: u8) -> Body {
         1 => Body::RolledBack(moved(n, n.wrapping_sub(1) % 4)),
         2 => Body::Drained { before: Vec::new(), backend: "b".into(), reason: "".into() },
         3 => Body::Restored { drained: id, reason: "".into() },
-        4 => Body::Paused { hold: id, template: digest(n % 4) },
+        4 => Body::Paused { hold: id, template: digest(n % 4), was: None },
         _ => Body::Unpaused { paused: id },
     }
 }

@@ -138,6 +138,8 @@ fn of_region(
     }
     let stuck = region.workload.as_ref().and_then(|w| w.stuck(scene.world.now));
     alarms.extend(stuck.map(|stuck| format!("{name}: rolling out, {}", stuck.text(scene.world.now))));
+    let blocked = region.workload.as_ref().and_then(|w| w.progress.blocked.as_ref());
+    alarms.extend(blocked.map(|why| format!("{name}: {why}")));
     alarms.extend(guard_is_silent(scene, at, region));
     alarms.extend(forgotten.iter().filter(|(f, _)| *f == at).map(|(_, since)| {
         format!("{name}: paused for {}: forgotten?", coarse(scene.world.now.duration_since(*since)))

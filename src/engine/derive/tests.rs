@@ -165,7 +165,7 @@ fn paused_with_no_hold_is_an_open_item() {
     stage.edit("eu-west-1", |w| w.paused = true);
     assert_eq!(alarms(&mut stage), ["eu-west-1: paused, and not by a hold of ours"]);
     let hold = stage.fleet_fact(clock("14:00"), Body::Hold { scope: Scope::Service, reason: "x".into() });
-    stage.fact("eu-west-1", clock("14:00:01"), Body::Paused { hold, template: template("v2.1.0") });
+    stage.fact("eu-west-1", clock("14:00:01"), Body::Paused { hold, template: template("v2.1.0"), was: None });
     assert_eq!(alarms(&mut stage), Vec::<String>::new());
     assert_eq!(stage.view().release.phase, ReleasePhase::Held);
     stage.fact("staging", clock("14:10"), Body::Release { hold, reason: "ok".into() });
@@ -178,7 +178,7 @@ fn a_change_under_a_hold_is_loud_and_a_rollback_under_it_is_not() {
     stage.rolling("eu-west-1", "v2.1.0");
     stage.edit("eu-west-1", |w| w.paused = true);
     let hold = stage.fleet_fact(clock("14:00"), Body::Hold { scope: Scope::Service, reason: "x".into() });
-    stage.fact("eu-west-1", clock("14:00:01"), Body::Paused { hold, template: template("v2.1.0") });
+    stage.fact("eu-west-1", clock("14:00:01"), Body::Paused { hold, template: template("v2.1.0"), was: None });
     stage.edit("eu-west-1", |w| {
         w.version = Version("v2.1.1".into());
         w.template = template("v2.1.1");

@@ -178,7 +178,7 @@ fn two_days() -> Watched {
     w.settles("staging", "2026-11-18T10:20:40Z");
     w.promote("ap-south-1", "ring-1", "2026-11-19T15:50:00Z", "2026-11-19T15:51:00Z");
     let hold = w.world.fleet_fact(at("2026-11-19T15:52:00Z"), Body::Hold { scope: Scope::Service, reason: "".into() });
-    let paused = Body::Paused { hold, template: template("v2.1.0") };
+    let paused = Body::Paused { hold, template: template("v2.1.0"), was: None };
     let paused = w.world.fact("ap-south-1", at("2026-11-19T15:52:00Z"), paused);
     w.happens("ap-south-1", "2026-11-19T15:52:02Z", |w, now| {
         w.paused = true;

@@ -6,7 +6,7 @@ use super::{Desk, SOON, StepParts, patch, targets};
 use crate::domain::change::test;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{Intent, Target};
-use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
+use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::record::{Body, Fact, FactId, Scope};
 use crate::kinds;
 
@@ -84,16 +84,17 @@ fn pause_step(
     let ring = desk.ring_of(at).map(|r| r.name.to_string()).unwrap_or_default();
     let hold = holds.iter().find(|(_, s)| s.covers(&ring, region.name.as_str())).map(|(id, _)| *id);
     let workload = desk.region_state(at).and_then(|s| s.workload.clone());
-    let (Some(hold), Some(workload), Some(pause)) = (hold, workload, kind.pause(true)) else { return Ok(None) };
-    let fact = desk.fact(&region, Body::Paused { hold, template: workload.template });
+    let pause = workload.as_ref().and_then(|w| kind.pause(w));
+    let (Some(hold), Some(workload), Some(pause)) = (hold, workload, pause) else { return Ok(None) };
+    let fact = desk.fact(&region, Body::Paused { hold, template: workload.template, was: pause.was });
     let mut operations = vec![test("/metadata/uid", workload.uid.as_str().into())];
-    operations.extend(pause);
+    operations.extend(pause.operations);
     let parts = StepParts {
         label: "pause the rollout".into(),
         main: Some(patch(desk.workload_ref(&region, kind), operations)),
         facts: vec![fact],
         event: Some((workload.uid.to_string(), "GonogoHeld", format!("gonogo: held {reason}"))),
-        diff: vec![DiffLine { field: "spec.paused".into(), from: Some(false.into()), to: Some(true.into()) }],
+        diff: pause.diff,
         expect: vec![Expectation::Paused(true)],
         limit: SOON,
     };

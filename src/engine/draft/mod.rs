@@ -53,7 +53,7 @@ pub type Fetched = Result<Option<Value>, LostReason>;
 pub struct Objects {
     /// Workloads, by region.
     pub workloads: BTreeMap<RegionIx, Fetched>,
-    /// ReplicaSets, by region.
+    /// ReplicaSets or ControllerRevisions, by region.
     pub owned: BTreeMap<RegionIx, Result<Vec<Value>, LostReason>>,
     /// Routes, by region.
     pub routes: BTreeMap<RegionIx, Fetched>,
@@ -68,7 +68,7 @@ pub struct Objects {
 pub enum Read {
     /// The workload of a region.
     Workload(RegionIx),
-    /// The ReplicaSets of a region, by selector.
+    /// The ReplicaSets or ControllerRevisions of a region, by selector.
     Owned(RegionIx, String),
     /// The route of a region.
     Route(RegionIx),
@@ -167,7 +167,7 @@ pub fn more_reads(service: &Service, state: &ServiceState, intent: &Intent, obje
     let mut reads = Vec::new();
     for (at, fetched) in &objects.workloads {
         let (Ok(Some(object)), Some(region)) = (fetched, service.region(*at)) else { continue };
-        // Also where a fact says what ran: whether it did, only the ReplicaSets tell.
+        // Also where a fact says what ran: whether it did, only its children tell.
         if !objects.owned.contains_key(at)
             && let Some(selector) = kinds::kind(&region.workload.kind).and_then(|k| k.selector(object))
         {

@@ -6,6 +6,7 @@ use super::carry::{Source, Wanted, wanted};
 use super::{Desk, StepParts, change_cause, digest, patch, targets, uid};
 use crate::domain::change::test;
 use crate::domain::finding::{Finding, Severity};
+use crate::domain::fleet::Region;
 use crate::domain::id::{RegionIx, RingIx, Text};
 use crate::domain::intent::Intent;
 use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
@@ -16,6 +17,7 @@ use crate::domain::verdict::Verdict;
 use crate::domain::version::{Image, Version};
 use crate::engine::besides;
 use crate::engine::view::{RingRuns, RingView};
+use crate::kinds::WorkloadKind;
 
 pub(super) fn draft(
     desk: &mut Desk<'_>,
@@ -257,14 +259,10 @@ fn region_step(
         .map_err(|why| Refusal::new("carry", why, "check `carries` and the container in the configuration"))?;
     let changed: Vec<&Wanted> = fields.iter().filter(|f| !f.is_there()).collect();
     if changed.is_empty() {
-        return Ok(None);
+        return let_through(desk, at, &region, kind, &object);
     }
-    if object.pointer("/spec/paused") == Some(&Value::Bool(true)) {
-        return Err(Refusal::new(
-            "paused",
-            format!("{} is paused: a new version would not roll out", region.name),
-            "resume it first (U)",
-        ));
+    if let Some(still) = kind.stands_still(&object) {
+        return Err(Refusal::new(still.code, format!("{} {}", region.name, still.why), still.hint));
     }
     let before = digest(kind, &object).ok_or_else(|| Refusal::new("absent", "the workload has no template", ""))?;
     let mut target = object.clone();
@@ -318,7 +316,38 @@ fn region_step(
         facts: vec![fact],
         event: Some((uid(&object), "GonogoPromoted", cause)),
         diff,
-        expect: vec![Expectation::Settled(after)],
+        expect: vec![kind.settles(&target, after)],
+        limit: desk.limit(at),
+    };
+    desk.step(at, parts).map(Some)
+}
+
+/// The next step of a region whose template is there already, and not on all pods; none: all have it.
+fn let_through(
+    desk: &mut Desk<'_>,
+    at: RegionIx,
+    region: &Region,
+    kind: &dyn WorkloadKind,
+    object: &Value,
+) -> Result<Option<Step>, Refusal> {
+    let Some(next) = kind.let_through(object) else { return Ok(None) };
+    let Some(running) = digest(kind, object) else { return Ok(None) };
+    let version =
+        desk.region_state(at).and_then(|s| s.workload.as_ref()).map_or_else(|| "?".into(), |w| w.version.0.clone());
+    let mut operations = vec![
+        test("/metadata/uid", uid(object).into()),
+        test(kind.template_pointer(), kind.template(object).cloned().unwrap_or_default()),
+    ];
+    operations.extend(next.operations);
+    let note = format!("gonogo: let {version} through to the other pods of {}", region.name);
+    let parts = StepParts {
+        label: format!("{version} on all pods").into(),
+        main: Some(patch(desk.workload_ref(region, kind), operations)),
+        // Not a promotion of its own: the way back stays the one that the promotion wrote.
+        facts: Vec::new(),
+        event: Some((uid(object), "GonogoPromoted", note)),
+        diff: next.diff,
+        expect: vec![Expectation::Settled(running)],
         limit: desk.limit(at),
     };
     desk.step(at, parts).map(Some)

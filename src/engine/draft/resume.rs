@@ -6,7 +6,7 @@ use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Service;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::Intent;
-use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
+use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::record::{Body, Fact, FactId, HoldInForce};
 use crate::domain::version::TemplateDigest;
 use crate::engine::blame::last_writer;
@@ -85,6 +85,15 @@ fn open_pause(desk: &Desk<'_>, at: RegionIx) -> Option<(FactId, TemplateDigest)>
     let paused = desk.region_state(at)?.workload.as_ref()?.paused;
     let (fact, _, template) = desk.state.record.region(at)?.pauses().last()?;
     paused.then_some((fact.id, template))
+}
+
+/// What the pauses of ours replaced: the first of them met what others had set.
+pub(super) fn replaced(desk: &Desk<'_>, at: RegionIx) -> Option<Text> {
+    let mut pauses = desk.state.record.region(at)?.pauses();
+    pauses.find_map(|(fact, ..)| match &fact.body {
+        Body::Paused { was, .. } => was.clone(),
+        _ => None,
+    })
 }
 
 fn plan(
@@ -170,7 +179,9 @@ fn region_step(
         .collect();
     let kind = desk.kind(&region)?;
     let pause = open_pause(desk, at).filter(|_| un_pause);
-    let (Some((paused, then)), Some(operations)) = (pause, kind.pause(false)) else {
+    let was = replaced(desk, at);
+    let un_paused = desk.workload(at).ok().and_then(|object| kind.un_pause(object, was.as_deref()));
+    let (Some((paused, then)), Some(un_pause)) = (pause, un_paused) else {
         let parts = StepParts {
             label: "release fact".into(),
             main: None,
@@ -206,13 +217,13 @@ fn region_step(
         test("/metadata/uid", uid(&object).into()),
         test(kind.template_pointer(), kind.template(&object).cloned().unwrap_or_default()),
     ];
-    all.extend(operations);
+    all.extend(un_pause.operations);
     let parts = StepParts {
         label: "un-pause the rollout".into(),
         main: Some(patch(desk.workload_ref(&region, kind), all)),
         facts,
         event: Some((uid(&object), "GonogoResumed", "gonogo: hold released".to_owned())),
-        diff: vec![DiffLine { field: "spec.paused".into(), from: Some(true.into()), to: Some(false.into()) }],
+        diff: un_pause.diff,
         expect: vec![Expectation::Paused(false)],
         limit: SOON,
     };

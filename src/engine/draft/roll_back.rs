@@ -1,23 +1,23 @@
 //! Roll back: to the `from` of the region's newest promoted fact; where another tool brought what
-//! runs, to what we had left there; without a fact, to the newest ReplicaSet that this release
+//! runs, to what we had left there; without a fact, to the newest revision that this release
 //! neither promoted nor rolled back from.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::carry::{Wanted, find};
 use super::{CHANGE_CAUSE, Desk, StepParts, change_cause, digest, patch, targets, uid};
 use crate::domain::challenge::PAST_STABLE;
-use crate::domain::change::{replace, test};
+use crate::domain::change::test;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::{CarryPath, Region, VersionFrom};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{ALSO_STABLE, BEFORE_PREVIOUS, Intent, Target};
-use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal, Step};
+use crate::domain::plan::{DiffLine, Plan, PlanId, Refusal, Step};
 use crate::domain::quarantine::Candidate;
 use crate::domain::record::{Body, Move};
 use crate::domain::version::{Image, TemplateDigest, Version};
 use crate::gates::{Requirement, no_way_back};
-use crate::kinds::{Past, WorkloadKind, undo_annotations};
+use crate::kinds::{Past, WorkloadKind};
 
 /// Rolls back what is in flight among the targets.
 pub(super) fn abort(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
@@ -168,6 +168,9 @@ fn region_step(
     let after = digest(kind, &back.target).unwrap_or(running);
     findings.extend(required(desk, &region, &Version(back.version.clone())));
     findings.extend(forward_only(desk, at, &region));
+    findings.extend(kind.before_undo(&object).map(|text| {
+        Finding::new(Severity::Warning, "blocks", region.name.as_str(), format!("{}: {text}", region.name))
+    }));
     let mut operations = vec![
         test("/metadata/uid", uid(&object).into()),
         test(kind.template_pointer(), kind.template(&object).cloned().unwrap_or_default()),
@@ -176,11 +179,10 @@ fn region_step(
     let mut diff = back.diff;
     let mut facts = Vec::new();
     // A paused region would take the old template and stand still.
-    if object.pointer("/spec/paused") == Some(&Value::Bool(true))
-        && let Some(un_pause) = kind.pause(false)
-    {
-        operations.extend(un_pause);
-        diff.push(DiffLine { field: "spec.paused".into(), from: Some(true.into()), to: Some(false.into()) });
+    let was = super::resume::replaced(desk, at);
+    if let Some(un_pause) = kind.un_pause(&object, was.as_deref()) {
+        operations.extend(un_pause.operations);
+        diff.extend(un_pause.diff);
         // Our pause is over, though its hold stays: whoever pauses next, the resume is not ours.
         let ours: Vec<_> =
             desk.state.record.region(at).into_iter().flat_map(|r| r.pauses()).map(|(f, ..)| f.id).collect();
@@ -209,7 +211,7 @@ fn region_step(
         facts,
         event: Some((uid(&object), "GonogoRolledBack", note)),
         diff,
-        expect: vec![Expectation::Settled(after)],
+        expect: vec![kind.settles(&back.target, after)],
         limit: desk.limit(at),
     };
     desk.step(at, parts)
@@ -245,7 +247,7 @@ fn runs_what_the_release_came_from(desk: &Desk<'_>, at: RegionIx) -> bool {
     stable().unwrap_or(false)
 }
 
-/// Revisions of a region that its ReplicaSets still know; empty where they cannot be read.
+/// Revisions of a region that its children still know; empty where they cannot be read.
 fn history(desk: &Desk<'_>, at: RegionIx, object: &Value, kind: &dyn WorkloadKind) -> Vec<Past> {
     match desk.objects.owned.get(&at) {
         Some(Ok(owned)) => kind.history(object, owned),
@@ -258,7 +260,7 @@ fn revisions(past: &[Past]) -> String {
     format!("revisions: {}", if list.is_empty() { "none" } else { &list })
 }
 
-/// A fact only claims what ran: one of the region's ReplicaSets must have run it. Where their history is
+/// A fact only claims what ran: one of the region's ReplicaSets or ControllerRevisions must have run it. Where their history is
 /// gone, the image must at least come from where the running one does.
 fn really_ran(
     desk: &Desk<'_>,
@@ -293,7 +295,8 @@ fn really_ran(
     Err(Refusal::new(
         "unproven",
         format!(
-            "no ReplicaSet of {} ever ran {}, which a promoted fact names as what ran before",
+            "no {} of {} ever ran {}, which a promoted fact names as what ran before",
+            kind.children().api.kind,
             region.name,
             crate::domain::text::safe(&wanted, 120)
         ),
@@ -411,7 +414,10 @@ fn by_revision(
             None => format!("{}: no revision to go back to that this release did not promote", region.name),
         };
         let hint = if past.is_empty() {
-            "no ReplicaSet of it is left: bring a version back by hand through the first ring".to_owned()
+            format!(
+                "no {} of it is left: bring a version back by hand through the first ring",
+                kind.children().api.kind
+            )
         } else {
             format!("{list}; choose one by hand")
         };
@@ -425,25 +431,27 @@ fn by_revision(
         ));
     }
     not_quarantined_past(desk, region, chosen)?;
-    let empty = Map::new();
-    let current = object.pointer("/metadata/annotations").and_then(Value::as_object).unwrap_or(&empty);
-    let annotations = undo_annotations(current, &chosen.annotations);
+    let undo = kind.undo(object, chosen);
     let mut target = object.clone();
     if let Some(template) = target.pointer_mut(kind.template_pointer()) {
         *template = chosen.template.clone();
     }
     let version = version_of(region, chosen);
-    let operations = vec![
-        replace(kind.template_pointer(), chosen.template.clone()),
-        replace("/metadata/annotations", Value::Object(annotations.clone())),
-    ];
+    let mut operations = undo.operations;
     let mut diff = diff(kind.template(object), &chosen.template);
-    if current.get(CHANGE_CAUSE) != annotations.get(CHANGE_CAUSE) {
-        diff.push(DiffLine {
-            field: format!("annotation {CHANGE_CAUSE}").into(),
-            from: current.get(CHANGE_CAUSE).cloned(),
-            to: annotations.get(CHANGE_CAUSE).cloned(),
-        });
+    match undo.annotations {
+        Some(annotations) => {
+            let from = object.pointer("/metadata/annotations").and_then(|a| a.get(CHANGE_CAUSE)).cloned();
+            let to = annotations.get(CHANGE_CAUSE).cloned();
+            if from != to {
+                diff.push(DiffLine { field: format!("annotation {CHANGE_CAUSE}").into(), from, to });
+            }
+        }
+        None => {
+            let (operation, line) = change_cause(object, &format!("gonogo: roll back to {version}"));
+            operations.push(operation);
+            diff.push(line);
+        }
     }
     let image = find(object, &super::carry::image_path(&region.workload.container));
     let fields = image.and_then(|f| Some((f.named.to_string().into(), f.value?.to_string().into())));

@@ -109,7 +109,7 @@ pub async fn pods(access: &Access, region: &Region) -> Result<Vec<Pod>, LostReas
     let query = format!("labelSelector={}", crate::io::watch::escaped(&found.selector));
     let mut all = Vec::new();
     pages(access, &pod_api(), &region.workload.namespace, &query, "application/json", |item| {
-        all.push(pod(parse(item.get().as_bytes())?));
+        all.push(pod(parse(item.get().as_bytes())?, found.kind.pod_label()));
         Ok(())
     })
     .await?;
@@ -117,7 +117,7 @@ pub async fn pods(access: &Access, region: &Region) -> Result<Vec<Pod>, LostReas
     Ok(all)
 }
 
-fn pod(item: Item) -> Pod {
+fn pod(item: Item, label: &str) -> Pod {
     let trouble = trouble(&item.status);
     let Item { metadata, spec, status } = item;
     let containers = status.container_statuses.as_deref().unwrap_or_default();
@@ -129,7 +129,7 @@ fn pod(item: Item) -> Pod {
         ready: status.conditions.as_deref().unwrap_or_default().iter().any(is_ready),
         restarts: containers.iter().fold(0, |sum, c| sum.saturating_add(c.restart_count)),
         node: spec.node_name.map(|n| safe(&n, 253).into()),
-        hash: metadata.labels.as_ref().and_then(|l| l.get("pod-template-hash")).map(|h| safe(h, 63).into()),
+        hash: metadata.labels.as_ref().and_then(|l| l.get(label)).map(|h| safe(h, 63).into()),
         trouble: trouble.map(|t| safe(&t, 300).into()),
         created: metadata.creation_timestamp,
     }
@@ -180,7 +180,7 @@ mod tests {
 
     fn read(status: &str) -> Pod {
         let text = format!(r#"{{"metadata":{{"name":"web-0"}},"status":{status}}}"#);
-        pod(serde_json::from_str(&text).unwrap())
+        pod(serde_json::from_str(&text).unwrap(), "pod-template-hash")
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub(super) fn needs(plan: &ClusterPlan) -> Vec<(&'static str, ApiType, Namespace
             match watch.kind {
                 WatchKind::Workloads(_) => {
                     need("patch", watch.api.clone());
-                    need("list", ApiType::replica_set());
+                    watch.children().into_iter().for_each(|children| need("list", children));
                 }
                 WatchKind::Records => {
                     need("create", watch.api.clone());

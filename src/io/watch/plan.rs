@@ -57,6 +57,14 @@ impl WatchPlan {
         matches!(self.kind, WatchKind::Workloads(_))
     }
 
+    /// What tells the past of the workloads it is for; none: it is for something else.
+    pub fn children(&self) -> Option<ApiType> {
+        match &self.kind {
+            WatchKind::Workloads(name) => kinds::kind(name).map(|k| k.children().api),
+            WatchKind::Records | WatchKind::Routes(_) => None,
+        }
+    }
+
     /// `deployments.apps`, as messages name it.
     pub fn resource(&self) -> String {
         resource(&self.api)
@@ -150,11 +158,12 @@ fn lease() -> ApiType {
     ApiType::new("coordination.k8s.io", "v1", "leases", "Lease")
 }
 
-/// What a watch screen may read: what is watched, ReplicaSets' metadata, and leases.
+/// What a watch screen may read: what is watched, what tells the past of workloads, and leases.
 ///
 /// `paths` are the configured Prometheus query paths through service proxies.
 pub fn reach(plans: &[Arc<ClusterPlan>], paths: Vec<String>) -> Reach {
-    let apis = plans.iter().flat_map(|p| &p.watches).map(|w| w.api.clone()).chain([ApiType::replica_set(), lease()]);
+    let watched = || plans.iter().flat_map(|p| &p.watches);
+    let apis = watched().map(|w| w.api.clone()).chain(watched().filter_map(WatchPlan::children)).chain([lease()]);
     let resources: BTreeSet<_> = apis.map(|a| (a.group.to_string(), a.plural.to_string())).collect();
     Reach::Watch(Arc::new(Watched { resources, paths }))
 }
