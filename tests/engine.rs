@@ -45,3 +45,5 @@ mod refusals;
 mod rollbacks;
 #[path = "engine/scope.rs"]
 mod scope;
+#[path = "engine/stateful_sets.rs"]
+mod stateful_sets;

@@ -121,6 +121,23 @@ fn roles_hold_no_wildcard_no_secret_and_no_deletion_and_the_reader_does_not_writ
 }
 
 #[test]
+fn the_roles_cover_every_workload_kind() {
+    let right = |verb: &str, api: &gonogo::domain::change::ApiType| {
+        (verb.to_owned(), api.group.to_string(), api.plural.to_string())
+    };
+    for kind in gonogo::kinds::KINDS {
+        let reader = rights("gonogo-reader");
+        for verb in ["get", "list", "watch"] {
+            assert!(reader.contains(&right(verb, &kind.api())), "{verb} {}", kind.name());
+        }
+        assert!(reader.contains(&right("list", &kind.children().api)), "list what {} leaves", kind.name());
+        for role in ["gonogo-operator", "gonogo-guard"] {
+            assert!(rights(role).contains(&right("patch", &kind.api())), "{role}: patch {}", kind.name());
+        }
+    }
+}
+
+#[test]
 fn every_rule_says_why() {
     for file in ["deploy/role-reader.yaml", "deploy/role-operator.yaml", "deploy/role-guard.yaml"] {
         let text = text(file);

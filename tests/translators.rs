@@ -88,6 +88,8 @@ fn read_workload(kind: &dyn WorkloadKind, object: &[u8]) -> String {
     line("completed", or_none(w.completed_at().map(|t| t.to_string())));
     line("deadline", or_none(w.progress.deadline.map(|d| format!("{} s", d.as_secs()))));
     line("failure", or_none(w.progress.failure.as_ref().map(ToString::to_string)));
+    line("partition", or_none(w.progress.partition.map(|p| p.to_string())));
+    line("snag", or_none(w.progress.snag.as_ref().map(ToString::to_string)));
     line("revision", or_none(w.revision.map(|r| r.to_string())));
     line("cause", or_none(w.change_cause.as_ref().map(ToString::to_string)));
     line("owner", or_none(w.owner.as_ref().map(|o| format!("{} {}", o.tool.name(), o.name))));
@@ -145,6 +147,64 @@ fn the_phase_of_a_deployment_is_what_kubectl_rollout_status_decides() {
         Phase::DeadlineExceeded,
         Phase::Progressing(Progressing::Updating),
         Phase::Progressing(Progressing::Terminating),
+        Phase::Progressing(Progressing::Availability),
+        Phase::Complete,
+    ] {
+        assert!(seen.contains(&phase), "no fixture shows {phase:?}");
+    }
+}
+
+/// What `kubectl rollout status` decides of a StatefulSet, written down once more from its documentation:
+/// an error, what is waited for, or done. A partition that is reached is done.
+fn rollout_status_of_a_stateful_set(object: &Value) -> Result<Result<(), Phase>, ()> {
+    let number = |path: &str| object.pointer(path).and_then(Value::as_i64);
+    let zero = |path: &str| number(path).unwrap_or(0);
+    if object.pointer("/spec/updateStrategy/type") != Some(&json!("RollingUpdate")) {
+        return Err(());
+    }
+    let observed = zero("/status/observedGeneration");
+    if observed == 0 || observed < zero("/metadata/generation") {
+        return Ok(Err(Phase::Unobserved));
+    }
+    let wanted = number("/spec/replicas").unwrap_or(1);
+    if zero("/status/readyReplicas") < wanted {
+        return Ok(Err(Phase::Progressing(Progressing::Availability)));
+    }
+    let is_waiting = match number("/spec/updateStrategy/rollingUpdate/partition") {
+        Some(partition) => zero("/status/updatedReplicas") < wanted - partition,
+        None => object.pointer("/status/updateRevision") != object.pointer("/status/currentRevision"),
+    };
+    Ok(if is_waiting { Err(Phase::Progressing(Progressing::Updating)) } else { Ok(()) })
+}
+
+#[test]
+fn the_phase_of_a_stateful_set_is_what_kubectl_rollout_status_decides() {
+    let kind = kinds::kind("StatefulSet").unwrap();
+    let mut seen = Vec::new();
+    for (name, object, _) in fixtures("kinds", "StatefulSet") {
+        let Ok(Some(named)) = kind.read(&object, &how) else { continue };
+        let value: Value = serde_json::from_slice(&object).unwrap();
+        let phase = named.workload.phase;
+        match rollout_status_of_a_stateful_set(&value) {
+            Err(()) => assert_eq!(phase, Phase::OnDelete, "{name}"),
+            Ok(Err(waits)) => assert_eq!(phase, waits, "{name}"),
+            Ok(Ok(())) => {
+                let r = named.workload.replicas;
+                let wanted = if r.updated < r.desired && named.workload.progress.partition.is_some() {
+                    Phase::Partitioned
+                } else {
+                    Phase::Complete
+                };
+                assert_eq!(phase, wanted, "{name}");
+            }
+        }
+        seen.push(phase);
+    }
+    for phase in [
+        Phase::Unobserved,
+        Phase::OnDelete,
+        Phase::Partitioned,
+        Phase::Progressing(Progressing::Updating),
         Phase::Progressing(Progressing::Availability),
         Phase::Complete,
     ] {

@@ -436,7 +436,7 @@ pub static WORKLOAD: Section = Section {
     path: "service.NAME.workload",
     about: "The object that runs the service in a region; `{{service}} {{region}} {{ring}} {{cluster}}` are replaced.",
     keys: &[
-        key("kind", Shape::Text, "`Deployment`", "Kind of the workload."),
+        key("kind", Shape::Text, "`Deployment`", "Kind of the workload: one of docs/kinds.md."),
         key("namespace", Shape::Text, "`{{service}}`", "Namespace."),
         key("name", Shape::Text, "`{{service}}`", "Name of the object."),
         key("container", Shape::Text, "`{{service}}`", "Container whose image is the version."),

@@ -40,10 +40,7 @@ pub fn verify(
         },
         Expectation::Approval(id) if approved(*id) => Check::Seen,
         Expectation::Approval(_) => missing("the approval is not shown yet"),
-        Expectation::Settled(_)
-        | Expectation::Partitioned(_)
-        | Expectation::Template(_)
-        | Expectation::Paused(_) => {
+        Expectation::Settled(_) | Expectation::Partitioned(_) | Expectation::Template(_) | Expectation::Paused(_) => {
             let Some(workload) = workload else { return missing("the workload is not seen") };
             if generation.is_some_and(|g| workload.generation < g) {
                 return missing("the watch has not shown the write yet");
@@ -75,7 +72,8 @@ fn of_workload(expected: &Expectation, workload: &Workload, generation: Option<i
                 let r = &workload.replicas;
                 let partition = workload.progress.partition.unwrap_or(0);
                 Check::Missing(
-                    format!("{} of {} updated: partition {partition} keeps the others back", r.updated, r.desired).into(),
+                    format!("{} of {} updated: partition {partition} keeps the others back", r.updated, r.desired)
+                        .into(),
                 )
             }
             Phase::OnDelete => Check::Missing("pods change only when somebody deletes them (OnDelete)".into()),
@@ -87,8 +85,8 @@ fn of_workload(expected: &Expectation, workload: &Workload, generation: Option<i
             Phase::Progressing(_) => {
                 let r = &workload.replicas;
                 let counts = format!("{} of {} updated, {} available", r.updated, r.desired, r.available);
-                Check::Missing(match &workload.progress.blocked {
-                    Some(why) => format!("{counts}; {why}").into(),
+                Check::Missing(match &workload.progress.snag {
+                    Some(why) => format!("{counts}; if nothing moves: {why}").into(),
                     None => counts.into(),
                 })
             }

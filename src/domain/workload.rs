@@ -68,8 +68,8 @@ pub struct Progress {
     pub failure: Option<Text>,
     /// Pods below this ordinal keep the revision before: `partition` of a StatefulSet; absent means none do.
     pub partition: Option<u32>,
-    /// What stands in the rollout's way, and what to do about it, where the status tells.
-    pub blocked: Option<Text>,
+    /// What may stand in the rollout's way, and what to do about it: it counts once nothing moves.
+    pub snag: Option<Text>,
 }
 
 /// Where a rollout stands, as `kubectl rollout status` decides.

@@ -456,7 +456,10 @@ fn workload(region: &mut RegionState, new: Option<&Workload>, at: Timestamp, now
     };
     region.absent = false;
     let old = region.workload.replace(new.clone());
-    let Some(old) = old else { return };
+    let Some(old) = old else {
+        region.still = Some(now);
+        return;
+    };
     if old == *new {
         return;
     }
@@ -480,5 +483,6 @@ fn workload(region: &mut RegionState, new: Option<&Workload>, at: Timestamp, now
     }
     if notable || old.replicas != new.replicas {
         region.changed = Some(now);
+        region.still = Some(now);
     }
 }

@@ -125,7 +125,8 @@ impl Engine {
         let plan = Arc::make_mut(plan);
         let mut changed = false;
         for expect in plan.steps.get_mut(step).into_iter().flat_map(|s| &mut s.expect) {
-            if let Expectation::Settled(digest) | Expectation::Partitioned(digest) | Expectation::Template(digest) = expect
+            if let Expectation::Settled(digest) | Expectation::Partitioned(digest) | Expectation::Template(digest) =
+                expect
                 && *digest != admitted
             {
                 *digest = admitted;

@@ -118,6 +118,8 @@ pub struct RegionState {
     pub guard: Option<GuardSeen>,
     /// Last change that a person would want to notice.
     pub changed: Option<Stamp>,
+    /// Since when this console has seen its workload not move.
+    pub still: Option<Stamp>,
 }
 
 /// Which views of a region's objects are the newest.

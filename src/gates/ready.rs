@@ -89,11 +89,6 @@ fn judge(evidence: &Evidence<'_>, workload: &Workload) -> Judgement {
         judged.findings.push(Finding::new(Severity::Warning, "not-ready", region.as_str(), text));
         return judged;
     }
-    if let Some(blocked) = &workload.progress.blocked {
-        let mut judged = Judgement::new(Verdict::Wait, "blocked", format!("{region}: {blocked}"));
-        judged.findings.push(Finding::new(Severity::Warning, "blocked", region.as_str(), &**blocked));
-        return judged;
-    }
     match workload.phase {
         Phase::Complete if r.desired == 0 => {
             let text = "scaled to zero: nothing runs that could show a fault";
@@ -111,8 +106,7 @@ fn judge(evidence: &Evidence<'_>, workload: &Workload) -> Judgement {
         }
         Phase::Partitioned => {
             let kept = workload.progress.partition.unwrap_or(0);
-            let sentence =
-                format!("{region}: {}; pods below partition {kept} run what ran before", counts(workload));
+            let sentence = format!("{region}: {}; pods below partition {kept} run what ran before", counts(workload));
             Judgement::new(Verdict::Wait, format!("{}/{}", r.updated, r.desired), sentence)
         }
         Phase::OnDelete => {
@@ -125,6 +119,10 @@ fn judge(evidence: &Evidence<'_>, workload: &Workload) -> Judgement {
         }
         phase => {
             let sentence = format!("{region}: {}, {}", phase.word(), counts(workload));
+            let sentence = match &workload.progress.snag {
+                Some(snag) => format!("{sentence}; if nothing moves: {snag}"),
+                None => sentence,
+            };
             Judgement::new(Verdict::Wait, format!("{}/{}", r.updated.min(r.available), r.desired), sentence)
         }
     }

@@ -80,9 +80,10 @@ fn stands(peer: &Peer<'_>, version: &Version) -> (Verdict, String) {
         _ if peer.settled.is_some() || w.phase == Phase::Complete => {
             (Verdict::NoGo, format!("{name}: {version} has only {counts}"))
         }
-        Phase::OnDelete => {
-            (Verdict::NoData, format!("{name}: its pods change only when deleted (OnDelete): nothing says when they run {version}"))
-        }
+        Phase::OnDelete => (
+            Verdict::NoData,
+            format!("{name}: its pods change only when deleted (OnDelete): nothing says when they run {version}"),
+        ),
         phase => (Verdict::Wait, format!("{name}: {version} is {}, {counts}", phase.word())),
     }
 }

@@ -9,9 +9,7 @@ use serde_json::{Map, Value};
 
 use super::children::{self, CHANGE_CAUSE};
 use super::template::Template;
-use super::{
-    Child, Children, Named, Past, Pause, ReadError, ReadHow, Still, Undo, WorkloadKind, owner_of, selector,
-};
+use super::{Child, Children, Named, Past, Pause, ReadError, ReadHow, Still, Undo, WorkloadKind, owner_of, selector};
 use crate::domain::change::{ApiType, replace};
 use crate::domain::id::{Namespace, Text, Uid};
 use crate::domain::stamp::Timestamp;

@@ -12,17 +12,20 @@ use crate::domain::version::TemplateDigest;
 use crate::domain::workload::{Revision, Workload};
 
 mod children;
+mod controller_revision;
 mod deployment;
 mod owner;
 mod selector;
+mod stateful_set;
 mod template;
 
 pub use children::{Child, Children};
 pub use deployment::{Deployment, undo_annotations};
 pub(crate) use owner::owner_of;
+pub use stateful_set::StatefulSet;
 
 /// Every workload kind.
-pub const KINDS: &[&dyn WorkloadKind] = &[&Deployment];
+pub const KINDS: &[&dyn WorkloadKind] = &[&Deployment, &StatefulSet];
 
 /// A kind by its name in the configuration.
 pub fn kind(name: &str) -> Option<&'static dyn WorkloadKind> {
@@ -72,8 +75,11 @@ pub trait WorkloadKind: Sync {
 
     /// What remains to be let through where this full object has its newest template already: the next
     /// step of a ramp. None: nothing.
-    fn let_through(&self, _object: &Value) -> Option<Pause> {
-        None
+    ///
+    /// # Errors
+    /// Why that step cannot be taken yet.
+    fn let_through(&self, _object: &Value) -> Result<Option<Pause>, Still> {
+        Ok(None)
     }
 
     /// What is to be seen once this full object, with this template, has rolled out.
@@ -112,10 +118,10 @@ impl Pause {
     }
 }
 
-/// Why a new template would not roll out.
+/// Why a workload takes nothing new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Still {
-    /// `paused` or `on-delete`.
+    /// `paused`, `on-delete` or `not-ready`.
     pub code: &'static str,
     /// The fact, to follow the region's name.
     pub why: String,

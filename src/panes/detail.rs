@@ -224,12 +224,12 @@ fn describe_workload(w: &crate::domain::workload::Workload) -> Vec<Line> {
     if w.paused {
         lines.push(entry("paused", Role::Held, "‖ yes"));
     }
-    if let Some(partition) = w.progress.partition {
+    if let Some(partition) = w.progress.partition.filter(|p| *p > 0) {
         let text = format!("{partition}: pods below it run what ran before");
         lines.push(entry("partition", Role::Text, text));
     }
-    if let Some(blocked) = &w.progress.blocked {
-        lines.push(entry("blocked", Role::NoGo, format!("✗ {blocked}")));
+    if let Some(snag) = &w.progress.snag {
+        lines.push(entry("if stuck", Role::Watch, format!("! {snag}")));
     }
     if let Some(failure) = &w.progress.failure {
         lines.push(entry("failure", Role::NoGo, format!("✗ {failure}")));

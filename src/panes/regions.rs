@@ -254,7 +254,9 @@ fn state(scene: &Scene<'_>, region: &RegionScene<'_>) -> Cell {
     let reviewed = scene.view().and_then(|v| v.under_review.as_ref()).is_some_and(|r| r.regions.contains(&region.at));
     let sign = |sign: Sign, word: &str| Cell::new(sign.role(), format!("{} {word}", sign.glyph()));
     let progress = || match region.state.workload.as_ref().map(|w| w.phase) {
-        Some(phase @ (Phase::Progressing(_) | Phase::Unobserved | Phase::Partitioned | Phase::OnDelete)) => phase.word(),
+        Some(phase @ (Phase::Progressing(_) | Phase::Unobserved | Phase::Partitioned | Phase::OnDelete)) => {
+            phase.word()
+        }
         _ => "rolling out",
     };
     match view.state {

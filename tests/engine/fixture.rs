@@ -215,6 +215,41 @@ pub fn deployment(uid: &str, image: &str) -> Value {
     })
 }
 
+/// A StatefulSet at rest, pod by pod from the top, with this partition.
+pub fn stateful_set(uid: &str, image: &str, partition: u32) -> Value {
+    let template = deployment(uid, image)["spec"]["template"].clone();
+    let revision = format!("webapp-{}", TemplateDigest::of(&template).short());
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "webapp", "namespace": "shop", "uid": uid, "generation": 4},
+        "spec": {
+            "replicas": 4, "podManagementPolicy": "OrderedReady",
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": partition}},
+            "selector": {"matchLabels": {"app": "webapp"}},
+            "template": template,
+        },
+        "status": {
+            "observedGeneration": 4, "replicas": 4, "updatedReplicas": 4, "readyReplicas": 4, "availableReplicas": 4,
+            "currentRevision": revision, "updateRevision": revision,
+        },
+    })
+}
+
+/// A ControllerRevision owned by a region's workload.
+pub fn controller_revision(owner: &str, number: i64, image: &str) -> Value {
+    let mut template = deployment("x", image)["spec"]["template"].clone();
+    template["$patch"] = "replace".into();
+    json!({
+        "metadata": {
+            "name": format!("webapp-{number}"), "namespace": "shop",
+            "ownerReferences": [{"controller": true, "uid": owner}],
+        },
+        "revision": number,
+        "data": {"spec": {"template": template}},
+    })
+}
+
 /// The route: a fifth of the traffic in ap, two fifths in eu and us.
 pub fn route(weights: [u32; 3]) -> Value {
     let backend = |name: &str, weight: u32| json!({"name": name, "port": 80, "weight": weight});
@@ -283,7 +318,11 @@ impl World {
         };
         for at in ALL {
             let image = if at < EU { V2 } else { V1 };
-            let object = deployment(&format!("uid-{}", at.0), image);
+            let uid = format!("uid-{}", at.0);
+            let object = match &*world.fleet.services[0].regions[at.at()].workload.kind {
+                "StatefulSet" => stateful_set(&uid, image, 0),
+                _ => deployment(&uid, image),
+            };
             world.objects.insert(world.workload_ref(at), object);
         }
         world.objects.insert(world.route_ref(), route([20, 40, 40]));
@@ -456,7 +495,7 @@ impl World {
         let version = value.as_ref().and_then(ResourceVersion::of);
         let (namespace, name) = (object.namespace.clone(), object.name.clone());
         let seen = match &*object.api.kind {
-            "Deployment" => {
+            name_of_kind @ ("Deployment" | "StatefulSet") => {
                 let how = |_: &str, _: &str| {
                     Some(ReadHow {
                         container: "web".into(),
@@ -464,9 +503,9 @@ impl World {
                         left_out: Default::default(),
                     })
                 };
-                let read = |v: Value| kinds::kind("Deployment").unwrap().read(v.to_string().as_bytes(), &how);
+                let read = |v: Value| kinds::kind(name_of_kind).unwrap().read(v.to_string().as_bytes(), &how);
                 let state = value.map(|v| Box::new(read(v).unwrap().unwrap().workload));
-                Seen::Workload { namespace, name, kind: "Deployment".into(), state }
+                Seen::Workload { namespace, name, kind: name_of_kind.into(), state }
             }
             "ConfigMap" if Approval::is_named_so(&name) => {
                 let read = |v: Value| Box::new(Approval::read(&name, v.to_string().as_bytes()));
@@ -796,7 +835,9 @@ impl World {
             request.change.method(),
             object.api.kind
         ));
-        let kind = ["Deployment", "HTTPRoute", "ConfigMap", "Event"].into_iter().find(|k| *k == &*object.api.kind);
+        let kind = ["Deployment", "StatefulSet", "HTTPRoute", "ConfigMap", "Event"]
+            .into_iter()
+            .find(|k| *k == &*object.api.kind);
         let fault = self.faults.get_mut(&(region, kind.unwrap())).and_then(VecDeque::pop_front);
         let mut written = None;
         let result = match fault {
@@ -832,6 +873,10 @@ impl World {
     fn watch_shows(&mut self, region: RegionIx, object: ObjectRef) -> Vec<Msg> {
         if &*object.api.kind == "Event" {
             return Vec::new();
+        }
+        if &*object.api.kind == "StatefulSet" {
+            let finished = self.controller;
+            roll_in_order(self.workload(region), finished);
         }
         if &*object.api.kind == "Deployment" {
             let now = self.now.wall.to_string();
@@ -877,7 +922,9 @@ impl World {
                 if template(value.get("spec")) != template(before.as_ref()) {
                     // No new pod is there yet.
                     value["status"]["updatedReplicas"] = 0.into();
-                    value["status"]["conditions"][0]["reason"] = "ReplicaSetUpdated".into();
+                    if let Some(condition) = value.pointer_mut("/status/conditions/0") {
+                        condition["reason"] = "ReplicaSetUpdated".into();
+                    }
                 }
                 if value.get("spec").cloned() != before {
                     let generation = value["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
@@ -886,6 +933,26 @@ impl World {
                 Ok(value)
             }
         }
+    }
+}
+
+/// What a healthy cluster makes of a StatefulSet: pods at and above the partition run its template.
+fn roll_in_order(set: &mut Value, finished: bool) {
+    let revision = format!("webapp-{}", template_digest(set).short());
+    let replicas = set["spec"]["replicas"].as_u64().unwrap();
+    let partition = set["spec"]["updateStrategy"]["rollingUpdate"]["partition"].as_u64().unwrap_or(0).min(replicas);
+    let known = set["status"]["currentRevision"] == json!(revision);
+    set["status"]["observedGeneration"] = set["metadata"]["generation"].clone();
+    set["status"]["updateRevision"] = json!(revision);
+    if !finished {
+        set["status"]["readyReplicas"] = json!(replicas - 1);
+        return;
+    }
+    let updated = if known { replicas } else { replicas - partition };
+    set["status"]["readyReplicas"] = json!(replicas);
+    set["status"]["updatedReplicas"] = json!(updated);
+    if updated == replicas {
+        set["status"]["currentRevision"] = json!(revision);
     }
 }
 

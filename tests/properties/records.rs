@@ -77,7 +77,11 @@ fn body() -> impl Strategy<Value = Body> {
             Body::Drained { before, backend: backend.into(), reason: r.into() }
         }),
         (id(), text()).prop_map(|(drained, r)| Body::Restored { drained, reason: r.into() }),
-        (id(), digest(), prop::option::of(text())).prop_map(|(hold, template, was)| Body::Paused { hold, template, was }),
+        (id(), digest(), prop::option::of(text())).prop_map(|(hold, template, was)| Body::Paused {
+            hold,
+            template,
+            was: was.map(Into::into)
+        }),
         id().prop_map(|paused| Body::Unpaused { paused }),
         (name(), at(), at(), digest(), text()).prop_map(|(column, from, to, template, r)| Body::Accepted {
             stretch: Stretch { column: column.as_str().into(), from, to },

@@ -3,8 +3,9 @@
 use crate::domain::challenge::BREAK_GLASS_LASTS;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::record::{Body, HoldInForce};
-use crate::domain::stamp::{SignedDuration, Timestamp};
+use crate::domain::stamp::{SignedDuration, Stamp, Timestamp};
 use crate::domain::text::safe;
+use crate::domain::workload::STUCK_AFTER;
 use crate::engine::besides;
 use crate::engine::scene::{CLOCK_LIMIT, Scene, odd_clock_sentence, odd_clocks, one_object, one_object_sentence};
 use crate::engine::state::{Happened, RegionState};
@@ -138,8 +139,10 @@ fn of_region(
     }
     let stuck = region.workload.as_ref().and_then(|w| w.stuck(scene.world.now));
     alarms.extend(stuck.map(|stuck| format!("{name}: rolling out, {}", stuck.text(scene.world.now))));
-    let blocked = region.workload.as_ref().and_then(|w| w.progress.blocked.as_ref());
-    alarms.extend(blocked.map(|why| format!("{name}: {why}")));
+    let snag = region.workload.as_ref().and_then(|w| w.progress.snag.as_ref());
+    let long = |since: &Stamp| SignedDuration::try_from(scene.world.stamp.since(*since)).is_ok_and(|l| l > STUCK_AFTER);
+    let snag = snag.filter(|_| region.still.as_ref().is_some_and(long));
+    alarms.extend(snag.map(|why| format!("{name}: nothing moves: {why}")));
     alarms.extend(guard_is_silent(scene, at, region));
     alarms.extend(forgotten.iter().filter(|(f, _)| *f == at).map(|(_, since)| {
         format!("{name}: paused for {}: forgotten?", coarse(scene.world.now.duration_since(*since)))

@@ -17,7 +17,7 @@ use crate::domain::verdict::Verdict;
 use crate::domain::version::{Image, Version};
 use crate::engine::besides;
 use crate::engine::view::{RingRuns, RingView};
-use crate::kinds::WorkloadKind;
+use crate::kinds::{Still, WorkloadKind};
 
 pub(super) fn draft(
     desk: &mut Desk<'_>,
@@ -330,7 +330,8 @@ fn let_through(
     kind: &dyn WorkloadKind,
     object: &Value,
 ) -> Result<Option<Step>, Refusal> {
-    let Some(next) = kind.let_through(object) else { return Ok(None) };
+    let refused = |still: Still| Refusal::new(still.code, format!("{} {}", region.name, still.why), still.hint);
+    let Some(next) = kind.let_through(object).map_err(refused)? else { return Ok(None) };
     let Some(running) = digest(kind, object) else { return Ok(None) };
     let version =
         desk.region_state(at).and_then(|s| s.workload.as_ref()).map_or_else(|| "?".into(), |w| w.version.0.clone());
