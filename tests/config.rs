@@ -255,3 +255,41 @@ fn every_example_is_read_without_an_error() {
     }
     assert!(read >= 2, "the examples are there");
 }
+
+#[test]
+fn each_service_and_each_region_may_have_a_kind_of_its_own() {
+    let text = r#"
+[cluster.a]
+[cluster.b]
+[service.web]
+rings = [["a"], ["b"]]
+[service.web.workload]
+kind = "StatefulSet"
+[service.web.region.b]
+kind = "Deployment"
+[service.api]
+rings = [["a"]]
+"#;
+    let given = Given { env: &env, kubeconfigs: Some(&kubeconfigs), today: None };
+    let (config, _) = config::read(Path::new("c.toml"), text.as_bytes(), &given).unwrap_or_else(|errors| {
+        panic!("{}", render_errors(&errors, false));
+    });
+    let kinds = |service: &str| -> Vec<String> {
+        let service = config.fleet.services.iter().find(|s| s.name.as_str() == service).unwrap();
+        service.regions.iter().map(|r| r.workload.kind.to_string()).collect()
+    };
+    assert_eq!(
+        (kinds("web"), kinds("api")),
+        (["StatefulSet", "Deployment"].map(str::to_owned).into(), vec!["Deployment".to_owned()])
+    );
+    // What is watched and asked about follows from it.
+    let plans = gonogo::io::watch::plan(&config.fleet);
+    let watched = |at: usize| -> Vec<String> { plans[at].watches.iter().map(|w| w.resource()).collect() };
+    assert!(watched(0).contains(&"statefulsets.apps".to_owned()), "{:?}", watched(0));
+    assert!(!watched(1).contains(&"statefulsets.apps".to_owned()), "{:?}", watched(1));
+    let children: Vec<String> =
+        plans[0].watches.iter().filter_map(|w| w.children()).map(|c| c.plural.to_string()).collect();
+    assert_eq!(children, ["replicasets", "controllerrevisions"]);
+    let unknown = said("c.toml", text.replace("\"StatefulSet\"", "\"StatefulSets\"").as_bytes());
+    assert!(render_errors(&unknown, false).contains("StatefulSet"), "{unknown:?}");
+}

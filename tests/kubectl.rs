@@ -11,6 +11,8 @@
 
 #[path = "kubectl/cluster.rs"]
 mod cluster;
+#[path = "kubectl/stateful.rs"]
+mod stateful;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;

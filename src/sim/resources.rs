@@ -179,6 +179,14 @@ pub static DAEMONSETS: Resource = Resource {
     generation: true,
     ..Resource::BASE
 };
+/// apps/v1 ControllerRevisions: templates that StatefulSets and DaemonSets ran.
+pub static CONTROLLERREVISIONS: Resource = Resource {
+    group: "apps",
+    plural: "controllerrevisions",
+    singular: "controllerrevision",
+    kind: "ControllerRevision",
+    ..Resource::BASE
+};
 /// autoscaling/v2 HorizontalPodAutoscalers.
 pub static HPAS: Resource = Resource {
     group: "autoscaling",
@@ -208,7 +216,7 @@ pub static HTTPROUTES: Resource = Resource {
 };
 
 /// Every served resource that holds objects, core first, then groups by name.
-pub static RESOURCES: [&Resource; 15] = [
+pub static RESOURCES: [&Resource; 16] = [
     &CONFIGMAPS,
     &EVENTS,
     &NAMESPACES,
@@ -216,6 +224,7 @@ pub static RESOURCES: [&Resource; 15] = [
     &PODS,
     &SECRETS,
     &SERVICES,
+    &CONTROLLERREVISIONS,
     &DAEMONSETS,
     &DEPLOYMENTS,
     &REPLICASETS,

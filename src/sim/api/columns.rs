@@ -185,6 +185,22 @@ const STATEFULSET: [Column; 5] = [
     CONTAINERS,
     IMAGES,
 ];
+const CONTROLLERREVISION: [Column; 4] = [
+    NAME,
+    narrow("Controller", "string", |o, _| {
+        let owner =
+            list(o, "/metadata/ownerReferences").iter().find(|r| r.get("controller") == Some(&Value::Bool(true)));
+        owner.map_or_else(
+            || json!("<none>"),
+            |owner| {
+                let group = word(owner, "/apiVersion").rsplit_once('/').map_or(String::new(), |(g, _)| format!(".{g}"));
+                json!(format!("{}{group}/{}", word(owner, "/kind").to_lowercase(), word(owner, "/name")))
+            },
+        )
+    }),
+    narrow("Revision", "string", |o, _| json!(number(o, "/revision"))),
+    AGE,
+];
 const PLAIN: [Column; 2] = [NAME, AGE];
 
 fn columns(resource: &Resource) -> &'static [Column] {
@@ -193,6 +209,7 @@ fn columns(resource: &Resource) -> &'static [Column] {
         "ReplicaSet" => &REPLICASET,
         "StatefulSet" => &STATEFULSET,
         "DaemonSet" => &DAEMONSET,
+        "ControllerRevision" => &CONTROLLERREVISION,
         "Pod" => &POD,
         "Service" => &SERVICE,
         "ConfigMap" => &CONFIGMAP,

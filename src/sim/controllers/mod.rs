@@ -18,8 +18,12 @@ pub mod pod;
 pub mod pod_object;
 /// ReplicaSets: make and take pods, and count them.
 pub mod replicaset;
+/// ControllerRevisions of StatefulSets.
+pub mod revision;
 /// How a Deployment's replicas are shared out among its ReplicaSets.
 pub mod scaling;
+/// StatefulSets: named pods in order, partitions.
+pub mod statefulset;
 /// A Deployment's status and conditions.
 pub mod status;
 /// The fields of Deployments and ReplicaSets that controllers read.

@@ -74,13 +74,25 @@ pub struct Exit {
     pub finished: Timestamp,
 }
 
+/// How a pod is called, and so who made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Naming {
+    /// By its ReplicaSet and letters of its own.
+    #[default]
+    Letters,
+    /// By its StatefulSet and its place in it.
+    Ordinal(u32),
+}
+
 /// One pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pod {
     /// Seed of everything about this pod; its name's suffix follows from it.
     pub id: u64,
-    /// Name of its ReplicaSet.
+    /// Name of its ReplicaSet or ControllerRevision.
     pub set: Arc<str>,
+    /// How it is called.
+    pub naming: Naming,
     /// When it was made.
     pub created: Timestamp,
     /// Where it is.
@@ -138,6 +150,7 @@ impl Pod {
         Self {
             id,
             set,
+            naming: Naming::default(),
             created,
             stage,
             since: created,
@@ -149,10 +162,53 @@ impl Pod {
         }
     }
 
+    /// The same pod, called otherwise.
+    #[must_use]
+    pub fn named(mut self, naming: Naming) -> Self {
+        self.naming = naming;
+        self
+    }
+
     /// The pod's name.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{}-{}", self.set, spell(self.id, 5))
+        match self.naming {
+            Naming::Letters => format!("{}-{}", self.set, spell(self.id, 5)),
+            Naming::Ordinal(ordinal) => format!("{}-{ordinal}", self.owner().1),
+        }
+    }
+
+    /// Its place in a StatefulSet.
+    #[must_use]
+    pub fn ordinal(&self) -> Option<u32> {
+        match self.naming {
+            Naming::Letters => None,
+            Naming::Ordinal(ordinal) => Some(ordinal),
+        }
+    }
+
+    /// Kind and name of its controller. A revision is called by its owner and a hash.
+    #[must_use]
+    pub fn owner(&self) -> (&'static str, &str) {
+        match self.naming {
+            Naming::Letters => ("ReplicaSet", &self.set),
+            Naming::Ordinal(_) => ("StatefulSet", self.set.rsplit_once('-').map_or(&*self.set, |(name, _)| name)),
+        }
+    }
+
+    /// Its uid, where its name is not its own alone.
+    #[must_use]
+    pub fn uid(&self) -> Option<String> {
+        self.ordinal()?;
+        let (a, b) = (self.id, fnv(&self.id.to_le_bytes()));
+        Some(format!(
+            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+            a >> 32,
+            a >> 16 & 0xffff,
+            a & 0xfff,
+            b >> 52,
+            b & 0xffff_ffff_ffff
+        ))
     }
 
     /// Whether it counts as one of its ReplicaSet's pods: everything but terminating ones.

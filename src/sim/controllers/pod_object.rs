@@ -30,19 +30,30 @@ pub fn pod_object(pod: &Pod, set: &ReplicaSet, region: &str, behaviour: &PodBeha
         map.insert("enableServiceLinks".into(), true.into());
     }
     let (_, suffix) = set.meta.name.rsplit_once('-').unwrap_or(("", &set.meta.name));
+    let (owner_kind, owner) = pod.owner();
+    if let (Some(map), Some(_)) = (spec.as_object_mut(), pod.ordinal()) {
+        map.insert("hostname".into(), pod.name().into());
+    }
     let mut metadata = json!({
         "name": pod.name(),
-        "generateName": format!("{}-", set.meta.name),
+        "generateName": format!("{owner}-"),
         "namespace": set.meta.namespace,
         "labels": template.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({"pod-template-hash": suffix})),
         "creationTimestamp": stamp(pod.created),
         "ownerReferences": [{
-            "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": set.meta.name, "uid": set.meta.uid,
+            "apiVersion": "apps/v1", "kind": owner_kind, "name": owner, "uid": set.meta.uid,
             "controller": true, "blockOwnerDeletion": true,
         }],
     });
     if let (Some(map), Some(annotations)) = (metadata.as_object_mut(), template.pointer("/metadata/annotations")) {
         map.insert("annotations".into(), annotations.clone());
+    }
+    if let (Some(map), Some(uid), Some(ordinal)) = (metadata.as_object_mut(), pod.uid(), pod.ordinal()) {
+        map.insert("uid".into(), uid.into());
+        if let Some(labels) = map.get_mut("labels").and_then(Value::as_object_mut) {
+            labels.insert("apps.kubernetes.io/pod-index".into(), ordinal.to_string().into());
+            labels.insert("statefulset.kubernetes.io/pod-name".into(), pod.name().into());
+        }
     }
     if pod.stage == Stage::Terminating
         && let Some(map) = metadata.as_object_mut()

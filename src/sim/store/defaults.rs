@@ -25,7 +25,7 @@ pub(super) fn apply(resource: &Resource, object: &mut Value) {
                 default(spec, "podManagementPolicy", "OrderedReady");
             }
             default(spec, "revisionHistoryLimit", 10);
-            default(spec, "updateStrategy", json!({"type": "RollingUpdate"}));
+            update_strategy(spec, resource.kind == "StatefulSet");
             template(spec);
         }
         "Pod" => {
@@ -69,6 +69,25 @@ fn default(map: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
 fn child<'a>(object: &'a mut Value, key: &str) -> Option<&'a mut Map<String, Value>> {
     let map = object.as_object_mut()?;
     map.entry(key).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
+}
+
+/// What a rolling update of a StatefulSet (`ordered`) or a DaemonSet means where it does not say.
+fn update_strategy(spec: &mut Map<String, Value>, ordered: bool) {
+    default(spec, "updateStrategy", json!({}));
+    let Some(Value::Object(strategy)) = spec.get_mut("updateStrategy") else { return };
+    default(strategy, "type", "RollingUpdate");
+    if strategy.get("type").and_then(Value::as_str) != Some("RollingUpdate") {
+        return;
+    }
+    default(strategy, "rollingUpdate", json!({}));
+    if let Some(Value::Object(rolling)) = strategy.get_mut("rollingUpdate") {
+        if ordered {
+            default(rolling, "partition", 0);
+        } else {
+            default(rolling, "maxUnavailable", 1);
+            default(rolling, "maxSurge", 0);
+        }
+    }
 }
 
 fn deployment(object: &mut Value) {

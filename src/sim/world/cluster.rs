@@ -22,7 +22,7 @@ const EVENT_LIFE: SignedDuration = SignedDuration::from_hours(1);
 /// Events of our own kept at most per cluster.
 const EVENTS_KEPT: usize = 1_000;
 
-/// Namespace and name of a Deployment.
+/// Namespace and name of a Deployment or StatefulSet.
 pub type Key = (Arc<str>, Arc<str>);
 
 /// One cluster.
@@ -35,6 +35,8 @@ pub struct Cluster {
     pub store: Store,
     /// What controllers move.
     pub workloads: BTreeMap<Key, Workload>,
+    /// What the StatefulSet controller moves.
+    pub stateful: BTreeMap<Key, Workload>,
     /// Recent wishes of its autoscalers.
     pub wishes: BTreeMap<Key, Wishes>,
     told: VecDeque<(Timestamp, String, String)>,
@@ -58,7 +60,7 @@ pub struct Workload {
     /// Its ReplicaSets and pods are not in the store yet, because nobody has looked.
     pub on_paper: bool,
     /// What the store shows of each pod.
-    shown: BTreeMap<String, (Stage, Timestamp, u32)>,
+    shown: BTreeMap<String, (u64, Stage, Timestamp, u32)>,
 }
 
 impl Workload {
@@ -97,6 +99,7 @@ impl Cluster {
             region,
             store,
             workloads: BTreeMap::new(),
+            stateful: BTreeMap::new(),
             wishes: BTreeMap::new(),
             told: VecDeque::new(),
         }
@@ -139,8 +142,13 @@ impl Cluster {
         let mut present = BTreeMap::new();
         for pod in &work.pods {
             let Some(set) = sets.iter().find(|set| *set.meta.name == *pod.set) else { continue };
-            let (name, mark) = (pod.name(), (pod.stage, pod.since, pod.restarts));
-            if work.shown.get(&name) != Some(&mark) {
+            let (name, mark) = (pod.name(), (pod.id, pod.stage, pod.since, pod.restarts));
+            let before = work.shown.get(&name);
+            if before.is_some_and(|before| before.0 != pod.id) {
+                // Another pod of that name: a pod that somebody deleted is gone already.
+                let _ = self.store.delete(&PODS, namespace, &name, &DeleteOptions::default(), &Writer::controller());
+            }
+            if before != Some(&mark) {
                 let mut object = pod_object(pod, set, region, &behaviour(&work.version(&pod.set)), now);
                 if let Some(stored) = self.store.get(&PODS, namespace, &name) {
                     keep_identity(&mut object, &stored);

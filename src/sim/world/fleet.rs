@@ -20,6 +20,8 @@ use crate::sim::scenario::{Action, BehaviourRule, Scenario};
 pub enum Due {
     /// Look at a workload: cluster and key.
     Workload(usize, Key),
+    /// Look at a StatefulSet: cluster and key.
+    Stateful(usize, Key),
     /// Look at an autoscaler: cluster and key.
     Autoscaler(usize, Key),
     /// The gateway takes up a changed route.
@@ -143,6 +145,13 @@ impl World {
                 if let Some(work) = work.filter(|work| work.due == Some(at)) {
                     work.due = None;
                     self.tick(cluster, &key, at);
+                }
+            }
+            Due::Stateful(cluster, key) => {
+                let work = self.clusters.get_mut(cluster).and_then(|c| c.stateful.get_mut(&key));
+                if let Some(work) = work.filter(|work| work.due == Some(at)) {
+                    work.due = None;
+                    self.tick_stateful(cluster, &key, at);
                 }
             }
             Due::Autoscaler(cluster, key) => self.autoscale(cluster, &key, at),

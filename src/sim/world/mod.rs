@@ -26,6 +26,8 @@ pub mod run;
 mod script;
 /// A running fleet.
 mod start;
+/// One look at one StatefulSet.
+mod stateful;
 /// Pod templates and their hashes.
 pub mod template;
 /// One look at one workload.

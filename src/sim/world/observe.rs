@@ -9,7 +9,7 @@ use super::history::TrackKey;
 use super::layout::seed_of;
 use crate::sim::controllers::after;
 use crate::sim::controllers::hpa;
-use crate::sim::resources::{DEPLOYMENTS, HPAS, HTTPROUTES, PODS, REPLICASETS};
+use crate::sim::resources::{DEPLOYMENTS, HPAS, HTTPROUTES, PODS, REPLICASETS, STATEFULSETS};
 use crate::sim::store::{Change, Verb};
 
 /// How long controllers take to notice a change.
@@ -25,6 +25,8 @@ impl World {
             self.deployment_changed(index, change, now);
         } else if resource.is(&REPLICASETS) {
             self.set_changed(index, change, now);
+        } else if resource.is(&STATEFULSETS) {
+            self.stateful_changed(index, change, now);
         } else if resource.is(&PODS) && change.verb == Verb::Deleted {
             self.pod_deleted(index, change, now);
         } else if resource.is(&HTTPROUTES) && Some(index) == self.edge() {
@@ -42,6 +44,24 @@ impl World {
         for key in keys {
             self.look(index, &key, now);
         }
+        let keys: Vec<Key> = self.clusters.get(index).into_iter().flat_map(|c| c.stateful.keys().cloned()).collect();
+        for key in keys {
+            self.look_stateful(index, &key, now);
+        }
+    }
+
+    fn stateful_changed(&mut self, index: usize, change: &Change, now: Timestamp) {
+        if change.verb == Verb::Modified && !concerns_controllers(change) {
+            return;
+        }
+        let key = key_of(change);
+        let seed = |name: &str| seed_of(self.layout.seed, &["ordered", name, &key.0, &key.1]);
+        let Some(seed) = self.clusters.get(index).map(|cluster| seed(&cluster.name)) else { return };
+        let Some(cluster) = self.clusters.get_mut(index) else { return };
+        if change.verb == Verb::Added {
+            cluster.stateful.entry(key.clone()).or_insert_with(|| Workload::new(seed, None));
+        }
+        self.look_stateful(index, &key, after(now, NOTICE));
     }
 
     fn deployment_changed(&mut self, index: usize, change: &Change, now: Timestamp) {
@@ -68,10 +88,20 @@ impl World {
         self.look(index, &key, after(now, NOTICE));
     }
 
-    /// Somebody deleted a pod: its ReplicaSet makes another.
+    /// Somebody deleted a pod: its ReplicaSet or StatefulSet makes another.
     fn pod_deleted(&mut self, index: usize, change: &Change, now: Timestamp) {
         let (namespace, name) = (change.stored.namespace(), change.stored.name());
         let Some(cluster) = self.clusters.get_mut(index) else { return };
+        let uid = change.object.pointer("/metadata/uid").and_then(Value::as_str);
+        let mut ordered = None;
+        for (key, work) in cluster.stateful.iter_mut().filter(|(key, _)| &*key.0 == namespace) {
+            let before = work.pods.len();
+            // Another pod may have its name already.
+            work.pods.retain(|pod| pod.name() != name || pod.uid().as_deref() != uid);
+            if work.pods.len() != before {
+                ordered = Some(key.clone());
+            }
+        }
         let in_namespace = cluster.workloads.iter_mut().filter(|(key, _)| &*key.0 == namespace);
         let mut of = None;
         for (key, work) in in_namespace {
@@ -80,6 +110,9 @@ impl World {
             if work.pods.len() != before {
                 of = Some(key.clone());
             }
+        }
+        if let Some(key) = ordered {
+            self.look_stateful(index, &key, after(now, NOTICE));
         }
         if let Some(key) = of {
             self.look(index, &key, after(now, NOTICE));

@@ -29,11 +29,10 @@ impl World {
         let behaviours = self.behaviours(&region, &work);
         let behaviour = |version: &str| behaviours.get(version).cloned().unwrap_or_default();
         let Some(cluster) = self.clusters.get_mut(index) else { return };
-        let mut sync = Look { cluster, key, work: &mut work, at, moved: false, wake: None, rollout: false };
+        let mut sync = Look::new(cluster, key, &mut work, at);
         let desired = sync.run(&behaviour);
-        let (moved, wake, rollout) = (sync.moved, sync.wake, sync.rollout);
+        let (next, rollout) = (sync.next(), sync.rollout);
         self.remember(&work, desired.unwrap_or(0), at);
-        let next = [moved.then(|| after(at, SYNC)), work.pods_due(), wake].into_iter().flatten().min();
         let gone = desired.is_none() && work.pods.is_empty();
         if let Some(cluster) = self.clusters.get_mut(index).filter(|_| !gone) {
             cluster.workloads.insert(key.clone(), work);
@@ -46,23 +45,34 @@ impl World {
         }
     }
 
-    fn behaviours(&self, region: &str, work: &Workload) -> BTreeMap<String, PodBehaviour> {
+    pub(super) fn behaviours(&self, region: &str, work: &Workload) -> BTreeMap<String, PodBehaviour> {
         let versions = work.versions.values().map(|version| version.to_string());
         versions.map(|version| (version.clone(), self.pod_behaviour(region, &version))).collect()
     }
 }
 
-struct Look<'a> {
-    cluster: &'a mut Cluster,
-    key: &'a Key,
-    work: &'a mut Workload,
-    at: Timestamp,
+pub(super) struct Look<'a> {
+    pub(super) cluster: &'a mut Cluster,
+    pub(super) key: &'a Key,
+    pub(super) work: &'a mut Workload,
+    pub(super) at: Timestamp,
     /// Something was written: look again soon.
-    moved: bool,
+    pub(super) moved: bool,
     /// Look again at this time in any case.
     wake: Option<Timestamp>,
     /// A new template starts to roll out.
     rollout: bool,
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(cluster: &'a mut Cluster, key: &'a Key, work: &'a mut Workload, at: Timestamp) -> Self {
+        Self { cluster, key, work, at, moved: false, wake: None, rollout: false }
+    }
+
+    /// When to look again.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        [self.moved.then(|| after(self.at, SYNC)), self.work.pods_due(), self.wake].into_iter().flatten().min()
+    }
 }
 
 impl Look<'_> {
@@ -98,7 +108,7 @@ impl Look<'_> {
 
     // ---- pods ----
 
-    fn advance_pods(&mut self, sets: &[ReplicaSet], behaviour: &dyn Fn(&str) -> PodBehaviour) {
+    pub(super) fn advance_pods(&mut self, sets: &[ReplicaSet], behaviour: &dyn Fn(&str) -> PodBehaviour) {
         let mut told = Vec::new();
         for index in 0..self.work.pods.len() {
             let Some(set) = self.work.pods.get(index).map(|pod| pod.set.clone()) else { break };
@@ -137,7 +147,7 @@ impl Look<'_> {
     }
 
     /// The Deployment is gone: so are its pods, by and by.
-    fn end_pods(&mut self) {
+    pub(super) fn end_pods(&mut self) {
         for pod in &mut self.work.pods {
             pod.terminate(self.at);
         }
@@ -194,7 +204,7 @@ impl Look<'_> {
         self.cluster.tell(about, telling, self.at);
     }
 
-    fn wake_at(&mut self, at: Option<Timestamp>) {
+    pub(super) fn wake_at(&mut self, at: Option<Timestamp>) {
         self.wake = [self.wake, at].into_iter().flatten().min();
     }
 
