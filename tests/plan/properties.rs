@@ -102,7 +102,7 @@ fn moments() -> impl Strategy<Value = Timestamp> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn a_later_start_never_finishes_earlier(plan in plans(), from in moments(), by in 1i64..200) {
