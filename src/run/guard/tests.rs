@@ -27,6 +27,7 @@ use crate::io::{Clock, Clusters, Mode as Reading, Tell};
 use crate::run::inbox::{Inbox, Incoming};
 use crate::run::performer::Performer;
 use crate::sim::api::access::{Access, Grant, User};
+use crate::sim::prom::faults::Fault;
 use crate::sim::store::{DeleteOptions, Writer};
 use crate::sim::world::{SimFleet, SimOptions};
 
@@ -292,6 +293,15 @@ async fn a_breach_is_rolled_back_within_one_interval_and_a_second_with_the_guard
 
 #[tokio::test(start_paused = true)]
 async fn a_prometheus_that_is_lost_in_the_bake_changes_nothing() {
+    unknown_in_the_bake(Fault::Down).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prometheus_that_answers_in_part_changes_nothing() {
+    unknown_in_the_bake(Fault::Warnings(vec!["a store did not answer".to_owned()])).await;
+}
+
+async fn unknown_in_the_bake(fault: Fault) {
     let mut stand = Stand::new("regression", ROLLBACK, "oncall", &|_| {});
     stand.arm(Mode::Autopilot);
     let heard = |s: &Stand| s.version("eu-west-1") == "v2.0.0" && s.version("ap-south-1") == "v2.1.0";
@@ -300,7 +310,7 @@ async fn a_prometheus_that_is_lost_in_the_bake_changes_nothing() {
     stand.until("the first data", Duration::from_secs(120), |s| s.clock.now().mono >= minute).await;
     stand.promote("eu-west-1").await;
     for region in ["staging", "ap-south-1", "eu-west-1", "us-east-1"] {
-        stand.sim.prometheus(region).unwrap().faults().set([crate::sim::prom::faults::Fault::Down]);
+        stand.sim.prometheus(region).unwrap().faults().set([fault.clone()]);
     }
     let later = stand.clock.now().mono + Duration::from_secs(1_800);
     stand.until("half an hour", Duration::from_secs(2_000), |s| s.clock.now().mono >= later).await;
