@@ -24,6 +24,9 @@ const PARTITION: &str = "/spec/updateStrategy/rollingUpdate/partition";
 /// The same as people write it.
 const PARTITION_FIELD: &str = "spec.updateStrategy.rollingUpdate.partition";
 
+/// The partition of a hold: the largest there is, so that an autoscaler does not let pods through.
+const HELD: u32 = i32::MAX.unsigned_abs();
+
 /// StatefulSets.
 pub struct StatefulSet;
 
@@ -173,12 +176,12 @@ impl WorkloadKind for StatefulSet {
         Undo { operations: vec![replace(self.template_pointer(), past.template.clone())], annotations: None }
     }
 
-    /// Raises the partition to the number of pods: what was replaced stays, nothing else is.
+    /// Raises the partition above all pods: what was replaced stays, nothing else is.
     fn pause(&self, workload: &Workload) -> Option<Pause> {
-        let to = Some(workload.replicas.desired).filter(|d| *d > 0)?;
         // The server writes one into every object that rolls.
         let from = workload.progress.partition?;
-        let mut pause = Pause::of(PARTITION_FIELD, vec![replace(PARTITION, to.into())], Some(from.into()), to.into());
+        let operations = vec![replace(PARTITION, HELD.into())];
+        let mut pause = Pause::of(PARTITION_FIELD, operations, Some(from.into()), HELD.into());
         pause.was = Some(from.to_string().into());
         Some(pause)
     }

@@ -10,6 +10,9 @@ use crate::fixture::*;
 
 const PARTITION: &str = "/spec/updateStrategy/rollingUpdate/partition";
 
+/// What a hold raises a partition to: no autoscaler gets past it.
+const HELD: u64 = 2_147_483_647;
+
 fn world() -> World {
     let mut fleet = fleet();
     for region in &mut fleet.services[0].regions {
@@ -120,12 +123,16 @@ fn under_way(world: World) -> World {
 fn a_hold_raises_the_partition_and_a_resume_gives_back_what_it_was() {
     let mut world = under_way(partitioned(2));
     world.go(Verb::Hold, Target::Service);
-    assert_eq!(partition(&mut world), 4);
+    assert_eq!(partition(&mut world), HELD);
     let was = world.facts(EU).into_iter().find_map(|f| match f.body {
         Body::Paused { was, .. } => was,
         _ => None,
     });
     assert_eq!(was.as_deref(), Some("2"));
+    assert!(world.engine.services[0].regions[EU.at()].workload.as_ref().unwrap().paused);
+    // An autoscaler adds pods: the hold holds, and is still ours to take back.
+    world.workload(EU)["spec"]["replicas"] = json!(9);
+    world.show_workload(EU);
     assert!(world.engine.services[0].regions[EU.at()].workload.as_ref().unwrap().paused);
     let id = world.go(resume(), Target::Service);
     assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
@@ -136,7 +143,7 @@ fn a_hold_raises_the_partition_and_a_resume_gives_back_what_it_was() {
 fn rolling_back_under_a_hold_gives_the_partition_back_in_the_same_patch() {
     let mut world = under_way(world());
     world.go(Verb::Hold, Target::Service);
-    assert_eq!(partition(&mut world), 4);
+    assert_eq!(partition(&mut world), HELD);
     world.sent.clear();
     let id = world.go(roll_back(), ring(2));
     assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
