@@ -134,6 +134,7 @@ fn without_a_journal_raising_is_refused_and_lowering_goes_on_and_says_unjournale
     pty.send("!");
     pty.wait_text("HELD");
     pty.wait_text("UNJOURNALED");
+    pty.wait_text("Esc closes this");
     pty.send("\x1b");
     pty.wait_for("the list to be closed", |s| !s.contains("Esc closes this"));
     pty.send("q");
