@@ -30,8 +30,8 @@ const SECRET_KEYS: [&str; 15] = [
     "credentials",
     "cookie",
 ];
-/// The part of the file in which secrets belong.
-const SECRET_SECTION: &str = "prometheus";
+/// The parts of the file in which secrets belong: the address of a notice is one.
+const SECRET_SECTIONS: [&str; 2] = ["prometheus", "notify"];
 /// What texts of several lines begin and end with.
 const LONG_QUOTES: [&str; 2] = ["\"\"\"", "'''"];
 
@@ -84,7 +84,7 @@ fn hidden(before: &str, line: &str) -> Vec<Range<usize>> {
     let long = LONG_QUOTES.iter().any(|quotes| before.matches(quotes).count() % 2 == 1);
     let of_secret = before.lines().rev().find_map(key_of).is_some_and(resembles_secret);
     let section = section(before);
-    let known = section.is_empty() || ROOT.keys.iter().any(|k| k.name == section && k.name != SECRET_SECTION);
+    let known = section.is_empty() || ROOT.keys.iter().any(|k| k.name == section && !SECRET_SECTIONS.contains(&k.name));
     if long {
         return if known && !of_secret { urls(line) } else { all() };
     }
@@ -94,7 +94,8 @@ fn hidden(before: &str, line: &str) -> Vec<Range<usize>> {
     let Some(key) = key_of(line) else {
         return if known && !of_secret { by_keys(line) } else { all() };
     };
-    let inline = section.is_empty() && key.split('.').next().is_some_and(|k| near(bare(k), SECRET_SECTION));
+    let inline =
+        section.is_empty() && key.split('.').next().is_some_and(|k| SECRET_SECTIONS.iter().any(|s| near(bare(k), s)));
     if known && !inline {
         return by_keys(line);
     }
@@ -210,7 +211,7 @@ mod tests {
             ("\"hunter2==\"", "•••••"),
             ("hunter2==", "•••••"),
         ] {
-            for section in ["[prometheus.main]\n", "[promethues.main]\n", "[whatever]\n"] {
+            for section in ["[prometheus.main]\n", "[promethues.main]\n", "[notify.chat]\n", "[whatever]\n"] {
                 let text = format!("{section}{line}\n");
                 assert_eq!(shown(&text, "hunter2"), expected, "{text}");
             }
@@ -232,6 +233,13 @@ mod tests {
             "prometheus.main.bearer = \"hunter2\"",
             "prometheus = { main = { bearer = \"hunter2\" } }",
             "[prometheus.main] bearer = \"hunter2\"",
+            "[notify.chat]\nurl = \"https://hooks.example/hunter2\"",
+            "[notify.chat]\nurl = [\"hunter2\"]",
+            "[notify.chat]\nurl = { env = \"A\", value = \"hunter2\" }",
+            "[notify.chat]\nurl2 = \"hunter2\"",
+            "[notify.chat]\nurl = \"https://hooks.example/hunter2",
+            "notify.chat.url = \"https://hooks.example/hunter2\"",
+            "notify = { chat = { url = \"hunter2\" } }",
         ] {
             assert!(!shown(text, "hunter2").contains("hunter2"), "{text}: {}", shown(text, "hunter2"));
         }

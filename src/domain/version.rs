@@ -69,6 +69,28 @@ impl fmt::Display for Image {
     }
 }
 
+/// Whether a registry could know an image by this text: a tag alone, or a reference with repository, tag or digest
+/// (the grammar of the OCI distribution specification, without its rules about domains).
+pub fn names_an_image(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let tag = |t: &str| t.len() <= 128 && t.chars().all(word) && t.starts_with(|c| word(c) && c != '.' && c != '-');
+    if !text.contains(['/', '@', ':']) {
+        return tag(text);
+    }
+    let image = Image::parse(text);
+    let hex = |h: &str| !h.is_empty() && h.chars().all(|c| c.is_ascii_hexdigit());
+    let digest =
+        |d: &str| d.split_once(':').is_some_and(|(name, h)| !name.is_empty() && name.chars().all(word) && hex(h));
+    let part = |p: &str| !p.is_empty() && p.chars().all(word);
+    // A registry may have a port.
+    let repository = image.repository.split('/').all(|p| p.split(':').all(part));
+    let repository = repository || image.repository.is_empty() && image.digest.is_some();
+    (image.tag.is_some() || image.digest.is_some())
+        && repository
+        && image.tag.as_deref().is_none_or(tag)
+        && image.digest.as_deref().is_none_or(digest)
+}
+
 /// The word an operator uses for what runs: usually the image tag.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -185,6 +207,34 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_no_registry_could_know_is_no_name_of_an_image() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let full =
+            ["v2.1.0", "2", "r.example:5000/a/web:v2", "web:v2", &format!("web@{digest}"), &format!("@{digest}")];
+        for good in full.map(str::to_owned).iter().chain([&format!("r.example/web:v2@{digest}")]) {
+            assert!(names_an_image(good), "{good}");
+        }
+        let long = "v".repeat(129);
+        for bad in [
+            "",
+            " ",
+            "v1\n\u{1b}[31m",
+            "-v1",
+            ".v1",
+            "v1 ",
+            "web:",
+            ":v1",
+            "r.example/web",
+            "a//b:v1",
+            "web@sha256:",
+            "w@x",
+            &long,
+        ] {
+            assert!(!names_an_image(bad), "{bad:?}");
+        }
+    }
 
     #[test]
     fn images_split_as_registries_write_them() {

@@ -13,8 +13,9 @@ use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::quarantine::Candidate;
 use crate::domain::record::{Body, Move};
 use crate::domain::stamp::short;
+use crate::domain::text::safe;
 use crate::domain::verdict::Verdict;
-use crate::domain::version::{Image, Version};
+use crate::domain::version::{Image, Version, names_an_image};
 use crate::engine::besides;
 use crate::engine::view::{RingRuns, RingView};
 use crate::kinds::{Still, WorkloadKind};
@@ -149,6 +150,13 @@ fn source(desk: &Desk<'_>, ring: RingIx, to: Option<&str>) -> Result<From, Refus
                 "name the version: `:promote ring-0 v2.1.0`, or `--to v2.1.0`",
             ));
         };
+        if !names_an_image(text) {
+            return Err(Refusal::new(
+                "bad-version",
+                format!("`{}` is no image tag, and no image with a tag or digest", safe(text, 80)),
+                "name the version, e.g. `v2.1.0`, or the image, e.g. `registry.example/web:v2.1.0`",
+            ));
+        }
         let image = text.contains(['/', '@', ':']).then(|| Image::parse(text));
         let version = image.as_ref().map_or_else(|| Version(text.into()), Image::version);
         let candidate = Candidate { version: &version, image: image.as_ref(), template: None };
