@@ -645,6 +645,28 @@ fn a_lease_of_another_that_is_renewed_keeps_autopilot_from_promoting_and_not_fro
 }
 
 #[test]
+fn a_guard_that_only_advises_gives_its_lease_to_one_that_may_act() {
+    for (mode, promotes) in [("advise", true), ("guard", false)] {
+        let mut world = baked(auto());
+        let object = world.engine.lease_object((WEBAPP, EU)).unwrap();
+        let lease_of = |beat: u32| {
+            serde_json::json!({"metadata": {"annotations": {"gonogo.dev/mode": mode, "gonogo.dev/policy": ""}},
+                "spec": {"holderIdentity": "guard-2", "renewTime": format!("2020-01-01T00:00:{:02}.000000Z", beat % 60)}})
+        };
+        world.objects.insert(object.clone(), lease_of(0));
+        world.engine.arm(arming(Mode::Autopilot));
+        for beat in 1..12 {
+            world.pass(10);
+            // The other renews what it still holds.
+            if world.objects[&object]["spec"]["holderIdentity"] == "guard-2" {
+                world.objects.insert(object.clone(), lease_of(beat));
+            }
+        }
+        assert_eq!(world.image(EU) == V2, promotes, "{mode}: {:?}", world.log);
+    }
+}
+
+#[test]
 fn consoles_see_the_guard_and_that_it_died() {
     let mut world = baked(auto());
     let object = world.engine.lease_object((WEBAPP, EU)).unwrap();

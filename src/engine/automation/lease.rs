@@ -209,7 +209,7 @@ impl Engine {
             return None;
         }
         let holder = &automation.arming.holder;
-        let mode = automation.mode();
+        let mode = automation.announced;
         let policy = self.fleet.service(place.0)?.policy_hash.clone();
         let now = micro(self.server_now());
         let annotations = json!({MODE: mode.word(), POLICY: policy});
@@ -218,9 +218,9 @@ impl Engine {
         }
         let seen = self.services.get(place.0.at())?.region(place.1)?.guard.as_ref()?;
         let ours = seen.holder == *holder;
-        // A guard that may only advise leaves the lease to one that may act.
-        let may_take = mode > Mode::Advise || !seen.alive(self.now);
-        if !ours && (seen.alive(self.now) || !may_take) {
+        // Who only advises raises nowhere: its heartbeat gives way to one that may act.
+        let advises = &*seen.mode == Mode::Advise.word();
+        if !ours && seen.alive(self.now) && !(advises && mode > Mode::Advise) {
             return None;
         }
         let null_if_empty = |text: &Text| if text.is_empty() { Value::Null } else { Value::from(&**text) };
@@ -235,6 +235,13 @@ impl Engine {
         if !ours {
             operations.push(add("/spec/acquireTime", Value::from(now.as_str())));
             operations.push(add("/spec/leaseTransitions", (seen.transitions + 1).into()));
+        }
+        if !ours && advises {
+            // It may have become more than that.
+            operations.insert(
+                0,
+                test(&format!("/metadata/annotations/{}", MODE.replace('/', "~1")), Value::from(&*seen.mode)),
+            );
         }
         let body = Value::Array(operations);
         Some(Change::Patch { object: object.clone(), kind: PatchKind::Json, subresource: None, body })

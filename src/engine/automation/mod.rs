@@ -57,6 +57,8 @@ pub struct Arming {
 #[derive(Debug)]
 pub struct Automation {
     arming: Arming,
+    /// What its leases say it may do: also while it leaves and begins nothing new.
+    announced: Mode,
     slots: Vec<Slot>,
     cases: Cases,
     running: BTreeMap<PlanId, Running>,
@@ -199,6 +201,7 @@ impl Engine {
     pub fn arm(&mut self, arming: Arming) {
         let interrupted = arming.interrupted.clone();
         self.automation = Some(Automation {
+            announced: arming.mode,
             arming,
             slots: Vec::new(),
             cases: Cases::new(),
