@@ -16,6 +16,8 @@ mod beginnings;
 mod asking;
 #[path = "engine/challenges.rs"]
 mod challenges;
+#[path = "engine/clock.rs"]
+mod clock;
 #[path = "engine/drains.rs"]
 mod drains;
 #[path = "engine/drills.rs"]

@@ -55,6 +55,8 @@ pub struct ServiceState {
     pub(super) week_came: bool,
     /// Holds that were approved here and are still being written.
     pub(super) wanted: BTreeMap<FactId, Fact>,
+    /// Regions that a plan of this console takes back, and since when it was approved.
+    pub(super) lowering: BTreeMap<RegionIx, Timestamp>,
     /// What the screens show; kept up to date by `update`.
     pub view: ServiceView,
     /// Something changed since the view was made.

@@ -1,5 +1,6 @@
 //! What is kept up to date: views after a change, samples when they are due.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Engine;
@@ -184,7 +185,9 @@ impl Engine {
 
     fn renew(&mut self, at: ServiceIx) {
         let now = self.server_now();
+        let lowering = self.lowered(at);
         let Some(state) = self.services.get_mut(at.at()) else { return };
+        state.lowering = lowering;
         if std::mem::take(&mut state.stale_view) {
             // What its records lack may be something else now.
             state.keep_at = Some(self.now.mono);
@@ -203,6 +206,21 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Regions that are being taken back from here, each since its first plan was approved, in server time.
+    fn lowered(&self, at: ServiceIx) -> BTreeMap<RegionIx, Timestamp> {
+        let mut lowered = BTreeMap::new();
+        let back = |verb: &Verb| matches!(verb, Verb::RollBack { .. } | Verb::Abort);
+        for operation in self.operations.iter().filter(|o| o.open() && o.plan.service == at) {
+            if back(&operation.plan.intent.verb) {
+                let since = operation.started.wall.saturating_add(self.skew).unwrap_or(operation.started.wall);
+                for step in &operation.plan.steps {
+                    lowered.entry(step.region).or_insert(since);
+                }
+            }
+        }
+        lowered
     }
 
     /// Asks what is due.

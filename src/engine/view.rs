@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::gate::BakeStart;
 use crate::domain::id::{RegionIx, RingIx, Text};
 use crate::domain::record::HoldInForce;
-use crate::domain::stamp::Timestamp;
+use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::domain::version::{TemplateDigest, Version};
 
@@ -38,10 +38,45 @@ pub struct ServiceView {
     pub forgotten: Vec<(RegionIx, Timestamp)>,
     /// A ring that failed, and the earlier regions that still run the version it failed on.
     pub under_review: Option<UnderReview>,
+    /// Regions that are to go back, or go, by position: a clock runs for each.
+    pub incidents: Vec<Incident>,
     /// Policies of others that are not this console's.
     pub policies: Vec<OtherPolicy>,
     /// Regions whose pod template somebody else changed under a hold.
     pub changed_under_hold: Vec<RegionIx>,
+}
+
+/// A region on a version that was found bad: from then on a clock runs against the rollback limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incident {
+    /// The region.
+    pub region: RegionIx,
+    /// The first NO-GO, or the first plan that takes it back; whichever came first.
+    pub since: Timestamp,
+    /// How long a way back may take by the ring's policy (`rollback_limit`).
+    pub limit: Duration,
+}
+
+impl Incident {
+    /// When the limit is reached.
+    pub fn due(&self) -> Timestamp {
+        SignedDuration::try_from(self.limit).ok().and_then(|l| self.since.checked_add(l).ok()).unwrap_or(Timestamp::MAX)
+    }
+    /// How long it has run; never negative.
+    pub fn elapsed(&self, now: Timestamp) -> SignedDuration {
+        now.duration_since(self.since).max(SignedDuration::ZERO)
+    }
+    /// The limit has passed.
+    pub fn overdue(&self, now: Timestamp) -> bool {
+        now > self.due()
+    }
+}
+
+impl ServiceView {
+    /// The clock that a person must know of: that of the region whose limit comes first.
+    pub fn rollback_clock(&self) -> Option<&Incident> {
+        self.incidents.iter().min_by_key(|i| (i.due(), i.region))
+    }
 }
 
 /// A ring failed on a version that earlier rings still run.

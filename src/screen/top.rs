@@ -85,6 +85,7 @@ fn parts(app: &App) -> Vec<Part> {
     parts.extend(badges(app));
     parts.extend(guard(app));
     parts.extend(policy(app));
+    parts.extend(rollback_clock(app));
     parts.push(release(app));
     parts.extend(holds(app));
     parts.extend(forgotten(app));
@@ -137,6 +138,41 @@ fn policy(app: &App) -> Option<Part> {
         way("!POLICY".to_owned()),
     ];
     Some(Part::new(ways, &[10, 6]))
+}
+
+/// How long the region that must go back first has been on what was found bad, against what its policy allows.
+fn rollback_clock(app: &App) -> Option<Part> {
+    let scene = app.scene();
+    let view = scene.view()?;
+    let first = view.rollback_clock()?;
+    let now = app.clock.wall;
+    let count = minutes_of(first.elapsed(now));
+    let limit = minutes_of(SignedDuration::try_from(first.limit).unwrap_or(SignedDuration::MAX));
+    let others = if view.incidents.len() > 1 { format!(" (+{})", view.incidents.len() - 1) } else { String::new() };
+    let region = scene.region_name(first.region);
+    let ways = if first.overdue(now) {
+        [
+            format!(" ROLLBACK OVERDUE {count} of {limit} {region}{others} "),
+            format!(" ROLLBACK OVERDUE {count} of {limit} "),
+            format!(" OVERDUE {count} "),
+        ]
+        .map(|text| Line::of(Role::Alarm, text))
+    } else {
+        [
+            format!("rollback clock {count} of {limit} {region}{others}"),
+            format!("rollback clock {count} of {limit}"),
+            format!("rollback {count}"),
+        ]
+        .map(|text| Line::of(Role::Watch, text))
+    };
+    Some(Part::new(ways.into(), &[8, 2]))
+}
+
+/// `03:12`, and from an hour on `1:03:12`.
+fn minutes_of(length: SignedDuration) -> String {
+    let total = length.as_secs().max(0);
+    let (hours, minutes, seconds) = (total / 3_600, total / 60 % 60, total % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes:02}:{seconds:02}") }
 }
 
 /// A pause that somebody may have forgotten.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gonogo::app::{Mode, Setup};
+use gonogo::domain::id::RegionIx;
 
 use super::fixture;
 use super::stage::Stage;
@@ -173,4 +174,32 @@ fn the_outlook_counts_windows_in() {
     let text = Stage::of(fixture::judged(), (200, 60)).text();
     assert!(text.lines().next().unwrap().contains("ring-2 from 23 Nov 09:00"), "{text}");
     insta::assert_snapshot!("judged_80x24", Stage::of(fixture::judged(), (80, 24)).shot());
+}
+
+/// A region on what was found bad: how long, against what the policy allows; past that, an alarm.
+#[test]
+fn the_rollback_clock_runs_in_the_top_line_at_every_size() {
+    use gonogo::engine::view::Incident;
+    let with = |seconds: i64| {
+        let mut engine = fixture::judged();
+        let since = fixture::now().wall - gonogo::domain::stamp::SignedDuration::from_secs(seconds);
+        let incident = |region: u32| Incident { region: RegionIx(region), since, limit: Duration::from_secs(600) };
+        engine.services[0].view.incidents = vec![incident(1), incident(2)];
+        engine
+    };
+    for size in SIZES {
+        let top = |seconds| Stage::of(with(seconds), size).text().lines().next().unwrap().to_owned();
+        assert!(top(192).contains("03:12"), "{size:?}: {}", top(192));
+        assert!(top(4_003).contains("OVERDUE 1:06:43"), "{size:?}: {}", top(4_003));
+        assert!(!top(192).contains("OVERDUE"), "{size:?}");
+    }
+    let mut stage = Stage::of(with(192), (120, 36));
+    assert!(stage.text().contains("rollback clock 03:12 of 10:00"), "{}", stage.text());
+    stage.wait(Duration::from_secs(7));
+    assert!(stage.text().contains("rollback clock 03:19 of 10:00"), "it runs between observations");
+    for size in [(80, 24), (200, 60)] {
+        let name = format!("{}x{}", size.0, size.1);
+        insta::assert_snapshot!(format!("rollback_clock_{name}"), Stage::of(with(192), size).shot());
+        insta::assert_snapshot!(format!("rollback_overdue_{name}"), Stage::of(with(601), size).shot());
+    }
 }

@@ -383,6 +383,7 @@ pub fn view() -> ServiceView {
         holds: Vec::new(),
         forgotten: Vec::new(),
         under_review: None,
+        incidents: Vec::new(),
         policies: Vec::new(),
         segments: vec![
             segment(0, Deploy, "18 10:20:00", Some("18 10:20:40"), false),

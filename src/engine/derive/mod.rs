@@ -22,6 +22,7 @@ use crate::domain::workload::{Phase, Workload};
 
 mod alarms;
 mod release;
+mod rollback_clock;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -59,12 +60,13 @@ pub fn derive(world: World<'_>, at: ServiceIx, state: &ServiceState) -> ServiceV
     }
     segments.extend(projection.segments);
     timeline::order(&mut segments);
-    ServiceView {
+    let mut view = ServiceView {
         release: release::view(&scene, target.as_ref(), &rings, &regions, question.as_ref()),
         exposure: traffic.exposure(&regions),
         alarms: alarms::alarms(&scene),
         forgotten: alarms::forgotten(&scene),
         under_review: alarms::under_review(&scene),
+        incidents: Vec::new(),
         policies: policies(&scene),
         changed_under_hold: alarms::changed_under_holds(&scene),
         holds: scene.holds.clone(),
@@ -74,7 +76,9 @@ pub fn derive(world: World<'_>, at: ServiceIx, state: &ServiceState) -> ServiceV
         regions,
         question,
         segments,
-    }
+    };
+    view.incidents = rollback_clock::incidents(&scene, &view, &state.view);
+    view
 }
 
 /// The board's question, asked about any ring: may it have the version that is on its way?

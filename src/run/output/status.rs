@@ -11,7 +11,7 @@ use crate::domain::verdict::Verdict;
 use crate::engine::Engine;
 use crate::engine::automation::lease::LASTS;
 use crate::engine::drills::{due_sentence, is_due, last};
-use crate::engine::view::{Heard, RegionWord, ReleasePhase, RingRuns, ServiceView};
+use crate::engine::view::{Heard, Incident, RegionWord, ReleasePhase, RingRuns, ServiceView};
 use crate::look::glyph::ring_word;
 
 /// The words of a release's phase, for people and JSON.
@@ -301,6 +301,7 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
             "ring": service.ring(r.ring).map(|r| r.name.to_string()), "version": &*r.version,
             "failed": names(service, &[r.failed]).pop(), "regions": names(service, &r.regions),
         })),
+        "rollback_clock": clock_json(service, view, engine.server_now()),
         "holds": view.holds.iter().map(|h| json!({
             "id": h.id.map(|i| i.to_string()), "scope": h.scope.to_string(), "by": h.by.as_str(),
             "at": h.at.map(|t| t.to_string()), "reason": &*h.reason, "seen_in": h.seen_in, "of": h.of,
@@ -311,6 +312,21 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
         "regions": regions,
         "question": view.question.as_ref().map(|q| question::json(service, q)),
     })
+}
+
+/// The clock that comes to its limit first, and every region that one runs for.
+fn clock_json(service: &Service, view: &ServiceView, now: Timestamp) -> Option<Value> {
+    let one = |i: &Incident| {
+        json!({
+            "region": names(service, &[i.region]).pop(), "since": i.since.to_string(),
+            "elapsed_seconds": i.elapsed(now).as_secs(), "limit_seconds": i.limit.as_secs(),
+            "due": i.due().to_string(), "overdue": i.overdue(now),
+        })
+    };
+    let all: Vec<Value> = view.incidents.iter().map(one).collect();
+    let mut first = one(view.rollback_clock()?);
+    first.as_object_mut()?.insert("regions".to_owned(), all.into());
+    Some(first)
 }
 
 fn names(service: &Service, regions: &[RegionIx]) -> Vec<String> {
