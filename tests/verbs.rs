@@ -182,6 +182,14 @@ fn a_drill_walks_the_way_back_times_it_and_changes_nothing() {
     fleet.ends(0, &["journal", "verify"]);
     let report = fleet.json(0, "report", &["report", "webapp", "--wait", "60s"]);
     assert!(report["events"].as_array().unwrap().iter().any(|e| e["sort"] == "drilled"));
+
+    // A journal that was edited: whoever reads it is told that something is not shown.
+    fleet.edit_journal();
+    let listed = fleet.ends(0, &["journal", "list"]);
+    assert!(listed.err.contains("is not believed and not shown"), "{listed:?}");
+    let report = fleet.ends(0, &["report", "webapp", "--wait", "60s"]);
+    assert!(report.out.contains("is not believed and not shown"), "{report:?}");
+    fleet.ends(3, &["journal", "verify"]);
 }
 
 #[test]

@@ -52,11 +52,11 @@ fn list(history: &History, output: TextOutput, folder: &Path) -> Said {
     if output == TextOutput::Json {
         let all: Vec<Value> = operations.iter().map(operation_json).collect();
         let document = json!({"version": VERSION, "kind": "journal", "operations": all});
-        return said(output::document(&document), String::new(), Exit::Done);
+        return said(output::document(&document), missing(history), Exit::Done);
     }
     if operations.is_empty() {
         let text = format!("no operations in {}\n", folder.display());
-        return said(String::new(), text, Exit::Done);
+        return said(String::new(), missing(history) + &text, Exit::Done);
     }
     let mut rows = vec![["AT", "PLAN", "WHAT", "SERVICE", "REGIONS", "BY", "OUTCOME"].map(str::to_owned).to_vec()];
     for operation in &operations {
@@ -70,12 +70,25 @@ fn list(history: &History, output: TextOutput, folder: &Path) -> Said {
             outcome(operation),
         ]);
     }
-    said(table(&rows, &[]), unreadable(history), Exit::Done)
+    said(table(&rows, &[]), missing(history), Exit::Done)
 }
 
-fn unreadable(history: &History) -> String {
+/// What a person must know who reads the journal: what is not in it, and since where it is not believed.
+pub fn missing(history: &History) -> String {
     let line = |(file, why): &(String, String)| format!("{}: cannot be read: {why}\n", visible(file));
-    history.unreadable.iter().map(line).collect()
+    let mut text: String = history.unreadable.iter().map(line).collect();
+    for file in history.files.iter() {
+        if let Some((seq, why)) = &file.bad {
+            let _ = writeln!(
+                text,
+                "{}:{}: {}; what stands from there on is not believed and not shown: `gonogo journal verify`",
+                visible(&file.name),
+                seq + 1,
+                visible(why)
+            );
+        }
+    }
+    text
 }
 
 fn operation_json(operation: &Operation) -> Value {
@@ -207,5 +220,5 @@ fn export(history: &History) -> Result<Said> {
         out.push_str(&plain_json(&serde_json::to_string(&line)?));
         out.push('\n');
     }
-    Ok(said(out, unreadable(history), Exit::Done))
+    Ok(said(out, missing(history), Exit::Done))
 }

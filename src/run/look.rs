@@ -350,10 +350,8 @@ fn operations(world: &World) -> (Vec<Operation>, Option<String>) {
             return (Vec::new(), Some(format!("the journal in {} cannot be read: {error}", folder.display())));
         }
     };
-    let trouble = (!history.unreadable.is_empty()).then(|| {
-        let names: Vec<&str> = history.unreadable.iter().map(|(file, _)| file.as_str()).collect();
-        format!("journal files that cannot be read: {}", names.join(", "))
-    });
+    let missing = super::journal::missing(&history);
+    let trouble = (!missing.is_empty()).then(|| missing.trim_end().to_owned());
     let text = |t: &str| -> Text { t.into() };
     let operation = |o: crate::io::journal::Operation| Operation {
         plan: text(&o.opened.plan),

@@ -95,6 +95,16 @@ impl Fleet {
         done
     }
 
+    /// Spoils the second line of the largest journal file, as a hand would that hides something.
+    pub fn edit_journal(&self) {
+        let files = std::fs::read_dir(self.dir.path().join("state/gonogo/journal")).unwrap().flatten();
+        let path = files.map(|f| f.path()).max_by_key(|p| p.metadata().unwrap().len()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let second = text.find('\n').unwrap() + 1;
+        let (first, rest) = text.split_at(second);
+        std::fs::write(&path, format!("{first}{}", rest.replacen("drill", "drall", 1))).unwrap();
+    }
+
     /// A verb that must end so.
     pub fn ends(&self, code: i32, args: &[&str]) -> Done {
         let done = self.run(args);
