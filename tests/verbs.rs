@@ -221,3 +221,18 @@ fn a_refused_promotion_names_flags_and_verbs_not_keys() {
     let plan = fleet.ends(0, &["hold", "webapp", "ring-3", "--dry-run"]);
     assert!(plan.out.contains("way back: `gonogo resume` releases the hold"), "{plan:?}");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn output_that_cannot_be_written_is_an_error_whatever_the_verb_says() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_gonogo"))
+        .args(["print", "config"])
+        .stdin(std::process::Stdio::null())
+        .stdout(full)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{said}");
+    assert!(said.contains("the output could not be written"), "{said}");
+}

@@ -26,6 +26,7 @@ mod world;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use color_eyre::eyre::{Result, WrapErr};
@@ -45,6 +46,9 @@ use session::{Session, Signal};
 use verb::Said;
 use world::{Surroundings, World};
 
+/// Something that was to be said could not be written.
+static UNSAID: AtomicBool = AtomicBool::new(false);
+
 /// Does what the arguments say.
 pub fn main(cli: Cli) -> ExitCode {
     // One TLS provider for the whole program, before the first client is made.
@@ -54,6 +58,8 @@ pub fn main(cli: Cli) -> ExitCode {
     }
     terminal::install_panic_hook();
     match dispatch(cli) {
+        // Nobody has read what was said: no exit code may speak for it.
+        Ok(_) if UNSAID.load(Ordering::Relaxed) => Exit::Unexpected.into(),
         Ok(code) => code,
         Err(error) => fail(&format!("{error:#}"), Exit::Unexpected),
     }
@@ -343,7 +349,15 @@ fn say_errors(text: &str) {
 
 /// What a program reads, or what has sequences of our own: completions, the man page, colours.
 fn say_as_is(to: &mut dyn Write, text: &str) {
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        Ok(()) => {}
+        // A reader that has seen enough is no error.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            UNSAID.store(true, Ordering::Relaxed);
+            let _ = writeln!(std::io::stderr(), "gonogo: the output could not be written: {error}");
+        }
+    }
 }
 
 /// An error on standard error.

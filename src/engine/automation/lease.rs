@@ -240,7 +240,7 @@ impl Engine {
             // It may have become more than that.
             operations.insert(
                 0,
-                test(&format!("/metadata/annotations/{}", MODE.replace('/', "~1")), Value::from(&*seen.mode)),
+                test(format!("/metadata/annotations/{}", MODE.replace('/', "~1")), Value::from(&*seen.mode)),
             );
         }
         let body = Value::Array(operations);

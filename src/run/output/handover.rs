@@ -89,7 +89,12 @@ fn foot(service: &Service, view: &ServiceView) -> Vec<String> {
     let ring = view.question.as_ref().map_or(RingIx(0), |q| q.ring);
     let mut foot = Vec::new();
     if let Some(raised) = &view.last_raised {
-        foot.push(format!("LAST  {} by {} at {}", raised.what, raised.by, raised.at.strftime("%d %b %H:%M UTC")));
+        foot.push(format!(
+            "LAST  raised: {} by {} at {}",
+            raised.what,
+            raised.by,
+            raised.at.strftime("%d %b %H:%M UTC")
+        ));
     }
     let people = people(service, ring);
     foot.push(if people.is_empty() {
