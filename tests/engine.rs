@@ -41,6 +41,8 @@ mod quiet;
 mod quarantines;
 #[path = "engine/records.rs"]
 mod records;
+#[path = "engine/reports.rs"]
+mod reports;
 #[path = "engine/refusals.rs"]
 mod refusals;
 #[path = "engine/rollbacks.rs"]

@@ -51,6 +51,7 @@ fn fleet() -> Fleet {
         owner: None,
         escalation: None,
         deciders: vec![],
+        stays: false,
     };
     let ring = Ring {
         name: "ring-1".into(),

@@ -274,6 +274,12 @@ pub static REGION: Section = Section {
         OWNER,
         ESCALATION,
         DECIDERS,
+        key(
+            "residency",
+            Shape::Word(&["free", "stays"]),
+            "`free`",
+            "`stays`: values measured in it must not leave it. `gonogo report` is made without them, and says so.",
+        ),
     ],
 };
 

@@ -115,6 +115,8 @@ pub struct Region {
     pub escalation: Option<Text>,
     /// Who may decide; the service's otherwise.
     pub deciders: Vec<Text>,
+    /// Values measured in it must not leave it: reports are made without them.
+    pub stays: bool,
 }
 
 /// The object that runs a service in a region.

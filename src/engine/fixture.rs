@@ -118,6 +118,7 @@ pub(crate) fn service(name: &str, rings: &[&[&str]]) -> Service {
                 owner: None,
                 escalation: None,
                 deciders: Vec::new(),
+                stays: false,
             });
         }
         specs.push(Ring {

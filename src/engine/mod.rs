@@ -32,6 +32,7 @@ mod observe;
 pub mod operation;
 pub mod pace;
 pub mod report;
+pub mod residency;
 mod rehearse;
 mod review;
 pub mod sampling;

@@ -11,6 +11,7 @@ use crate::domain::fleet::Service;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::record::{Body, Fact, FactId, Move, Record};
 use crate::domain::stamp::{SignedDuration, Timestamp};
+use crate::engine::residency;
 
 /// Hourly points of a region's traffic, oldest first.
 pub type Traffic = Vec<(Timestamp, f64)>;
@@ -68,6 +69,8 @@ pub struct Report {
     pub unreadable: Vec<(RegionIx, usize)>,
     /// Regions whose record was not read: their part is missing.
     pub unread: Vec<RegionIx>,
+    /// Regions whose measured values must stay there: they were left out.
+    pub withheld: Vec<RegionIx>,
 }
 
 /// Something that happened.
@@ -166,14 +169,24 @@ pub fn report(service: &Service, record: &Record, operations: &[Operation], ask:
     let inside = |at: Timestamp| at >= ask.since && at <= ask.until;
     let of_release = |m: &Move| ask.release.as_ref().is_none_or(|v| m.to_version == *v || m.from_version == *v);
     let moves: Vec<Moved<'_>> = moves(record);
-    let told = told(service, record, operations, ask, &inside, &of_release);
+    let mut told = told(service, record, operations, ask, &inside, &of_release);
+    for one in &mut told {
+        one.why = residency::reason(service, &one.regions, &one.why);
+        one.overrides = residency::overrides(service, &one.regions, &one.overrides);
+    }
     let figures = service.region_indexes().map(|at| figures(at, &moves, ask, &inside, &of_release)).collect();
     let unread = service.region_indexes().filter(|at| record.region(*at).is_none()).collect();
     let unreadable = service
         .region_indexes()
         .filter_map(|at| Some((at, record.region(at)?.unreadable.len())).filter(|(_, n)| *n > 0))
         .collect();
-    Report { told, exposure: exposure(service, &moves, ask, &inside), figures, unreadable, unread }
+    let withheld = residency::staying(service);
+    let mut exposure = exposure(service, &moves, ask, &inside);
+    if !withheld.is_empty() {
+        // A share of all traffic tells that of each.
+        exposure.iter_mut().for_each(|(_, share)| *share = None);
+    }
+    Report { told, exposure, figures, unreadable, unread, withheld }
 }
 
 fn moves(record: &Record) -> Vec<Moved<'_>> {

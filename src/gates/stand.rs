@@ -121,6 +121,7 @@ pub(super) fn stand() -> Stand {
         owner: None,
         escalation: None,
         deciders: Vec::new(),
+        stays: false,
     };
     let service = Service {
         name: "web".into(),

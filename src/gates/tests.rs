@@ -73,6 +73,7 @@ fn service() -> Service {
             owner: None,
             escalation: None,
             deciders: Vec::new(),
+            stays: false,
         }],
         columns: vec![
             column("errors", Unit::Ratio),

@@ -140,6 +140,7 @@ pub fn fleet() -> Fleet {
         owner: None,
         escalation: None,
         deciders: Vec::new(),
+        stays: false,
     };
     let bake = Params([("for".to_owned(), Param::Text("24h".to_owned()))].into());
     let ring = |at: u32, regions: &[RegionIx]| Ring {

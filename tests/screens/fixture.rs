@@ -103,6 +103,7 @@ pub fn service(name: &str, regions: &[(String, usize)], rings: &[(&str, &str)]) 
                 owner: None,
                 escalation: None,
                 deciders: Vec::new(),
+                stays: false,
             })
             .collect(),
         columns: vec![

@@ -261,6 +261,7 @@ pub fn fleet(clusters: usize, with_route: bool) -> Arc<Fleet> {
         owner: None,
         escalation: None,
         deciders: vec![],
+        stays: false,
     });
     let regions: Vec<Region> = regions.collect();
     let ring = Ring {

@@ -18,6 +18,7 @@ pub(super) struct RegionFacts {
     pub owner: Option<Text>,
     pub escalation: Option<Text>,
     pub deciders: Vec<Text>,
+    pub stays: bool,
 }
 
 /// All regions that have a table.
@@ -54,6 +55,7 @@ impl Regions<'_> {
             owner: None,
             escalation: None,
             deciders: Vec::new(),
+            stays: false,
         })
     }
 }
@@ -83,6 +85,7 @@ pub(super) fn read<'c>(build: &Build<'_>, root: Table<'_>, clusters: &'c Cluster
             owner: text(table, "owner"),
             escalation: text(table, "escalation"),
             deciders: texts(table, "deciders"),
+            stays: table.text("residency").is_some_and(|r| r.value == "stays"),
         };
         out.tables.insert(name.value.clone(), (name, cluster.map(|_| facts)));
     }

@@ -243,6 +243,7 @@ impl<'r> One<'r, '_> {
             owner: own_text("owner").or_else(|| general(|f| f.owner.clone())),
             escalation: own_text("escalation").or_else(|| general(|f| f.escalation.clone())),
             deciders: deciders.or_else(|| facts.as_ref().map(|f| f.deciders.clone())).unwrap_or_default(),
+            stays: facts.as_ref().is_some_and(|f| f.stays),
         })
     }
 

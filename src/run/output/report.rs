@@ -14,6 +14,7 @@ use crate::domain::text::visible;
 use crate::engine::Engine;
 use crate::engine::drills::due_sentence;
 use crate::engine::report::{Ask, Figures, Report, Sort, Told};
+use crate::engine::residency;
 
 /// Records keep no longer than this.
 const RECORD_LIFE: SignedDuration = crate::domain::record::FACT_LIFE;
@@ -57,6 +58,13 @@ impl Page<'_> {
         for (at, count) in &self.report.unreadable {
             gaps.push(format!("{}: {count} facts cannot be read", self.region(*at)));
         }
+        if !self.report.withheld.is_empty() {
+            let names: Vec<String> = self.report.withheld.iter().map(|at| self.region(*at)).collect();
+            let of = names.join(", ");
+            gaps.push(format!(
+                "values measured in {of} are left out, and with them the exposure: they must stay there"
+            ));
+        }
         gaps.extend(self.trouble.clone());
         gaps
     }
@@ -91,7 +99,8 @@ impl Page<'_> {
         if !self.report.exposure.is_empty() {
             out.push_str("\n## Exposure\n\n| when | share of live traffic on the new version |\n|---|---|\n");
             for (at, share) in &self.report.exposure {
-                let share = share.map_or_else(|| "not known".to_owned(), |s| format!("{:.1} %", s * 100.0));
+                let unknown = if self.report.withheld.is_empty() { "not known" } else { "left out" };
+                let share = share.map_or_else(|| unknown.to_owned(), |s| format!("{:.1} %", s * 100.0));
                 let _ = writeln!(out, "| {} | {share} |", day(*at));
             }
         }
@@ -163,6 +172,7 @@ impl Page<'_> {
             let runs = runs_text(&view.runs);
             let _ = writeln!(out, "\n### {}: {}, {}\n", cell(ring.name.as_str()), cell(&runs), view.verdict.word());
             for (region, gate, judged) in self.engine.exit_gates(self.at, at.into()).cells() {
+                let judged = residency::judgement(service, ring, region, gate, judged);
                 let (region, word) = (self.region(region), judged.verdict.word());
                 let _ = writeln!(out, "- {word} {} {}: {}", cell(&region), cell(gate), cell(&judged.sentence));
                 for line in &judged.evidence {
@@ -223,7 +233,8 @@ impl Page<'_> {
             .map(|(at, (ring, view))| {
                 let exit = self.engine.exit_gates(self.at, at.into());
                 let cells = exit.cells().map(|(region, gate, judged)| {
-                    json!({"region": self.region(region), "gate": &**gate, "judged": judgement_json(judged)})
+                    let judged = residency::judgement(service, ring, region, gate, judged);
+                    json!({"region": self.region(region), "gate": &**gate, "judged": judgement_json(&judged)})
                 });
                 json!({
                     "ring": ring.name.as_str(), "runs": runs_text(&view.runs), "verdict": view.verdict.key(),
@@ -240,6 +251,7 @@ impl Page<'_> {
             "since": self.ask.since.to_string(),
             "until": self.ask.until.to_string(),
             "gaps": self.gaps(),
+            "withheld": self.report.withheld.iter().map(|r| self.region(*r)).collect::<Vec<_>>(),
             "events": told,
             "exposure": self.report.exposure.iter().map(|(at, share)| json!({"at": at.to_string(), "share": share})).collect::<Vec<_>>(),
             "figures": figures,
