@@ -251,11 +251,13 @@ impl App {
             Code::Char('T') => match unfinished.intent {
                 Some(intent) => {
                     self.modals.pop();
+                    self.engine.take_over(unfinished.facts);
                     return self.review_left(intent, unfinished.plan, Some(key));
                 }
                 None => self.say("what it acted on is not in this configuration: it can only be closed", true),
             },
             Code::Char('C') => {
+                self.engine.take_over(unfinished.facts);
                 self.say("being closed in the journal…", false);
                 return vec![AppEffect::CloseLeft { plan: unfinished.plan, goes_on: None }];
             }

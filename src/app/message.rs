@@ -6,6 +6,7 @@ use crate::domain::id::Text;
 use crate::domain::intent::Intent;
 use crate::domain::plan::PlanId;
 use crate::engine::effect::{Effect, Msg};
+use crate::engine::left::LeftFacts;
 use crate::input::Key;
 
 /// A message for the app.
@@ -129,6 +130,8 @@ pub struct Unfinished {
     pub steps: Vec<(Came, Text)>,
     /// What to propose to go on; none: it can only be looked at.
     pub intent: Option<Intent>,
+    /// The facts of steps that had not ended, by place.
+    pub facts: LeftFacts,
 }
 
 /// How far a step came that an earlier process left.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Engine;
 use super::effect::{ActResult, Effect, Ticket};
+use super::left::LeftFacts;
 use crate::domain::change::{ApiType, Change, ObjectRef, PatchKind, add, pointer_key, test};
 use crate::domain::gate::BakeSource;
 use crate::domain::id::{ClusterIx, Place, RegionIx, ServiceIx, Text};
@@ -31,14 +32,28 @@ pub struct Keeping {
     not_before: BTreeMap<Place, Duration>,
     /// Facts of plans that were carried out, and that a record lacks because no answer came.
     owed: BTreeMap<Place, Vec<Fact>>,
+    /// Facts of plans that nobody carries out any more: written where the region shows that they are so.
+    pub(super) left: LeftFacts,
     /// Records that may not be written, with the server's words: said on the screen.
     pub refused: BTreeMap<Place, Text>,
 }
 
 impl Keeping {
-    /// These facts are still to be written.
-    pub(super) fn owe(&mut self, place: Place, facts: impl IntoIterator<Item = Fact>) {
-        self.owed.entry(place).or_default().extend(facts);
+    /// These facts are still to be written; whether that is news.
+    pub(super) fn owe(&mut self, place: Place, facts: impl IntoIterator<Item = Fact>) -> bool {
+        let owed = self.owed.entry(place).or_default();
+        let before = owed.len();
+        for fact in facts {
+            if owed.iter().all(|known| known.id != fact.id) {
+                owed.push(fact);
+            }
+        }
+        owed.len() > before
+    }
+
+    /// Something is still to be written for a service, or was.
+    fn owes(&self, service: ServiceIx) -> bool {
+        self.owed.keys().any(|(at, _)| *at == service)
     }
 }
 
@@ -50,10 +65,12 @@ impl Engine {
         if !self.may_keep {
             return;
         }
+        self.tend_left();
         let now = self.now.mono;
         let due = |at: &ServiceIx| self.services.get(at.at()).is_some_and(|s| s.keep_at.is_some_and(|t| t <= now));
         let services: Vec<ServiceIx> = (0..self.services.len()).map(ServiceIx::from).filter(due).collect();
-        for service in services.into_iter().filter(|at| self.is_kept(*at)).collect::<Vec<_>>() {
+        for service in services.into_iter().filter(|at| self.is_kept(*at) || self.keeping.owes(*at)).collect::<Vec<_>>()
+        {
             if self.keeping.open.len() >= AT_ONCE {
                 return;
             }

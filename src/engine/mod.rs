@@ -27,6 +27,7 @@ pub(crate) mod fixture;
 pub mod ids;
 pub mod judge;
 mod keep;
+pub mod left;
 pub mod newest;
 mod observe;
 pub mod operation;

@@ -280,6 +280,7 @@ fn one_unfinished(world: &World, operation: &Operation) -> Unfinished {
         started: format!("{} at {}", opened.operator, operation.at.strftime("%d %b %H:%M:%S UTC")).into(),
         steps: steps.collect(),
         intent: intent(world, operation),
+        facts: operation.left_facts(&world.fleet),
     }
 }
 

@@ -399,6 +399,7 @@ fn an_interrupted_rollback_is_continued_by_a_new_plan_that_names_the_old_one() {
         raising,
         regions: vec![EU],
         title: format!("{verb} eu-west-1").into(),
+        facts: Vec::new(),
     };
     world.engine.arm(Arming { interrupted: vec![interrupted("rollback", false)], ..arming(Mode::Guard) });
     world.pass(3);
@@ -437,23 +438,97 @@ fn wherever_a_guard_dies_in_a_rollback_the_next_one_finishes_it_and_nothing_is_w
             raising: false,
             regions: vec![EU],
             title: o.plan.title.to_string().into(),
+            facts: facts_of(&o.plan),
         });
         let interrupted: Vec<Interrupted> = left.filter(|l| l.title.contains("roll back")).collect();
         *(if journaled { &mut after_journal } else { &mut before_journal }) += 1;
-        let mut next = World::with((*world.fleet).clone());
-        (next.objects, next.owned, next.now) = (world.objects.clone(), world.owned.clone(), world.now);
-        next.show_everything();
+        let (before, log) = (written(&world, "Deployment"), world.log.clone());
+        let mut next = world.reopened(true);
         next.engine.arm(Arming { interrupted, ..arming(Mode::Guard) });
         next.pass(2);
         windows(&mut next, EU, 0.15);
         next.pass(40);
-        assert_eq!(next.image(EU), V1, "dead after {point} effects: {:?} then {:?}", world.log, next.log);
-        let all = [written(&world, "Deployment"), written(&next, "Deployment")].concat();
+        assert_eq!(next.image(EU), V1, "dead after {point} effects: {log:?} then {:?}", next.log);
+        let all = [before, written(&next, "Deployment")].concat();
         assert_eq!(all, [3], "dead after {point} effects: one write, there");
         let back = next.facts(EU).iter().filter(|f| matches!(f.body, Body::RolledBack(_))).count();
-        assert!(back <= 1, "dead after {point} effects: {back} facts");
+        assert_eq!(back, 1, "dead after {point} effects: the record tells of it, once: {log:?} then {:?}", next.log);
+        assert!(next.engine.automation().unwrap().interrupted().is_empty(), "dead after {point} effects");
+        let closes = next.log.iter().filter(|l| l.starts_with("note closed interrupted")).count();
+        assert_eq!(closes, usize::from(journaled && !closed), "dead after {point} effects: {:?}", next.log);
     }
     assert!(before_journal > 0 && after_journal > 0, "{before_journal} {after_journal}");
+}
+
+/// The facts of a plan, as a journal keeps them.
+fn facts_of(plan: &gonogo::domain::plan::Plan) -> gonogo::engine::left::LeftFacts {
+    let of = |s: &gonogo::domain::plan::Step| Some(((plan.service, s.region), s.facts.as_ref()?.1.clone()));
+    plan.steps.iter().filter_map(of).collect()
+}
+
+/// A console died between the rollback of eu-west-1 and its record.
+fn died_before_the_record() -> (World, gonogo::domain::plan::Plan) {
+    let mut world = promoted(policy(OnNogo::Advise, Reach::Region));
+    world.faults.insert((EU, "ConfigMap"), [Fault::Hang].into());
+    let id = world.go(Verb::RollBack { to_revision: None }, Target::Regions(vec![EU]));
+    assert_eq!(world.image(EU), V1, "{:?}", world.log);
+    let plan = (*world.operation(id).plan).clone();
+    assert!(!world.fact_kinds(EU).contains(&"rolled-back"));
+    (world.reopened(true), plan)
+}
+
+#[test]
+fn what_a_console_left_without_its_record_is_written_when_a_person_answers_and_only_where_it_is_so() {
+    let told = |world: &World| world.facts(EU).iter().filter(|f| matches!(f.body, Body::RolledBack(_))).count();
+    let (mut world, plan) = died_before_the_record();
+    world.pass(20);
+    assert_eq!(told(&world), 0, "nobody was asked");
+    for _ in 0..2 {
+        world.engine.take_over(facts_of(&plan));
+        world.pass(20);
+    }
+    assert_eq!(told(&world), 1, "{:?}", world.log);
+    let fact = world.facts(EU).into_iter().find(|f| matches!(f.body, Body::RolledBack(_))).unwrap();
+    assert_eq!(plan.steps[0].facts.as_ref().unwrap().1, [fact], "to the letter, under its own key");
+
+    // The region runs something else by now: nothing was rolled back as far as anybody can tell.
+    let (mut world, plan) = died_before_the_record();
+    let uid = format!("uid-{}", EU.0);
+    let object = world.workload_ref(EU);
+    world.objects.insert(object, deployment(&uid, V2));
+    world.show_workload(EU);
+    world.engine.take_over(facts_of(&plan));
+    world.pass(20);
+    assert_eq!(told(&world), 0);
+
+    // Its cluster is away: it is written when that can be told.
+    let (mut world, plan) = died_before_the_record();
+    world.cut(ClusterIx(3));
+    world.engine.take_over(facts_of(&plan));
+    world.pass(20);
+    assert_eq!(told(&world), 0);
+    world.mend(ClusterIx(3));
+    world.pass(40);
+    assert_eq!(told(&world), 1, "{:?}", world.log);
+}
+
+#[test]
+fn a_record_that_may_not_be_written_keeps_no_interrupted_plan_open_for_ever() {
+    let (mut world, plan) = died_before_the_record();
+    world.keep_fault = Some(ActResult::Refused { code: 403, message: "configmaps is forbidden".into() });
+    let left = Interrupted {
+        plan: plan.id,
+        service: WEBAPP,
+        verb: "rollback".into(),
+        raising: false,
+        regions: vec![EU],
+        title: plan.title.clone(),
+        facts: facts_of(&plan),
+    };
+    world.engine.arm(Arming { interrupted: vec![left], ..arming(Mode::Guard) });
+    world.pass(60);
+    assert!(world.engine.automation().unwrap().interrupted().is_empty(), "{:?}", world.log);
+    assert!(written(&world, "Deployment").is_empty(), "it had arrived: nothing is sent again");
 }
 
 #[test]
@@ -465,6 +540,7 @@ fn an_interrupted_rollback_whose_regions_are_away_is_not_forgotten() {
         raising: false,
         regions: vec![EU, US],
         title: "rollback eu-west-1, us-east-1".into(),
+        facts: Vec::new(),
     };
     // One of them is away, then both.
     for away in [&[4][..], &[3, 4]] {
@@ -502,6 +578,7 @@ fn after_an_interrupted_promotion_nothing_is_promoted_until_a_person_has_decided
         raising: true,
         regions: vec![EU],
         title: "promote ring-2 to v2.1.0".into(),
+        facts: Vec::new(),
     };
     world.engine.arm(Arming { interrupted: vec![left], ..arming(Mode::Autopilot) });
     world.pass(60);

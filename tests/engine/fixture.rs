@@ -356,7 +356,8 @@ impl World {
         world
     }
 
-    fn reopened(self, may_keep: bool) -> Self {
+    /// Another process on the same clusters.
+    pub fn reopened(self, may_keep: bool) -> Self {
         let mut world = Self::with((*self.fleet).clone());
         world.objects = self.objects;
         world.owned = self.owned;

@@ -223,6 +223,7 @@ fn what_an_earlier_console_left_open_is_shown_first_and_only_offered() {
             target: Target::Ring(2.into()),
             reason: None,
         }),
+        facts: Vec::new(),
     };
     let setup = Setup { size: (120, 36), unfinished: vec![unfinished], ..Setup::default() };
     let mut stage = Stage::with(fixture::normal(), setup);
@@ -240,7 +241,7 @@ fn what_an_earlier_console_left_open_is_shown_first_and_only_offered() {
 fn left_open(intent: Option<Intent>) -> Stage {
     let steps = vec![(Came::Unknown, "us-east-1: started; whether it was sent is unknown".into())];
     let (plan, title) = ("01JD".into(), "promote ring-2 to v2.1.0".into());
-    let left = Unfinished { plan, title, started: "anna@host at 20 Nov".into(), steps, intent };
+    let left = Unfinished { plan, title, started: "anna@host at 20 Nov".into(), steps, intent, facts: Vec::new() };
     Stage::with(fixture::normal(), Setup { size: (120, 36), unfinished: vec![left], ..Setup::default() })
 }
 

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! decide       verdicts + policy + record -> wishes (pure)
+//! bound        guards of some regions
 //! interrupted  plans that an earlier run left open
 //! notice       what people are told who do not look
 //! lease        which guard raises in a region, and its heartbeat
@@ -26,6 +27,7 @@ use crate::domain::policy::Mode;
 use crate::domain::stamp::Stamp;
 use crate::domain::version::TemplateDigest;
 
+mod bound;
 pub mod decide;
 mod interrupted;
 pub mod lease;
@@ -135,7 +137,8 @@ impl Memory for Remembered<'_> {
         // What is to be continued there is its way back already.
         let left = |i: &Interrupted| {
             let back = !i.raising && matches!(&*i.verb, "rollback" | "abort");
-            back && i.service == place.0 && i.regions.contains(&place.1) && self.all_mine(i)
+            let goes = back && i.service == place.0 && i.regions.contains(&place.1) && self.all_mine(i);
+            goes && !self.engine.has_arrived(i, place.1)
         };
         self.automation.slots.iter().any(|s| deeds(&s.wish))
             || self.automation.running.values().any(|r| !r.overdue && deeds(&r.wish))
@@ -167,9 +170,7 @@ impl Remembered<'_> {
 
     /// This guard acts there.
     fn is_mine(&self, place: Place) -> bool {
-        let regions = &self.automation.arming.regions;
-        let name = self.engine.fleet.service(place.0).and_then(|s| s.region(place.1)).map(|r| r.name.as_str());
-        regions.is_empty() || name.is_some_and(|name| regions.iter().any(|r| &**r == name))
+        self.engine.acts_in(place)
     }
 }
 

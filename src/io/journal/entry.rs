@@ -10,6 +10,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::id::{ClusterIx, ClusterUid, Operator};
 use crate::domain::intent::Direction;
 use crate::domain::plan::{Plan, WriteRole};
+use crate::domain::record::{Body, Fact};
 use crate::domain::text::safe;
 use crate::engine::effect::{Note, NoteKind};
 
@@ -151,6 +152,17 @@ pub struct OpenedStep {
     pub label: String,
     /// Its requests, in order; what is sent when the object is absent follows its write.
     pub writes: Vec<OpenedWrite>,
+    /// The record's facts that go along, as the record writes them: whoever finds the step done
+    /// and the record silent can complete it. Of carried fields only images are named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+}
+
+impl OpenedStep {
+    /// Its facts; what cannot be read is none.
+    pub fn facts(&self) -> Vec<Fact> {
+        self.facts.iter().filter_map(|(key, value)| Fact::parse(key, value)).collect()
+    }
 }
 
 /// One request.
@@ -244,6 +256,14 @@ fn regions(
     plan.steps.iter().filter_map(|step| of(step.region)).collect()
 }
 
+/// A fact as the journal keeps it: a carried field that is no image may be anything, also a secret.
+fn kept(mut fact: Fact) -> (String, String) {
+    if let Body::Promoted(moved) | Body::RolledBack(moved) = &mut fact.body {
+        moved.from.retain(|(pointer, _)| pointer.ends_with("/image"));
+    }
+    (fact.key(), fact.value())
+}
+
 fn steps(plan: &Plan, fleet: &Fleet) -> Vec<OpenedStep> {
     let name = |at| fleet.service(plan.service).and_then(|s| s.region(at)).map(|r| text(r.name.as_str()));
     let request = |role: &str, change: &Change| OpenedWrite {
@@ -271,6 +291,7 @@ fn steps(plan: &Plan, fleet: &Fleet) -> Vec<OpenedStep> {
             region: name(step.region).unwrap_or_else(|| "?".to_owned()),
             label: text(&step.label),
             writes: writes(step),
+            facts: step.facts.iter().flat_map(|(_, facts)| facts).map(|f| kept(f.clone())).collect(),
         })
         .collect()
 }

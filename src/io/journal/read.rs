@@ -6,7 +6,10 @@ use std::io;
 use std::path::Path;
 
 use super::chain::{Head, Line, Torn};
-use super::entry::{Entry, HeadRef, Opened};
+use super::entry::{Entry, HeadRef, Opened, OpenedStep};
+use crate::domain::fleet::Fleet;
+use crate::domain::id::Place;
+use crate::domain::record::Fact;
 use crate::domain::stamp::Timestamp;
 
 /// One file, as far as it can be trusted.
@@ -68,6 +71,16 @@ pub struct Operation {
     pub steps: Vec<StepState>,
     /// Outcome, why, and when; none: not closed.
     pub closed: Option<(String, String, Timestamp)>,
+}
+
+impl Operation {
+    /// The facts of steps that were not noted as ended, by place; those of other configurations are left out.
+    pub fn left_facts(&self, fleet: &Fleet) -> Vec<(Place, Vec<Fact>)> {
+        let Some((at, service)) = fleet.find_service(&self.opened.service) else { return Vec::new() };
+        let open = self.opened.steps.iter().zip(&self.steps).filter(|(_, state)| state.ended.is_none());
+        let of = |(step, _): (&OpenedStep, _)| Some(((at, service.find_region(&step.region)?.0), step.facts()));
+        open.filter_map(of).filter(|(_, facts)| !facts.is_empty()).collect()
+    }
 }
 
 /// How far a step came.

@@ -129,6 +129,7 @@ fn interrupted(folder: &Path, host: &str, fleet: &Fleet, now: Timestamp) -> Vec<
             raising: o.opened.raising,
             regions,
             title: o.opened.title.as_str().into(),
+            facts: o.left_facts(fleet),
         })
     };
     history.operations().into_iter().filter(left).filter_map(read).filter(|i| !i.regions.is_empty()).collect()

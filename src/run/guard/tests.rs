@@ -14,6 +14,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::id::{ClusterIx, RegionIx, ServiceIx};
 use crate::domain::intent::{Intent, Target, Verb};
 use crate::domain::policy::Mode;
+use crate::domain::record::{Body, Fact};
 use crate::domain::stamp::{Stamped, Timestamp, window_floor};
 use crate::engine::automation::Arming;
 use crate::engine::effect::{Effect, Msg};
@@ -351,6 +352,11 @@ async fn a_guard_that_dies_in_the_middle_of_a_rollback_leaves_a_plan_that_the_ne
     assert_eq!((left[0].plan, &*left[0].verb, left[0].raising), (plan, "rollback", false));
     let eu = fleet.services[0].find_region("eu-west-1").unwrap().0;
     assert_eq!(left[0].regions, [eu]);
+    // It holds every fact that was to be written, so that the record can be completed.
+    let [(place, facts)] = left[0].facts.as_slice() else { panic!("{:?}", left[0].facts) };
+    assert_eq!(*place, (SHOP, eu));
+    let back = |f: &Fact| matches!(&f.body, Body::RolledBack(m) if m.plan == plan.0 && &*m.to_version == "v2.0.0");
+    assert!(facts.iter().any(back), "{facts:?}");
     drop(sim);
 }
 
