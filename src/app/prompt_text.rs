@@ -283,7 +283,14 @@ fn checks(plan: &Plan, checking: usize) -> Line {
         (r, e) => format!("   also: {}, {}", several(r, "record fact"), several(e, "event")),
     };
     let line = match (checking, plan.direction()) {
-        (0, _) => Line::of(Role::Go, "✓ checked").add(Role::Dim, " dry-run answered"),
+        (0, _) => match plan.rehearsed() {
+            (_, 0) => Line::of(Role::Dim, "· no dry-run: only record facts"),
+            (0, _) => Line::of(Role::Wait, "? not checked").add(Role::Dim, " no dry-run was answered"),
+            (n, of) if n < of => {
+                Line::of(Role::Wait, "? checked in part").add(Role::Dim, format!(" {n} of {of} dry-runs answered"))
+            }
+            _ => Line::of(Role::Go, "✓ checked").add(Role::Dim, " dry-run answered"),
+        },
         (n, Direction::Raising) => Line::of(Role::Wait, "◔ checking… ").add(Role::Dim, missing_text(n)),
         (n, Direction::Lowering) => {
             Line::of(Role::Wait, "◔ checking… ").add(Role::Dim, format!("{}; need not be waited for", missing_text(n)))

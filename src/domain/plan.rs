@@ -74,6 +74,9 @@ impl Blast {
     }
 }
 
+/// Code of the finding that a dry-run was not answered, one for each request.
+pub const UNREHEARSED: &str = "not-rehearsed";
+
 /// Most overridden sentences that a fact names: a record has little room.
 const MOST_OVERRIDES: usize = 8;
 
@@ -193,7 +196,21 @@ impl Step {
     }
 }
 
+impl Write {
+    /// Whether a dry-run of it is sent: own record facts need none.
+    pub fn is_rehearsed(&self) -> bool {
+        self.role == WriteRole::Main && self.if_absent.is_none()
+    }
+}
+
 impl Plan {
+    /// How many dry-runs of it were answered, and how many are sent.
+    pub fn rehearsed(&self) -> (usize, usize) {
+        let sent = self.steps.iter().flat_map(|s| &s.writes).filter(|w| w.is_rehearsed()).count();
+        let silent = self.findings.iter().filter(|f| f.code == UNREHEARSED).count();
+        (sent.saturating_sub(silent), sent)
+    }
+
     /// Puts into the record facts what the approval adds: the reason, and what was overridden.
     /// Nothing else of a plan depends on it.
     pub(super) fn record_approval(&mut self, reason: Option<&Text>) {

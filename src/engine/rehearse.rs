@@ -14,7 +14,7 @@ use crate::domain::challenge::challenge;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{Direction, Verb};
-use crate::domain::plan::{Expectation, Plan, Refusal};
+use crate::domain::plan::{Expectation, Plan, Refusal, UNREHEARSED};
 use crate::domain::version::TemplateDigest;
 
 impl Engine {
@@ -86,12 +86,12 @@ impl Engine {
             }
             ActResult::Refused { code: 400, message } => Some(finding(
                 Severity::Warning,
-                "dry-run",
+                UNREHEARSED,
                 format!("{name}: the server could not rehearse it (a webhook without dry-run support?): {message}"),
             )),
             ActResult::Unknown(why) | ActResult::NotSent(why) => Some(finding(
                 if lowering { Severity::Note } else { Severity::Warning },
-                "dry-run",
+                UNREHEARSED,
                 format!("{name}: not rehearsed: {why}"),
             )),
             ActResult::Refused { code, message } => {
@@ -160,7 +160,7 @@ impl Engine {
         let findings = steps.iter().filter_map(|s| plan.steps.get(*s)).map(|step| {
             let name = self.region_text(plan.service, step.region);
             let text = format!("{name}: the dry-run did not answer within 3 s");
-            Finding::new(severity, "dry-run", name, text)
+            Finding::new(severity, UNREHEARSED, name, text)
         });
         let findings = findings.collect();
         self.add_findings(findings, 0);

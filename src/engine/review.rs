@@ -22,7 +22,7 @@ use crate::domain::id::{Place, RegionIx, ServiceIx, Text};
 use crate::domain::intent::{Direction, Intent, Target, Verb};
 use crate::domain::link::LostReason;
 use crate::domain::observation::{ResourceVersion, Seen};
-use crate::domain::plan::{Plan, PlanId, Refusal, WriteRole};
+use crate::domain::plan::{Plan, PlanId, Refusal};
 use crate::domain::record::{Body, RegionRecord};
 use crate::domain::stamp::SignedDuration;
 
@@ -352,8 +352,7 @@ impl Engine {
         self.remember_facts(plan.id, plan.service);
         let mut dry_runs = BTreeMap::new();
         for (step, write) in plan.steps.iter().enumerate().flat_map(|(i, s)| s.writes.iter().map(move |w| (i, w))) {
-            // Own record facts need no rehearsal.
-            if write.role == WriteRole::Main && write.if_absent.is_none() {
+            if write.is_rehearsed() {
                 let ticket = self.ticket();
                 dry_runs.insert(ticket, step);
                 effects.push(Effect::DryRun { ticket, change: Box::new(write.change.clone()) });

@@ -48,7 +48,7 @@ impl Walk {
     /// What a rollback would stumble over.
     fn stumbles(&self) -> Vec<&Finding> {
         let stumble = |f: &&Finding| match f.code {
-            "dry-run" | "changed" => true,
+            "dry-run" | "not-rehearsed" | "changed" => true,
             "left-out" => f.severity >= Severity::Warning,
             _ => false,
         };

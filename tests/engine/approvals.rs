@@ -55,7 +55,7 @@ fn a_raising_plan_is_not_carried_out_before_its_rehearsals_are_answered() {
     let (before, _) = under_review(&world);
     world.pass(4);
     let (after, checking) = under_review(&world);
-    assert_eq!((checking, codes(&after).contains(&"dry-run")), (0, true));
+    assert_eq!((checking, codes(&after).contains(&"not-rehearsed")), (0, true));
     world.carry_out(answered(&before));
     refused_with(&world, "not the plan that was shown");
     let mut world = World::new();

@@ -2,7 +2,7 @@
 
 use gonogo::domain::challenge::{Approved, challenge};
 use gonogo::domain::finding::Severity;
-use gonogo::domain::id::ClusterIx;
+use gonogo::domain::id::{ClusterIx, RegionIx};
 use gonogo::domain::intent::{Target, Verb};
 use gonogo::domain::plan::WriteRole;
 use gonogo::domain::record::{Body, Scope};
@@ -245,4 +245,52 @@ fn the_standing_approval_is_for_holds_only() {
             assert!(Approved::standing(plan, "ana".into()).is_err());
         }
     }
+}
+
+/// A console opened fresh, to which one cluster does not answer.
+fn opened_without(down: ClusterIx, in_flight: RegionIx) -> World {
+    let mut world = World::unheard();
+    world.workload(in_flight)["status"]["updatedReplicas"] = 1.into();
+    world.workload(in_flight)["status"]["conditions"][0]["reason"] = "ReplicaSetUpdated".into();
+    world.cut(down);
+    for cluster in (0..world.fleet.clusters.len()).map(ClusterIx::from).filter(|c| *c != down) {
+        world.hear(cluster);
+    }
+    for at in ALL.into_iter().filter(|at| at.at() != down.at()) {
+        world.show_workload(at);
+        world.show(world.record_ref(at));
+    }
+    world
+}
+
+#[test]
+fn a_hold_names_the_regions_whose_rollouts_it_does_not_know() {
+    let mut world = opened_without(ClusterIx(2), EU);
+    let plan = world.review(Verb::Hold, Target::Service).unwrap();
+    let said: Vec<_> = plan.findings.iter().filter(|f| f.code == "unread").collect();
+    assert_eq!(said.len(), 1, "{:?}", plan.findings);
+    assert_eq!((said[0].severity, &*said[0].subject), (Severity::Warning, "ap-south-1"));
+    assert!(said[0].text.contains("cannot be read: a rollout there may not be paused"), "{}", said[0].text);
+    assert!(plan.after.contains("1 rollouts pause, not known in ap-south-1"), "{}", plan.after);
+    assert!(Approved::standing(plan, "ana".into()).is_ok(), "it is never refused for that");
+
+    // What was seen once may have begun to roll since.
+    let mut world = World::new();
+    world.cut(ClusterIx(2));
+    assert!(codes(&world.review(Verb::Hold, Target::Service).unwrap()).contains(&"unread"));
+    // A hold of another region has nothing to do with it.
+    assert!(!codes(&world.review(Verb::Hold, region(EU)).unwrap()).contains(&"unread"));
+}
+
+#[test]
+fn a_dry_run_counts_as_answered_only_when_one_was() {
+    let mut world = World::new();
+    assert_eq!(world.review(Verb::Hold, Target::Service).unwrap().rehearsed(), (0, 0), "only facts");
+    world.in_flight(AP);
+    world.in_flight(EU);
+    assert_eq!(world.review(Verb::Hold, Target::Service).unwrap().rehearsed(), (2, 2));
+    world.cut(ClusterIx(2));
+    assert_eq!(world.review(Verb::Hold, Target::Service).unwrap().rehearsed(), (1, 2));
+    world.cut(ClusterIx(3));
+    assert_eq!(world.review(Verb::Hold, Target::Service).unwrap().rehearsed(), (0, 2));
 }

@@ -323,10 +323,10 @@ fn a_dry_run_that_would_be_refused_refuses_and_one_that_cannot_be_made_is_a_find
     for (fault, expected) in [
         (refused(422, "denied by policy"), Err("dry-run")),
         (refused(403, "forbidden"), Err("dry-run")),
-        (refused(400, "webhook does not support dry run"), Ok("dry-run")),
+        (refused(400, "webhook does not support dry run"), Ok("not-rehearsed")),
         (Fault::Answer(gonogo::engine::effect::ActResult::Changed), Err("changed")),
-        (not_sent(), Ok("dry-run")),
-        (Fault::Hang, Ok("dry-run")),
+        (not_sent(), Ok("not-rehearsed")),
+        (Fault::Hang, Ok("not-rehearsed")),
     ] {
         let mut world = World::new();
         world.dry_run.push_back(fault.clone());

@@ -4,6 +4,7 @@
 
 use super::{Desk, SOON, StepParts, patch, targets};
 use crate::domain::change::test;
+use crate::domain::finding::{Finding, Severity};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{Intent, Target};
 use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
@@ -35,6 +36,17 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         (Target::Regions(_), _) => Text::from(desk.names(&covered)),
     };
     let pausing = covered.iter().filter(|r| must_pause(desk, **r, &covered)).count();
+    let unread: Vec<RegionIx> = covered.iter().copied().filter(|r| is_unread(desk, *r, &covered)).collect();
+    let unknown = match unread.as_slice() {
+        [] => String::new(),
+        unread => format!(", not known in {}", desk.names(unread)),
+    };
+    let findings = unread.iter().map(|at| {
+        let name = desk.region_name(*at);
+        let text = format!("{name} cannot be read: a rollout there may not be paused");
+        Finding::new(Severity::Warning, "unread", name, text)
+    });
+    let findings = findings.collect();
     let parallelism = steps.len();
     Ok(Plan {
         rests_on: Vec::new(),
@@ -42,11 +54,12 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         intent: intent.clone(),
         service: desk.at,
         title: format!("hold {name}").into(),
-        after: format!("{pausing} rollouts pause; nothing is promoted into {name} until the hold is released").into(),
+        after: format!("{pausing} rollouts pause{unknown}; nothing is promoted into {name} until the hold is released")
+            .into(),
         way_back: "U releases the hold and resumes exactly what it paused".into(),
         parallelism,
         blast: desk.blast(covered),
-        findings: Vec::new(),
+        findings,
         steps,
         name,
         ring: None,
@@ -70,6 +83,17 @@ fn must_pause(desk: &Desk<'_>, at: RegionIx, covered: &[RegionIx]) -> bool {
             .region_state(at)
             .and_then(|s| s.workload.as_ref())
             .is_some_and(|w| !w.paused && (w.in_flight() || desk.service.freeze))
+}
+
+/// Whether nothing rolls out there is not known now: the region cannot be read, and no pause is planned.
+fn is_unread(desk: &Desk<'_>, at: RegionIx, covered: &[RegionIx]) -> bool {
+    let live = desk
+        .region(at)
+        .ok()
+        .and_then(|r| desk.clusters.get(r.cluster.at()))
+        .is_some_and(|c| c.freshness(desk.stamp).is_live());
+    let known = desk.region_state(at).is_some_and(|s| s.workload.is_some() || s.absent);
+    covered.contains(&at) && !(live && known) && !must_pause(desk, at, covered)
 }
 
 /// Pauses a rollout; none where the kind has no such thing, or no hold covers the region.
