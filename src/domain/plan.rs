@@ -143,6 +143,8 @@ pub enum Expectation {
     Template(TemplateDigest),
     /// `spec.paused` is so, and the controller has seen it.
     Paused(bool),
+    /// No rollout goes on: none is in flight, or it is paused. For what could not be read before.
+    Stopped,
     /// The backend of the region's route has this weight.
     Weight(u32),
     /// The region's record holds this fact.

@@ -40,7 +40,11 @@ pub fn verify(
         },
         Expectation::Approval(id) if approved(*id) => Check::Seen,
         Expectation::Approval(_) => missing("the approval is not shown yet"),
-        Expectation::Settled(_) | Expectation::Partitioned(_) | Expectation::Template(_) | Expectation::Paused(_) => {
+        Expectation::Settled(_)
+        | Expectation::Partitioned(_)
+        | Expectation::Template(_)
+        | Expectation::Paused(_)
+        | Expectation::Stopped => {
             let Some(workload) = workload else { return missing("the workload is not seen") };
             if generation.is_some_and(|g| workload.generation < g) {
                 return missing("the watch has not shown the write yet");
@@ -91,6 +95,9 @@ fn of_workload(expected: &Expectation, workload: &Workload, generation: Option<i
                 })
             }
         },
+        Expectation::Stopped if workload.in_flight() && !workload.paused => {
+            Check::Never("a rollout is in flight there, and it was not paused".into())
+        }
         Expectation::Paused(wanted) if workload.paused != *wanted => {
             Check::Missing(if *wanted { "not yet paused".into() } else { "still paused".into() })
         }

@@ -552,6 +552,12 @@ impl Engine {
         let approved =
             |id: FactId| service.record.approvals_in(place.1).any(|(_, a)| a.as_ref().is_ok_and(|a| a.id == id));
         for expected in &spec.expect {
+            if *expected == Expectation::Stopped {
+                match self.stopped(place) {
+                    Check::Seen => continue,
+                    other => return other,
+                }
+            }
             // The generation of a route is not the workload's.
             let generation = match expected {
                 Expectation::Weight(_) | Expectation::Fact(_) | Expectation::Approval(_) => None,
@@ -563,6 +569,30 @@ impl Engine {
             }
         }
         Check::Seen
+    }
+
+    /// Whether no rollout goes on in a region that could not be read when it was held.
+    fn stopped(&self, place: Place) -> Check {
+        let service = self.fleet.service(place.0);
+        let Some((service, region)) = service.and_then(|s| Some((s, s.region(place.1)?))) else {
+            return Check::Missing("no such region".into());
+        };
+        let live = self.clusters.get(region.cluster.at()).is_some_and(|c| c.freshness(self.now).is_live());
+        let state = self.services.get(place.0.at()).and_then(|s| s.region(place.1));
+        let line = format!("`gonogo hold {} {}` pauses it", service.name, region.name);
+        match state {
+            Some(state) if live && state.absent => Check::Seen,
+            Some(state) if live && state.workload.is_some() => {
+                let workload = state.workload.as_ref();
+                match verify(&Expectation::Stopped, workload, None, None, &|_| false, None) {
+                    Check::Never(why) => Check::Never(format!("{} is held, but {why}: {line}", region.name).into()),
+                    other => other,
+                }
+            }
+            _ => Check::Missing(
+                format!("{} cannot be read: a rollout there may not be paused; if so, {line}", region.name).into(),
+            ),
+        }
     }
 
     fn step_memory(&mut self, id: PlanId, step: usize) -> Option<&mut StepMemory> {

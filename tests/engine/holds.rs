@@ -294,3 +294,46 @@ fn a_dry_run_counts_as_answered_only_when_one_was() {
     world.cut(ClusterIx(3));
     assert_eq!(world.review(Verb::Hold, Target::Service).unwrap().rehearsed(), (0, 2));
 }
+
+#[test]
+fn a_rollout_that_nobody_saw_when_it_was_held_is_not_passed_over() {
+    let mut world = opened_without(ClusterIx(2), AP);
+    let id = world.go(Verb::Hold, Target::Service);
+    world.pass(12);
+    assert_eq!(world.end(id).0, "open");
+    world.mend(ClusterIx(2));
+    world.show_workload(AP);
+    world.pass(20);
+    assert!(world.fact_kinds(AP).contains(&"hold"));
+    let (word, why) = world.end(id);
+    assert_eq!(word, "diverged", "{why}");
+    assert!(why.contains("ap-south-1 is held, but a rollout is in flight there, and it was not paused"), "{why}");
+    assert!(why.contains("`gonogo hold webapp ap-south-1`"), "{why}");
+    // The line that is named does it.
+    let again = world.go(Verb::Hold, region(AP));
+    assert_eq!(world.end(again).0, "settled", "{:?}", world.end(again));
+    assert!(world.paused(AP));
+}
+
+#[test]
+fn a_region_where_nothing_turns_out_to_roll_is_held_and_settled() {
+    let mut world = opened_without(ClusterIx(2), EU);
+    let id = world.go(Verb::Hold, Target::Service);
+    world.mend(ClusterIx(2));
+    world.pass(5);
+    assert_eq!(world.end(id).0, "open", "the fact is there, the workload is not seen");
+    world.show_workload(AP);
+    world.pass(5);
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+}
+
+#[test]
+fn a_region_that_is_held_and_never_read_is_no_success() {
+    let mut world = opened_without(ClusterIx(2), EU);
+    let id = world.go(Verb::Hold, Target::Service);
+    world.mend(ClusterIx(2));
+    world.pass(100);
+    let (word, why) = world.end(id);
+    assert_eq!(word, "diverged", "{why}");
+    assert!(why.contains("ap-south-1 cannot be read"), "{why}");
+}

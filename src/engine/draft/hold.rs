@@ -28,7 +28,12 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         }
     }
     for at in desk.service.region_indexes() {
-        steps.push(fact_step(desk, at, &holds, &reason)?);
+        let mut step = fact_step(desk, at, &holds, &reason)?;
+        if is_unread(desk, at, &covered) {
+            // No pause can be planned from nothing: at least a rollout there is not passed over in silence.
+            step.expect.push(Expectation::Stopped);
+        }
+        steps.push(step);
     }
     let name = match (&intent.target, scopes.as_slice()) {
         (Target::Service, _) => desk.service.name.as_str().into(),
