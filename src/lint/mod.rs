@@ -1,6 +1,6 @@
 //! Judges release plans: what a configuration would let happen, before it does.
 //!
-//! Each finding is a file with one [`Check`]; [`CHECKS`] is the table. A check is a pure function over what
+//! Each finding is a file with one `Check`; `CHECKS` is the table. A check is a pure function over what
 //! is configured and declared, and what was measured where somebody is connected. What it lacks it says:
 //! not checked is not fine.
 
