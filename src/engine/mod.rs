@@ -41,6 +41,7 @@ pub mod scene;
 pub mod state;
 mod tend;
 pub mod view;
+mod verifying;
 mod wanted;
 pub mod wants;
 

@@ -1,0 +1,128 @@
+//! Accepted is not done: whether what a step wrote is what the cluster shows.
+
+use super::Engine;
+use super::effect::Effect;
+use super::execute::{LOOK_EVERY, RETRY_FOR, StepMemory, sends_again};
+use super::operation::{Outcome, StepState};
+use crate::domain::id::Place;
+use crate::domain::plan::{Expectation, PlanId, Step, WriteRole};
+use crate::domain::record::FactId;
+use crate::domain::verify::{Check, verify};
+
+impl Engine {
+    pub(super) fn verify_step(&mut self, at: usize, step: usize, effects: &mut Vec<Effect>) {
+        let now = self.now;
+        let Some(operation) = self.operations.get(at) else { return };
+        let Some(StepState::Verifying { since, .. }) = operation.steps.get(step) else { return };
+        let since = *since;
+        let plan = operation.plan.clone();
+        let Some(spec) = plan.steps.get(step) else { return };
+        let place: Place = (plan.service, spec.region);
+        let memory = self.memory.get(&plan.id).and_then(|m| m.get(step)).cloned().unwrap_or_default();
+        let check = self.check(place, spec, &memory);
+        let again = memory.lost && sends_again(&plan, spec);
+        // What can be sent again is not given up before what could not be sent at all.
+        let late = if again { now.since(operation.started) >= RETRY_FOR } else { now.since(since) >= spec.limit };
+        match check {
+            Check::Seen => {
+                let took = crate::domain::stamp::short(now.since(since).try_into().unwrap_or_default());
+                self.end_step(at, step, Outcome::Settled, format!("seen after {took}").into(), effects);
+            }
+            Check::Never(why) => self.end_step(at, step, Outcome::Diverged, why, effects),
+            Check::Missing(_) if again && memory.read && memory.overtaken => {
+                let why = self.blame_step(plan.id, step, effects);
+                self.end_step(at, step, Outcome::Refused, why, effects);
+            }
+            Check::Missing(_) if again && memory.read => {
+                self.retry(at, step, "no answer came, and reading shows that it did not arrive".into(), effects);
+            }
+            Check::Missing(what) if late && memory.lost => {
+                let why = format!("the reply was lost, and reading does not show it: {what}").into();
+                self.end_step(at, step, Outcome::Unknown, why, effects);
+            }
+            Check::Missing(what) if late => {
+                let limit = crate::domain::stamp::short(spec.limit.try_into().unwrap_or_default());
+                let why = format!("not seen within {limit}: {what}").into();
+                self.end_step(at, step, Outcome::Diverged, why, effects);
+            }
+            Check::Missing(what) => {
+                if let Some(StepState::Verifying { missing, .. }) =
+                    self.operations.get_mut(at).and_then(|o| o.steps.get_mut(step))
+                {
+                    *missing = what;
+                }
+                self.look(plan.id, step, spec, &memory, effects);
+            }
+        }
+    }
+
+    /// A GET where the watch cannot tell: the reply was lost, or the cluster is not live.
+    fn look(&mut self, id: PlanId, step: usize, spec: &Step, memory: &StepMemory, effects: &mut Vec<Effect>) {
+        let now = self.now.mono;
+        let Some(main) = spec.writes.iter().find(|w| w.role == WriteRole::Main) else { return };
+        let object = main.change.object().clone();
+        let live = self.clusters.get(object.cluster.at()).is_some_and(|c| c.freshness(self.now).is_live());
+        let due = memory.looked.is_none_or(|l| now.saturating_sub(l) >= LOOK_EVERY);
+        if (memory.lost || !live || self.records_unwatched(object.cluster)) && due {
+            if let Some(memory) = self.step_memory(id, step) {
+                memory.looked = Some(now);
+            }
+            self.look_at(object, effects);
+        }
+    }
+
+    fn check(&self, place: Place, spec: &Step, memory: &StepMemory) -> Check {
+        let Some(service) = self.services.get(place.0.at()) else { return Check::Missing("no such service".into()) };
+        let Some(region) = service.region(place.1) else { return Check::Missing("no such region".into()) };
+        let route = self.fleet.service(place.0).and_then(|s| s.region(place.1)).and_then(|r| r.route.as_ref());
+        let weight = route.and_then(|spec| {
+            let rule = region.route.as_ref()?.rules.get(spec.rule)?;
+            rule.iter().find(|b| b.name == spec.backend).map(|b| b.weight)
+        });
+        let record = service.record.region(place.1);
+        let approved =
+            |id: FactId| service.record.approvals_in(place.1).any(|(_, a)| a.as_ref().is_ok_and(|a| a.id == id));
+        for expected in &spec.expect {
+            if *expected == Expectation::Stopped {
+                match self.stopped(place) {
+                    Check::Seen => continue,
+                    other => return other,
+                }
+            }
+            // The generation of a route is not the workload's.
+            let generation = match expected {
+                Expectation::Weight(_) | Expectation::Fact(_) | Expectation::Approval(_) => None,
+                _ => memory.generation,
+            };
+            match verify(expected, region.workload.as_ref(), weight, record, &approved, generation) {
+                Check::Seen => {}
+                other => return other,
+            }
+        }
+        Check::Seen
+    }
+
+    /// Whether no rollout goes on in a region that could not be read when it was held.
+    fn stopped(&self, place: Place) -> Check {
+        let service = self.fleet.service(place.0);
+        let Some((service, region)) = service.and_then(|s| Some((s, s.region(place.1)?))) else {
+            return Check::Missing("no such region".into());
+        };
+        let live = self.clusters.get(region.cluster.at()).is_some_and(|c| c.freshness(self.now).is_live());
+        let state = self.services.get(place.0.at()).and_then(|s| s.region(place.1));
+        let line = format!("`gonogo hold {} {}` pauses it", service.name, region.name);
+        match state {
+            Some(state) if live && state.absent => Check::Seen,
+            Some(state) if live && state.workload.is_some() => {
+                let workload = state.workload.as_ref();
+                match verify(&Expectation::Stopped, workload, None, None, &|_| false, None) {
+                    Check::Never(why) => Check::Never(format!("{} is held, but {why}: {line}", region.name).into()),
+                    other => other,
+                }
+            }
+            _ => Check::Missing(
+                format!("{} cannot be read: a rollout there may not be paused; if so, {line}", region.name).into(),
+            ),
+        }
+    }
+}
