@@ -93,12 +93,13 @@ fn hold_all_and_resume_leave_nothing_behind() {
     pty.send("!");
     pty.wait_text("HELD");
     pty.wait_for("the hold to be everywhere", |s| s.lines().any(|l| l.contains("hold") && l.contains("settled")));
+    pty.wait_text("Esc closes this");
     pty.send("\x1b");
     pty.wait_for("the list to be closed", |s| !s.contains("Esc closes this"));
     pty.send("U");
     pty.wait_text("resume webapp");
     // The reason that is needed is asked for first.
-    pty.wait_for("the reason to be asked", |s| s.contains("Reason (needed)") && s.contains("dry-run answered"));
+    pty.wait_for("the reason to be asked", |s| s.contains("Reason (needed)") && s.contains("only record facts"));
     pty.type_slowly("all clear");
     pty.type_slowly("\twebapp");
     pty.wait_for("the hold to be gone", |s| s.contains("READY ring-2") && !s.contains("HELD"));
