@@ -391,16 +391,15 @@ fn a_rollout_in_the_simulated_fleet_is_followed_to_its_end() {
     let status = on(&["rollout", "status", "deploy/webapp", "--timeout=60s"]).good();
     assert!(status.contains("Waiting for deployment") && status.contains("successfully rolled out"), "{status}");
     // A rollout is complete when no old replica counts; its last pod may still be on its way out.
-    let newest = || {
-        let pods = on(&["get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}"]).good();
-        pods.split_whitespace().all(|image| image.ends_with(":v3"))
+    let all_pods = |wanted: &dyn Fn(&str) -> bool| {
+        let pods = || on(&["get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}"]).good();
+        (0..100).any(|_| pods().split_whitespace().all(wanted))
     };
-    assert!((0..100).any(|_| newest()), "pods of the version before stay");
+    assert!(all_pods(&|image| image.ends_with(":v3")), "pods of the version before stay");
     on(&["rollout", "undo", "deploy/webapp"]).good();
     on(&["rollout", "status", "deploy/webapp", "--timeout=60s"]).good();
     assert!(!image("x").is_empty() && on(&["rollout", "history", "deploy/webapp"]).ok);
-    let pods = on(&["get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}"]).good();
-    assert!(pods.split_whitespace().all(|image| !image.ends_with(":v3")), "{pods}");
+    assert!(all_pods(&|image| !image.ends_with(":v3")), "pods of the version that was undone stay");
     on(&["rollout", "restart", "deploy/webapp"]).good();
     on(&["rollout", "status", "deploy/webapp", "--timeout=60s"]).good();
     assert!(on(&["describe", "deploy", "webapp"]).good().contains("ScalingReplicaSet"));

@@ -1,6 +1,5 @@
 //! `Deployment` of `apps/v1`: phase as `kubectl rollout status` decides it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,8 +7,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::children::{self, CHANGE_CAUSE};
+use super::metadata::Metadata;
 use super::template::Template;
-use super::{Child, Children, Named, Past, Pause, ReadError, ReadHow, Still, Undo, WorkloadKind, owner_of, selector};
+use super::{Child, Children, Named, Past, Pause, ReadError, ReadHow, Still, Undo, WorkloadKind, selector};
 use crate::domain::change::{ApiType, replace};
 use crate::domain::id::{Namespace, Text, Uid};
 use crate::domain::stamp::Timestamp;
@@ -25,24 +25,11 @@ pub struct Deployment;
 
 #[derive(Deserialize)]
 struct Object<'a> {
-    metadata: Meta,
+    metadata: Metadata,
     #[serde(borrow)]
     spec: Spec<'a>,
     #[serde(default)]
     status: Status,
-}
-
-#[derive(Deserialize)]
-struct Meta {
-    name: Text,
-    namespace: Text,
-    uid: Text,
-    #[serde(default)]
-    generation: i64,
-    #[serde(default)]
-    labels: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -98,9 +85,9 @@ impl WorkloadKind for Deployment {
         let Some(how) = wanted(&object.metadata.namespace, &object.metadata.name) else { return Ok(None) };
         let template: Value = serde_json::from_str(object.spec.template.get()).map_err(fail)?;
         let read = Template::read(&template, &how);
-        let annotation = |name: &str| object.metadata.annotations.as_ref().and_then(|a| a.get(name));
+        let annotation = |name: &str| object.metadata.annotation(name);
         let workload = Workload {
-            uid: Uid::new(object.metadata.uid),
+            uid: Uid::new(object.metadata.uid.clone()),
             generation: object.metadata.generation,
             observed_generation: object.status.observed_generation,
             template: read.digest,
@@ -119,7 +106,7 @@ impl WorkloadKind for Deployment {
             revision: annotation(REVISION).and_then(|r| r.parse().ok()),
             change_cause: annotation(CHANGE_CAUSE).map(|c| safe(c, 300).into()),
             configurations: read.configurations,
-            owner: owner_of(object.metadata.labels.as_ref(), object.metadata.annotations.as_ref()),
+            owner: object.metadata.owner(),
         };
         Ok(Some(Named { namespace: Namespace::new(object.metadata.namespace), name: object.metadata.name, workload }))
     }

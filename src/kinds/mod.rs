@@ -14,6 +14,7 @@ use crate::domain::workload::{Revision, Workload};
 mod children;
 mod controller_revision;
 mod deployment;
+mod metadata;
 mod owner;
 mod selector;
 mod stateful_set;
@@ -21,7 +22,7 @@ mod template;
 
 pub use children::{Child, Children};
 pub use deployment::{Deployment, undo_annotations};
-pub(crate) use owner::owner_of;
+pub(crate) use metadata::Metadata;
 pub use stateful_set::StatefulSet;
 
 /// Every workload kind.

@@ -1,16 +1,14 @@
 //! `StatefulSet` of `apps/v1`: phase as `kubectl rollout status` decides it, a partition as ramp and as pause.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::children::{self, CHANGE_CAUSE};
+use super::metadata::Metadata;
 use super::template::Template;
 use super::{
-    Child, Children, Named, Past, Pause, ReadError, ReadHow, Still, Undo, WorkloadKind, controller_revision, owner_of,
-    selector,
+    Child, Children, Named, Past, Pause, ReadError, ReadHow, Still, Undo, WorkloadKind, controller_revision, selector,
 };
 use crate::domain::change::{ApiType, replace, test};
 use crate::domain::id::{Namespace, Text, Uid};
@@ -32,24 +30,11 @@ pub struct StatefulSet;
 
 #[derive(Deserialize)]
 struct Object<'a> {
-    metadata: Meta,
+    metadata: Metadata,
     #[serde(borrow)]
     spec: Spec<'a>,
     #[serde(default)]
     status: Status,
-}
-
-#[derive(Deserialize)]
-struct Meta {
-    name: Text,
-    namespace: Text,
-    uid: Text,
-    #[serde(default)]
-    generation: i64,
-    #[serde(default)]
-    labels: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -119,10 +104,9 @@ impl WorkloadKind for StatefulSet {
         let read = Template::read(&template, &how);
         let (spec, status) = (&object.spec, &object.status);
         let desired = spec.replicas.unwrap_or(1);
-        let annotations = object.metadata.annotations.as_ref();
         let phase = phase(object.metadata.generation, spec, status);
         let workload = Workload {
-            uid: Uid::new(object.metadata.uid),
+            uid: Uid::new(object.metadata.uid.clone()),
             generation: object.metadata.generation,
             observed_generation: status.observed_generation,
             template: read.digest,
@@ -144,9 +128,9 @@ impl WorkloadKind for StatefulSet {
             phase,
             // The object does not say; the names of its revisions are hashes.
             revision: None,
-            change_cause: annotations.and_then(|a| a.get(CHANGE_CAUSE)).map(|c| safe(c, 300).into()),
+            change_cause: object.metadata.annotation(CHANGE_CAUSE).map(|c| safe(c, 300).into()),
             configurations: read.configurations,
-            owner: owner_of(object.metadata.labels.as_ref(), annotations),
+            owner: object.metadata.owner(),
         };
         Ok(Some(Named { namespace: Namespace::new(object.metadata.namespace), name: object.metadata.name, workload }))
     }

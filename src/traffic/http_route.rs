@@ -9,7 +9,7 @@ use crate::domain::fleet::RouteRef;
 use crate::domain::id::{Namespace, Text, Uid};
 use crate::domain::text::safe;
 use crate::domain::workload::{Backend, Route};
-use crate::kinds::owner_of;
+use crate::kinds::Metadata;
 
 /// Gateway API HTTPRoutes. A weight's share is weight / sum; 0 means no traffic; the
 /// default is 1. All weights 0 gives 500s, so the last non-zero one is never set to 0.
@@ -17,25 +17,11 @@ pub struct HttpRoute;
 
 #[derive(Deserialize)]
 struct Object {
-    metadata: Meta,
+    metadata: Metadata,
     #[serde(default)]
     spec: Spec,
     #[serde(default)]
     status: Status,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Meta {
-    name: Text,
-    namespace: Text,
-    uid: Text,
-    #[serde(default)]
-    generation: i64,
-    #[serde(default)]
-    labels: Option<std::collections::BTreeMap<String, String>>,
-    #[serde(default)]
-    annotations: Option<std::collections::BTreeMap<String, String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -99,15 +85,11 @@ impl TrafficProvider for HttpRoute {
         let rules = object.spec.rules.into_iter().map(|rule| {
             rule.backend_refs.into_iter().map(|b| Backend { name: b.name, weight: b.weight.unwrap_or(1) }).collect()
         });
+        let owner = object.metadata.owner();
         Ok(NamedRoute {
             namespace: Namespace::new(object.metadata.namespace),
             name: object.metadata.name,
-            route: Route {
-                uid: Uid::new(object.metadata.uid),
-                rules: rules.collect(),
-                owner: owner_of(object.metadata.labels.as_ref(), object.metadata.annotations.as_ref()),
-                trouble,
-            },
+            route: Route { uid: Uid::new(object.metadata.uid.clone()), rules: rules.collect(), owner, trouble },
         })
     }
 
