@@ -68,6 +68,8 @@ pub struct Progress {
     pub failure: Option<Text>,
     /// Pods below this ordinal keep the revision before: `partition` of a StatefulSet; absent means none do.
     pub partition: Option<u32>,
+    /// The controller's own name of the newest template: `status.updateRevision` of a StatefulSet.
+    pub update_revision: Option<Text>,
     /// What may stand in the rollout's way, and what to do about it: it counts once nothing moves.
     pub snag: Option<Text>,
 }
@@ -171,6 +173,11 @@ impl Workload {
         let ready = self.replicas.ready.saturating_sub(old).min(self.replicas.updated);
         let long = now.duration_since(since) > STUCK_AFTER;
         (long && ready < self.replicas.updated).then_some(Stuck { ready, new: self.replicas.updated, since })
+    }
+
+    /// Whether what the controller says of the newest template is of the newest spec.
+    pub fn is_observed(&self) -> bool {
+        self.observed_generation >= self.generation
     }
 
     /// A rollout is under way: pods are being replaced, or would be if not paused.

@@ -1,13 +1,20 @@
 //! Accepted is not done: whether what a step wrote is what the cluster shows.
 
+use std::time::Duration;
+
 use super::Engine;
 use super::effect::Effect;
 use super::execute::{LOOK_EVERY, RETRY_FOR, StepMemory, sends_again};
 use super::operation::{Outcome, StepState};
-use crate::domain::id::Place;
-use crate::domain::plan::{Expectation, PlanId, Step, WriteRole};
+use crate::domain::id::{Place, Text};
+use crate::domain::intent::Verb;
+use crate::domain::plan::{Expectation, Plan, PlanId, Step, WriteRole};
 use crate::domain::record::FactId;
 use crate::domain::verify::{Check, verify};
+use crate::domain::workload::Workload;
+
+/// A rollback that somebody paused is given up after this: it would wait for a person.
+const STANDS_STILL: Duration = Duration::from_secs(60);
 
 impl Engine {
     pub(super) fn verify_step(&mut self, at: usize, step: usize, effects: &mut Vec<Effect>) {
@@ -19,7 +26,14 @@ impl Engine {
         let Some(spec) = plan.steps.get(step) else { return };
         let place: Place = (plan.service, spec.region);
         let memory = self.memory.get(&plan.id).and_then(|m| m.get(step)).cloned().unwrap_or_default();
-        let check = self.check(place, spec, &memory);
+        let check = match self.check(place, spec, &memory) {
+            Check::Missing(what) => match self.paused_back(&plan, place, &memory) {
+                Some(why) if now.since(since) >= STANDS_STILL => Check::Never(why),
+                Some(why) => Check::Missing(why),
+                None => Check::Missing(what),
+            },
+            check => check,
+        };
         let again = memory.lost && sends_again(&plan, spec);
         // What can be sent again is not given up before what could not be sent at all.
         let late = if again { now.since(operation.started) >= RETRY_FOR } else { now.since(since) >= spec.limit };
@@ -102,6 +116,26 @@ impl Engine {
         Check::Seen
     }
 
+    /// Why a rollback stands still, if somebody paused it: by which hold, and what lets it go on.
+    fn paused_back(&self, plan: &Plan, place: Place, memory: &StepMemory) -> Option<Text> {
+        if !matches!(plan.intent.verb, Verb::RollBack { .. } | Verb::Abort) {
+            return None;
+        }
+        let generation = memory.generation?;
+        let state = self.services.get(place.0.at())?;
+        state.region(place.1)?.workload.as_ref().filter(|w| w.paused && w.in_flight() && w.generation >= generation)?;
+        let service = self.fleet.service(place.0)?;
+        let region = service.region(place.1)?;
+        let ring = service.ring(region.ring).map_or("", |r| r.name.as_str());
+        let whose = match state.holds().into_iter().find(|h| h.scope.covers(ring, region.name.as_str())) {
+            Some(hold) if hold.reason.is_empty() => format!("a hold of {} by {}", hold.scope, hold.by),
+            Some(hold) => format!("a hold of {} by {}: {}", hold.scope, hold.by, hold.reason),
+            None => "no hold covers it, so somebody paused it by hand".to_owned(),
+        };
+        let line = format!("`gonogo resume {} {}` lets it go on", service.name, region.name);
+        Some(format!("the rollback of {} stands still because it is paused ({whose}); {line}", region.name).into())
+    }
+
     /// Whether no rollout goes on in a region that could not be read when it was held.
     fn stopped(&self, place: Place) -> Check {
         let service = self.fleet.service(place.0);
@@ -110,9 +144,12 @@ impl Engine {
         };
         let live = self.clusters.get(region.cluster.at()).is_some_and(|c| c.freshness(self.now).is_live());
         let state = self.services.get(place.0.at()).and_then(|s| s.region(place.1));
+        let record = self.services.get(place.0.at()).and_then(|s| s.record.region(place.1));
+        let back = |w: &Workload| record.is_some_and(|r| r.is_rolled_back_to(w.template));
         let line = format!("`gonogo hold {} {}` pauses it", service.name, region.name);
         match state {
             Some(state) if live && state.absent => Check::Seen,
+            Some(state) if live && state.workload.as_ref().is_some_and(back) => Check::Seen,
             Some(state) if live && state.workload.is_some() => {
                 let workload = state.workload.as_ref();
                 match verify(&Expectation::Stopped, workload, None, None, &|_| false, None) {

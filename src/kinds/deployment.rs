@@ -10,7 +10,7 @@ use super::children::{self, CHANGE_CAUSE};
 use super::metadata::Metadata;
 use super::template::Template;
 use super::{Child, Children, Named, Past, Pause, ReadError, ReadHow, Still, Undo, WorkloadKind, selector};
-use crate::domain::change::{ApiType, replace};
+use crate::domain::change::{ApiType, pointer_key, replace, test};
 use crate::domain::id::{Namespace, Text, Uid};
 use crate::domain::stamp::Timestamp;
 use crate::domain::text::safe;
@@ -24,6 +24,7 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 pub struct Deployment;
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Object<'a> {
     metadata: Metadata,
     #[serde(borrow)]
@@ -145,8 +146,13 @@ impl WorkloadKind for Deployment {
         Undo { operations, annotations: Some(annotations) }
     }
 
-    fn pause(&self, _workload: &Workload) -> Option<Pause> {
-        Some(paused(true))
+    fn pause(&self, workload: &Workload) -> Option<Pause> {
+        let mut pause = paused(true);
+        if let Some(revision) = workload.revision.filter(|_| workload.is_observed()) {
+            let path = format!("/metadata/annotations/{}", pointer_key(REVISION));
+            pause.operations.insert(0, test(path, revision.to_string().into()));
+        }
+        Some(pause)
     }
 
     fn un_pause(&self, object: &Value, _was: Option<&str>) -> Option<Pause> {

@@ -10,6 +10,7 @@ use crate::domain::workload::Owner;
 
 /// The part of an object's metadata that is read, of workloads and routes alike.
 #[derive(Deserialize)]
+#[serde(expecting = "the metadata of an object")]
 pub(crate) struct Metadata {
     pub(crate) name: Text,
     pub(crate) namespace: Text,

@@ -66,6 +66,9 @@ pub trait WorkloadKind: Sync {
     fn undo(&self, object: &Value, past: &Past) -> Undo;
 
     /// Stops a rollout, from what is known without a read; none where the kind has no such thing.
+    ///
+    /// The operations test what the controller calls the newest template: a pause that was meant for one
+    /// rollout must not freeze another, such as the rollback that began since.
     fn pause(&self, workload: &Workload) -> Option<Pause>;
 
     /// Takes a pause back; `was` is what [`Pause::was`] said. None where the object is not paused.

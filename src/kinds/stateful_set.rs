@@ -29,6 +29,7 @@ const HELD: u32 = i32::MAX.unsigned_abs();
 pub struct StatefulSet;
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Object<'a> {
     metadata: Metadata,
     #[serde(borrow)]
@@ -122,6 +123,7 @@ impl WorkloadKind for StatefulSet {
             paused: spec.is_rolling() && keeps_all(spec.partition(), desired),
             progress: Progress {
                 partition: spec.partition().filter(|_| spec.is_rolling()),
+                update_revision: Some(status.update_revision.clone()).filter(|r| !r.is_empty()),
                 snag: snag(phase, spec, status),
                 ..Progress::default()
             },
@@ -164,7 +166,10 @@ impl WorkloadKind for StatefulSet {
     fn pause(&self, workload: &Workload) -> Option<Pause> {
         // The server writes one into every object that rolls.
         let from = workload.progress.partition?;
-        let operations = vec![replace(PARTITION, HELD.into())];
+        let mut operations = vec![replace(PARTITION, HELD.into())];
+        if let Some(revision) = workload.progress.update_revision.as_ref().filter(|_| workload.is_observed()) {
+            operations.insert(0, test("/status/updateRevision", revision.as_ref().into()));
+        }
         let mut pause = Pause::of(PARTITION_FIELD, operations, Some(from.into()), HELD.into());
         pause.was = Some(from.to_string().into());
         Some(pause)

@@ -16,6 +16,7 @@ use crate::kinds::Metadata;
 pub struct HttpRoute;
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Object {
     metadata: Metadata,
     #[serde(default)]

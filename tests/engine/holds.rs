@@ -50,6 +50,7 @@ fn what_is_in_flight_is_paused_first() {
         serde_json::from_slice::<serde_json::Value>(&main[0].change.body()).unwrap(),
         json!([
             {"op": "test", "path": "/metadata/uid", "value": "uid-4"},
+            {"op": "test", "path": "/metadata/annotations/deployment.kubernetes.io~1revision", "value": "7"},
             {"op": "replace", "path": "/spec/paused", "value": true},
         ])
     );
@@ -336,4 +337,63 @@ fn a_region_that_is_held_and_never_read_is_no_success() {
     let (word, why) = world.end(id);
     assert_eq!(word, "diverged", "{why}");
     assert!(why.contains("ap-south-1 cannot be read"), "{why}");
+}
+
+#[test]
+fn a_pause_that_was_meant_for_another_revision_freezes_nothing() {
+    let mut world = World::new();
+    world.in_flight(AP);
+    let plan = world.review(Verb::Hold, Target::Service).unwrap();
+    // Somebody rolls back meanwhile, and this console has not seen it.
+    world.workload(AP)["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "8".into();
+    world.carry_out(Approved::standing(plan.clone(), "ana".into()).unwrap());
+    world.pass(5);
+    let (word, why) = world.end(plan.id);
+    assert_eq!(word, "refused");
+    assert!(why.contains("changed since you looked"), "{why}");
+    assert!(!world.paused(AP));
+    assert_eq!(world.fact_kinds(AP), ["hold"], "the hold stands all the same");
+}
+
+#[test]
+fn a_rollback_that_runs_is_not_paused_by_a_hold() {
+    let mut world = World::new();
+    promoted_to_ap(&mut world);
+    world.controller = false;
+    world.go(roll_back(), region(AP));
+    assert!(!world.paused(AP));
+    let plan = world.review(Verb::Hold, Target::Service).unwrap();
+    assert!(plan.steps.iter().all(|s| &*s.label == "hold fact"), "{:?}", plan.steps);
+    // Another rollout there is one like any other.
+    world.workload(AP)["spec"]["template"]["spec"]["containers"][1]["image"] = "registry.example/webapp:v9".into();
+    world.show_workload(AP);
+    let plan = world.review(Verb::Hold, Target::Service).unwrap();
+    assert_eq!(plan.steps.iter().filter(|s| s.region == AP).count(), 2);
+}
+
+#[test]
+fn a_rollback_that_somebody_paused_says_so_and_does_not_wait_for_ever() {
+    let mut world = World::new();
+    promoted_to_ap(&mut world);
+    world.controller = false;
+    let id = world.go(roll_back(), region(AP));
+    world.write_fact(US, Body::Hold { scope: Scope::Service, reason: "what is this".into() });
+    let object = world.workload(AP);
+    object["spec"]["paused"] = true.into();
+    object["metadata"]["generation"] = (object["metadata"]["generation"].as_i64().unwrap() + 1).into();
+    world.show_workload(AP);
+    world.pass(5);
+    let (word, said) = world.end(id);
+    assert_eq!(word, "open");
+    assert!(said.contains("stands still because it is paused"), "{said}");
+    assert!(said.contains("a hold of service by bo@elsewhere: what is this"), "{said}");
+    world.pass(70);
+    let (word, why) = world.end(id);
+    assert_eq!(word, "diverged", "{why}");
+    assert!(why.contains("`gonogo resume webapp ap-south-1` lets it go on"), "{why}");
+}
+
+/// What ap runs was promoted to it from v2.0.0.
+fn promoted_to_ap(world: &mut World) {
+    world.write_fact(AP, Body::Promoted(crate::promotions::moved("0011223344556677")));
 }

@@ -1,5 +1,6 @@
 //! StatefulSets: a partition is a ramp, a hold keeps pods back by it, and a way back goes by ControllerRevisions.
 
+use gonogo::domain::challenge::Approved;
 use gonogo::domain::intent::{Target, Verb};
 use gonogo::domain::plan::Expectation;
 use gonogo::domain::record::Body;
@@ -195,4 +196,19 @@ fn a_broken_pod_that_would_block_the_way_back_is_named_before_and_after() {
     world.workload(EU)["status"]["readyReplicas"] = json!(4);
     world.show_workload(EU);
     assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+}
+
+#[test]
+fn a_hold_that_was_meant_for_another_update_revision_holds_no_pods_back() {
+    let mut world = under_way(partitioned(0));
+    world.workload(EU)["status"]["observedGeneration"] = world.workload(EU)["metadata"]["generation"].clone();
+    world.show_workload(EU);
+    let plan = world.review(Verb::Hold, Target::Service).unwrap();
+    assert!(plan.steps.iter().any(|s| s.region == EU && s.main().is_some()));
+    world.workload(EU)["status"]["updateRevision"] = "webapp-another".into();
+    world.carry_out(Approved::standing(plan.clone(), "ana".into()).unwrap());
+    world.pass(5);
+    let (word, why) = world.end(plan.id);
+    assert!(word == "refused" && why.contains("changed since you looked"), "{word}: {why}");
+    assert_eq!(partition(&mut world), 0);
 }

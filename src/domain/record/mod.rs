@@ -120,6 +120,11 @@ impl RegionRecord {
         })
     }
 
+    /// Whether what runs there is what a rollback brought: it lowers risk, so a hold does not stop it.
+    pub fn is_rolled_back_to(&self, template: TemplateDigest) -> bool {
+        self.newest_move().is_some_and(|(f, m)| matches!(f.body, Body::RolledBack(_)) && m.to_template == template)
+    }
+
     /// The newest drill, however old.
     pub fn newest_drill(&self) -> Option<&Fact> {
         self.facts.values().rev().find(|f| matches!(f.body, Body::Drilled { .. }))

@@ -9,6 +9,7 @@ use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{Intent, Target};
 use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::record::{Body, Fact, FactId, Scope};
+use crate::domain::workload::Workload;
 use crate::kinds;
 
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
@@ -41,6 +42,11 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         (Target::Regions(_), _) => Text::from(desk.names(&covered)),
     };
     let pausing = covered.iter().filter(|r| must_pause(desk, **r, &covered)).count();
+    let back: Vec<RegionIx> = covered.iter().copied().filter(|r| is_going_back(desk, *r)).collect();
+    let back = match back.as_slice() {
+        [] => String::new(),
+        back => format!(", the rollback of {} goes on", desk.names(back)),
+    };
     let unread: Vec<RegionIx> = covered.iter().copied().filter(|r| is_unread(desk, *r, &covered)).collect();
     let unknown = match unread.as_slice() {
         [] => String::new(),
@@ -59,8 +65,10 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         intent: intent.clone(),
         service: desk.at,
         title: format!("hold {name}").into(),
-        after: format!("{pausing} rollouts pause{unknown}; nothing is promoted into {name} until the hold is released")
-            .into(),
+        after: format!(
+            "{pausing} rollouts pause{unknown}{back}; nothing is promoted into {name} until the hold is released"
+        )
+        .into(),
         way_back: "U releases the hold and resumes exactly what it paused".into(),
         parallelism,
         blast: desk.blast(covered),
@@ -81,13 +89,18 @@ fn scopes(desk: &Desk<'_>, target: &Target) -> Vec<Scope> {
     }
 }
 
-/// Paused are rollouts in flight; with `freeze` also finished ones. What is paused stays so.
+/// Paused are rollouts in flight, but for a rollback; with `freeze` also finished ones. What is paused
+/// stays so.
 fn must_pause(desk: &Desk<'_>, at: RegionIx, covered: &[RegionIx]) -> bool {
+    let moving = |w: &Workload| if w.in_flight() { !is_going_back(desk, at) } else { desk.service.freeze };
     covered.contains(&at)
-        && desk
-            .region_state(at)
-            .and_then(|s| s.workload.as_ref())
-            .is_some_and(|w| !w.paused && (w.in_flight() || desk.service.freeze))
+        && desk.region_state(at).and_then(|s| s.workload.as_ref()).is_some_and(|w| !w.paused && moving(w))
+}
+
+/// A rollback is under way there. It lowers risk: half of it would leave what it takes away.
+fn is_going_back(desk: &Desk<'_>, at: RegionIx) -> bool {
+    let workload = desk.region_state(at).and_then(|s| s.workload.as_ref()).filter(|w| w.in_flight() && !w.paused);
+    workload.is_some_and(|w| desk.state.record.region(at).is_some_and(|r| r.is_rolled_back_to(w.template)))
 }
 
 /// Whether nothing rolls out there is not known now: the region cannot be read, and no pause is planned.
