@@ -129,6 +129,9 @@ const WAIVE: Key = key(
     NONE,
     "Findings of `gonogo check --plan` that are accepted here, by code, each with its reason: `{ GG012 = \"…\" }`.",
 );
+const BASIC_AUTH: Key = key("basic", Shape::Table(&BASIC), NONE, "Basic authentication.");
+const BEARER: Key = key("bearer", Shape::Secret, NONE, "Bearer token, from the environment or a file.");
+const CA: Key = key("ca", Shape::Text, "the host's", "PEM file of the certificate authority; relative to this file.");
 
 /// The top of the file.
 pub static ROOT: Section = Section {
@@ -223,9 +226,9 @@ pub static PROMETHEUS: Section = Section {
             NONE,
             "Headers to send, e.g. `X-Scope-OrgID`; a value may be `{ env = \"VAR\" }` or `{ file = \"PATH\" }`.",
         ),
-        key("basic", Shape::Table(&BASIC), NONE, "Basic authentication."),
-        key("bearer", Shape::Secret, NONE, "Bearer token, from the environment or a file."),
-        key("ca", Shape::Text, "the host's", "PEM file of the certificate authority; relative to this file."),
+        BASIC_AUTH,
+        BEARER,
+        CA,
     ],
 };
 
@@ -251,9 +254,9 @@ pub static ENDPOINT: Section = Section {
             NONE,
             "Headers to send; a value may be `{ env = \"VAR\" }` or `{ file = \"PATH\" }`.",
         ),
-        key("basic", Shape::Table(&BASIC), NONE, "Basic authentication."),
-        key("bearer", Shape::Secret, NONE, "Bearer token, from the environment or a file."),
-        key("ca", Shape::Text, "the host's", "PEM file of the certificate authority; relative to this file."),
+        BASIC_AUTH,
+        BEARER,
+        CA,
         key("timeout", Shape::Duration, "`5s`", "How long an answer may take, from 100ms to 30s."),
     ],
 };

@@ -1,11 +1,11 @@
 //! Accept what stands in a gate's way: a fact in each region's own record, bound to what runs there.
 
-use super::{Desk, SOON, StepParts, digest, targets};
+use super::{Desk, StepParts, digest, targets};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Service;
 use crate::domain::id::{ColumnName, RegionIx, Text};
 use crate::domain::intent::{Intent, Target};
-use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
+use crate::domain::plan::{Plan, PlanId, Refusal, Step};
 use crate::domain::record::{Body, Fact, FactId};
 use crate::domain::text::did_you_mean;
 use crate::domain::verdict::Stretch;
@@ -116,16 +116,7 @@ fn step(desk: &mut Desk<'_>, at: RegionIx, stretches: Vec<Stretch>, intent: &Int
         let body = Body::Accepted { stretch, template, reason: reason.clone() };
         facts.push(Fact { id, by: by.clone(), at: desk.now, body });
     }
-    let parts = StepParts {
-        label: format!("accept {columns}").into(),
-        main: None,
-        expect: facts.iter().map(|f| Expectation::Fact(f.id)).collect(),
-        facts,
-        event: None,
-        diff: Vec::new(),
-        limit: SOON,
-    };
-    desk.step(at, parts)
+    desk.step(at, StepParts::facts(format!("accept {columns}"), facts))
 }
 
 fn unique(mut names: Vec<&str>) -> Vec<&str> {

@@ -1,18 +1,14 @@
 //! Drain: a region's weight goes to 0. It has its own guard: headroom, and never the last serving region.
 
-use serde_json::Value;
-
-use super::{Desk, SOON, StepParts, patch, targets};
-use crate::domain::change::ObjectRef;
+use super::{Desk, targets, weight};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::{Region, RouteRef, Unit};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::Intent;
-use crate::domain::plan::{DiffLine, Expectation, Plan, PlanId, Refusal};
+use crate::domain::plan::{Plan, PlanId, Refusal};
 use crate::domain::record::Body;
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::workload::Backend;
-use crate::traffic;
 
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
     let regions = targets(desk.service, &intent.target);
@@ -25,13 +21,11 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     };
     let at = *at;
     let region = desk.region(at)?.clone();
-    let (route, object) = route(desk, at, &region)?;
-    let backends = backends(&object, &route);
-    let mine = weight_of(&backends, &route.backend);
+    let (route, object) = weight::route(desk, at, &region)?;
+    let backends = weight::backends(&object, &route);
+    let mine = weight::of(&backends, &route.backend);
     guard(&region, &route, &backends, mine)?;
     let findings = headroom(desk, at, &region, &backends)?;
-    let provider = provider(&route)?;
-    let operations = provider.set_weight(&object, &route, 0).map_err(refused)?;
     let before: Vec<(Text, u32)> = backends.iter().map(|b| (b.name.clone(), b.weight)).collect();
     let draining = desk.fact(&region, Body::Draining { region: region.name.as_str().into() });
     let body = Body::Drained { before, backend: route.backend.clone(), reason: "".into() };
@@ -40,16 +34,8 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     if desk.state.record.region(at).is_none_or(|r| r.drained().is_none()) {
         facts.push(desk.fact(&region, body));
     }
-    let parts = StepParts {
-        label: format!("weight {mine} → 0").into(),
-        main: Some(patch(object_ref(&route, provider), operations)),
-        facts,
-        event: workload_event(desk, at, "GonogoDrained", format!("gonogo: drained, weight {mine} → 0")),
-        diff: vec![line(&route, mine, 0)],
-        expect: vec![Expectation::Weight(0)],
-        limit: SOON,
-    };
-    let steps = vec![desk.step(at, parts)?];
+    let moved = weight::Moved { route: &route, from: mine, to: 0, facts, event: ("GonogoDrained", "drained") };
+    let steps = vec![weight::step(desk, at, &object, moved)?];
     Ok(Plan {
         rests_on: Vec::new(),
         id,
@@ -65,82 +51,6 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         name: region.name.as_str().into(),
         ring: None,
     })
-}
-
-/// The event stands beside the workload: its operators look there.
-pub(super) fn workload_event(
-    desk: &Desk<'_>,
-    at: RegionIx,
-    reason: &'static str,
-    note: String,
-) -> Option<(String, &'static str, String)> {
-    let workload = desk.region_state(at)?.workload.as_ref()?;
-    Some((workload.uid.to_string(), reason, note))
-}
-
-pub(super) fn route(desk: &Desk<'_>, at: RegionIx, region: &Region) -> Result<(RouteRef, Value), Refusal> {
-    let Some(route) = region.route.clone() else {
-        return Err(Refusal::new(
-            "no-route",
-            format!("{}: no route is configured, so its traffic cannot be steered", region.name),
-            "configure `route` for the service",
-        ));
-    };
-    match desk.objects.routes.get(&at) {
-        Some(Ok(Some(object))) => Ok((route, object.clone())),
-        Some(Ok(None)) => Err(Refusal::new(
-            "absent",
-            format!("{} {} does not exist in {}", route.provider, route.name, desk.fleet.cluster_name(route.cluster)),
-            "check `route` in the configuration",
-        )),
-        Some(Err(reason)) => {
-            let (word, text) = reason.text();
-            let cluster = desk.fleet.cluster_name(route.cluster);
-            Err(Refusal::new(
-                "unreachable",
-                format!("{cluster} holds the route and is {word}: {text}"),
-                "R tries again",
-            ))
-        }
-        None => Err(Refusal::new("unreachable", "the route was not read yet", "try again")),
-    }
-}
-
-pub(super) fn provider(route: &RouteRef) -> Result<&'static dyn traffic::TrafficProvider, Refusal> {
-    traffic::provider(&route.provider).ok_or_else(|| {
-        Refusal::new("provider", format!("routes of kind {} are not supported", route.provider), "see `gonogo check`")
-    })
-}
-
-pub(super) fn refused(error: traffic::RouteError) -> Refusal {
-    Refusal::new("route", error.0, "check `route` in the configuration")
-}
-
-pub(super) fn object_ref(route: &RouteRef, provider: &dyn traffic::TrafficProvider) -> ObjectRef {
-    ObjectRef {
-        cluster: route.cluster,
-        api: provider.api(),
-        namespace: route.namespace.clone(),
-        name: route.name.clone(),
-    }
-}
-
-pub(super) fn line(route: &RouteRef, from: u32, to: u32) -> DiffLine {
-    DiffLine {
-        field: format!("{} {} rule {} [{}] weight", route.provider, route.name, route.rule, route.backend).into(),
-        from: Some(from.into()),
-        to: Some(to.into()),
-    }
-}
-
-/// Weights of the rule, from the full object.
-pub(super) fn backends(object: &Value, route: &RouteRef) -> Vec<Backend> {
-    let read = provider(route).ok().and_then(|p| p.read(object.to_string().as_bytes()).ok());
-    read.and_then(|r| r.route.rules.get(route.rule).cloned()).unwrap_or_default()
-}
-
-pub(super) fn weight_of(backends: &[Backend], name: &str) -> u32 {
-    backends.iter().find(|b| &*b.name == name).map_or(0, |b| b.weight)
 }
 
 /// Never the only backend, never the last non-zero weight: no override lifts that.
@@ -234,7 +144,7 @@ fn headroom(desk: &Desk<'_>, at: RegionIx, region: &Region, backends: &[Backend]
 
 /// Who takes the traffic, and which share of it: as configured, else by weight.
 fn absorbers(desk: &Desk<'_>, at: RegionIx, region: &Region, backends: &[Backend]) -> Vec<(RegionIx, f64)> {
-    let weight = |r: &Region| r.route.as_ref().map_or(0, |route| weight_of(backends, &route.backend));
+    let weight = |r: &Region| r.route.as_ref().map_or(0, |route| weight::of(backends, &route.backend));
     let candidates: Vec<(RegionIx, u32)> = desk
         .service
         .region_indexes()

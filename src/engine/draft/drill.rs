@@ -1,10 +1,10 @@
 //! Drill: the fact that a rollback was walked through, in each region that it would have hit.
 
-use super::{Desk, SOON, StepParts, targets};
+use super::{Desk, StepParts, targets};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{Drill, Intent, Verb};
-use crate::domain::plan::{Expectation, Plan, PlanId, Refusal};
+use crate::domain::plan::{Plan, PlanId, Refusal};
 use crate::domain::record::Body;
 use crate::engine::drills::{due_sentence, is_due, last, seconds, sentence};
 
@@ -17,16 +17,8 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, drill: &Dr
         let body =
             Body::Drilled { ring, from: drill.from.clone(), to: drill.to.clone(), took: drill.took, real: drill.real };
         let fact = desk.fact(&region, body);
-        let parts = StepParts {
-            label: format!("drilled in {}", seconds(drill.took)).into(),
-            main: None,
-            expect: vec![Expectation::Fact(fact.id)],
-            facts: vec![fact],
-            event: None,
-            diff: Vec::new(),
-            limit: SOON,
-        };
-        steps.push(desk.step(at, parts)?);
+        let label = format!("drilled in {}", seconds(drill.took));
+        steps.push(desk.step(at, StepParts::facts(label, vec![fact]))?);
     }
     let names = desk.names(&regions);
     let how = if drill.real { "for real" } else { "by dry-run" };

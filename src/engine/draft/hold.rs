@@ -154,14 +154,5 @@ fn fact_step(desk: &mut Desk<'_>, at: RegionIx, holds: &[(FactId, Scope)], reaso
         body: Body::Hold { scope: scope.clone(), reason: reason.clone() },
     };
     let facts: Vec<Fact> = holds.iter().map(hold).collect();
-    let parts = StepParts {
-        label: "hold fact".into(),
-        main: None,
-        expect: facts.iter().map(|f| Expectation::Fact(f.id)).collect(),
-        facts,
-        event: None,
-        diff: Vec::new(),
-        limit: SOON,
-    };
-    desk.step(at, parts)
+    desk.step(at, StepParts::facts("hold fact", facts))
 }

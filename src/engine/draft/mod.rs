@@ -33,6 +33,7 @@ mod restore;
 mod resume;
 mod roll_back;
 mod tick;
+mod weight;
 
 pub(super) use approve::forged_approval;
 
@@ -463,16 +464,7 @@ fn everywhere(desk: &mut Desk<'_>, bodies: Vec<Body>, what: &str) -> Result<Vec<
         let by = desk.by(&region);
         let fact = |(id, body): &(FactId, Body)| Fact { id: *id, by: by.clone(), at: desk.now, body: body.clone() };
         let facts: Vec<Fact> = facts.iter().map(fact).collect();
-        let parts = StepParts {
-            label: format!("{what} fact").into(),
-            main: None,
-            expect: facts.iter().map(|f| crate::domain::plan::Expectation::Fact(f.id)).collect(),
-            facts,
-            event: None,
-            diff: Vec::new(),
-            limit: SOON,
-        };
-        steps.push(desk.step(at, parts)?);
+        steps.push(desk.step(at, StepParts::facts(format!("{what} fact"), facts))?);
     }
     Ok(steps)
 }
@@ -486,6 +478,21 @@ struct StepParts {
     diff: Vec<crate::domain::plan::DiffLine>,
     expect: Vec<crate::domain::plan::Expectation>,
     limit: Duration,
+}
+
+impl StepParts {
+    /// A step that writes facts and nothing else: it is over when the record shows them.
+    fn facts(label: impl Into<Text>, facts: Vec<Fact>) -> Self {
+        Self {
+            label: label.into(),
+            main: None,
+            expect: facts.iter().map(|f| crate::domain::plan::Expectation::Fact(f.id)).collect(),
+            facts,
+            event: None,
+            diff: Vec::new(),
+            limit: SOON,
+        }
+    }
 }
 
 /// A JSON patch of an object as a step's main write.

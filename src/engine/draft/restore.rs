@@ -1,10 +1,9 @@
 //! Restore: back to the weight before the drain.
 
-use super::drain::{backends, line, object_ref, provider, refused, route, weight_of, workload_event};
-use super::{Desk, SOON, StepParts, patch, targets};
+use super::{Desk, targets, weight};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::intent::Intent;
-use crate::domain::plan::{Expectation, Plan, PlanId, Refusal};
+use crate::domain::plan::{Plan, PlanId, Refusal};
 use crate::domain::record::Body;
 
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
@@ -14,7 +13,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     };
     let at = *at;
     let region = desk.region(at)?.clone();
-    let (route, object) = route(desk, at, &region)?;
+    let (route, object) = weight::route(desk, at, &region)?;
     let drained = desk.state.record.region(at).and_then(|r| r.drained()).cloned();
     let Some((drained, before)) = drained.and_then(|f| match f.body {
         Body::Drained { before, .. } => Some((f.id, before)),
@@ -26,14 +25,14 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
             "whoever set the weight knows what it was",
         ));
     };
-    let weight = before.iter().find(|(name, _)| *name == route.backend).map_or(0, |(_, w)| *w);
-    let backends = backends(&object, &route);
-    let now = weight_of(&backends, &route.backend);
+    let before_drain = before.iter().find(|(name, _)| *name == route.backend).map_or(0, |(_, w)| *w);
+    let backends = weight::backends(&object, &route);
+    let now = weight::of(&backends, &route.backend);
     let mut findings = Vec::new();
-    if now == weight {
+    if now == before_drain {
         return Err(Refusal::new(
             "nothing-to-do",
-            format!("{} is back at weight {weight} already", region.name),
+            format!("{} is back at weight {before_drain} already", region.name),
             "nothing is to be done",
         ));
     }
@@ -56,19 +55,10 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         ));
     }
     desk.held(&[at], region.name.as_str())?;
-    let provider = provider(&route)?;
-    let operations = provider.set_weight(&object, &route, weight).map_err(refused)?;
     let fact = desk.fact(&region, Body::Restored { drained, reason: "".into() });
-    let parts = StepParts {
-        label: format!("weight {now} → {weight}").into(),
-        main: Some(patch(object_ref(&route, provider), operations)),
-        facts: vec![fact],
-        event: workload_event(desk, at, "GonogoRestored", format!("gonogo: restored, weight {now} → {weight}")),
-        diff: vec![line(&route, now, weight)],
-        expect: vec![Expectation::Weight(weight)],
-        limit: SOON,
-    };
-    let steps = vec![desk.step(at, parts)?];
+    let event = ("GonogoRestored", "restored");
+    let moved = weight::Moved { route: &route, from: now, to: before_drain, facts: vec![fact], event };
+    let steps = vec![weight::step(desk, at, &object, moved)?];
     Ok(Plan {
         rests_on: Vec::new(),
         id,

@@ -182,16 +182,7 @@ fn region_step(
     let was = replaced(desk, at);
     let un_paused = desk.workload(at).ok().and_then(|object| kind.un_pause(object, was.as_deref()));
     let (Some((paused, then)), Some(un_pause)) = (pause, un_paused) else {
-        let parts = StepParts {
-            label: "release fact".into(),
-            main: None,
-            expect: facts.iter().map(|f| Expectation::Fact(f.id)).collect(),
-            facts,
-            event: None,
-            diff: Vec::new(),
-            limit: SOON,
-        };
-        return desk.step(at, parts);
+        return desk.step(at, StepParts::facts("release fact", facts));
     };
     let object = desk.workload(at)?.clone();
     let current = digest(kind, &object);

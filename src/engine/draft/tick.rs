@@ -1,10 +1,10 @@
 //! Tick: a step of a checklist was taken by hand, or taken back; a fact in the region's record.
 
-use super::{Desk, SOON, StepParts, targets};
+use super::{Desk, StepParts, targets};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::id::{RegionIx, RingIx, Text};
 use crate::domain::intent::Intent;
-use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
+use crate::domain::plan::{Plan, PlanId, Refusal, Step};
 use crate::domain::record::Body;
 use crate::domain::version::Version;
 use crate::gates::{Steps, WayBack, checklists, is_done};
@@ -129,16 +129,8 @@ fn region(
     let name = list.name.clone();
     let body = Body::Checked { list: name, item: item.clone(), version: version.0.clone(), done, reason: "".into() };
     let fact = desk.fact(&region, body);
-    let parts = StepParts {
-        label: format!("{item} {} for {version}", if done { "done" } else { "open again" }).into(),
-        main: None,
-        expect: vec![Expectation::Fact(fact.id)],
-        facts: vec![fact],
-        event: None,
-        diff: Vec::new(),
-        limit: SOON,
-    };
-    Ok((item, desk.step(at, parts)?))
+    let label = format!("{item} {} for {version}", if done { "done" } else { "open again" });
+    Ok((item, desk.step(at, StepParts::facts(label, vec![fact]))?))
 }
 
 /// What the steps are about: what would enter the region's ring, else what it runs.

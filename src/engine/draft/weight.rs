@@ -1,0 +1,110 @@
+//! A region's weight in its route: what it is, and the step that changes it.
+
+use serde_json::Value;
+
+use super::{Desk, SOON, StepParts, patch};
+use crate::domain::change::ObjectRef;
+use crate::domain::fleet::{Region, RouteRef};
+use crate::domain::id::RegionIx;
+use crate::domain::plan::{DiffLine, Expectation, Refusal, Step};
+use crate::domain::record::Fact;
+use crate::domain::workload::Backend;
+use crate::traffic;
+
+/// A change of weight.
+pub(super) struct Moved<'a> {
+    pub route: &'a RouteRef,
+    pub from: u32,
+    pub to: u32,
+    pub facts: Vec<Fact>,
+    /// Reason and word of the Kubernetes Event.
+    pub event: (&'static str, &'static str),
+}
+
+/// Sets the weight in the full object; settled when the route shows it.
+pub(super) fn step(desk: &mut Desk<'_>, at: RegionIx, object: &Value, moved: Moved<'_>) -> Result<Step, Refusal> {
+    let Moved { route, from, to, facts, event: (reason, word) } = moved;
+    let provider = provider(route)?;
+    let operations = provider.set_weight(object, route, to).map_err(refused)?;
+    let change = format!("weight {from} → {to}");
+    // The event stands beside the workload: its operators look there.
+    let workload = desk.region_state(at).and_then(|s| s.workload.as_ref());
+    let event = workload.map(|w| (w.uid.to_string(), reason, format!("gonogo: {word}, {change}")));
+    let parts = StepParts {
+        label: change.into(),
+        main: Some(patch(object_ref(route, provider), operations)),
+        facts,
+        event,
+        diff: vec![line(route, from, to)],
+        expect: vec![Expectation::Weight(to)],
+        limit: SOON,
+    };
+    desk.step(at, parts)
+}
+
+/// The route of a region, and its full object as it was read.
+pub(super) fn route(desk: &Desk<'_>, at: RegionIx, region: &Region) -> Result<(RouteRef, Value), Refusal> {
+    let Some(route) = region.route.clone() else {
+        return Err(Refusal::new(
+            "no-route",
+            format!("{}: no route is configured, so its traffic cannot be steered", region.name),
+            "configure `route` for the service",
+        ));
+    };
+    match desk.objects.routes.get(&at) {
+        Some(Ok(Some(object))) => Ok((route, object.clone())),
+        Some(Ok(None)) => Err(Refusal::new(
+            "absent",
+            format!("{} {} does not exist in {}", route.provider, route.name, desk.fleet.cluster_name(route.cluster)),
+            "check `route` in the configuration",
+        )),
+        Some(Err(reason)) => {
+            let (word, text) = reason.text();
+            let cluster = desk.fleet.cluster_name(route.cluster);
+            Err(Refusal::new(
+                "unreachable",
+                format!("{cluster} holds the route and is {word}: {text}"),
+                "R tries again",
+            ))
+        }
+        None => Err(Refusal::new("unreachable", "the route was not read yet", "try again")),
+    }
+}
+
+fn provider(route: &RouteRef) -> Result<&'static dyn traffic::TrafficProvider, Refusal> {
+    traffic::provider(&route.provider).ok_or_else(|| {
+        Refusal::new("provider", format!("routes of kind {} are not supported", route.provider), "see `gonogo check`")
+    })
+}
+
+fn refused(error: traffic::RouteError) -> Refusal {
+    Refusal::new("route", error.0, "check `route` in the configuration")
+}
+
+fn object_ref(route: &RouteRef, provider: &dyn traffic::TrafficProvider) -> ObjectRef {
+    ObjectRef {
+        cluster: route.cluster,
+        api: provider.api(),
+        namespace: route.namespace.clone(),
+        name: route.name.clone(),
+    }
+}
+
+fn line(route: &RouteRef, from: u32, to: u32) -> DiffLine {
+    DiffLine {
+        field: format!("{} {} rule {} [{}] weight", route.provider, route.name, route.rule, route.backend).into(),
+        from: Some(from.into()),
+        to: Some(to.into()),
+    }
+}
+
+/// Weights of the rule, from the full object.
+pub(super) fn backends(object: &Value, route: &RouteRef) -> Vec<Backend> {
+    let read = provider(route).ok().and_then(|p| p.read(object.to_string().as_bytes()).ok());
+    read.and_then(|r| r.route.rules.get(route.rule).cloned()).unwrap_or_default()
+}
+
+/// The weight of one backend; one that is not there has none.
+pub(super) fn of(backends: &[Backend], name: &str) -> u32 {
+    backends.iter().find(|b| &*b.name == name).map_or(0, |b| b.weight)
+}
