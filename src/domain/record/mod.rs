@@ -265,19 +265,8 @@ impl Record {
         let of = self.regions.len();
         let mut holds: BTreeMap<FactId, HoldInForce> = BTreeMap::new();
         for fact in self.facts() {
-            let Body::Hold { scope, reason } = &fact.body else { continue };
-            holds
-                .entry(fact.id)
-                .or_insert_with(|| HoldInForce {
-                    id: Some(fact.id),
-                    scope: scope.clone(),
-                    by: fact.by.clone(),
-                    at: Some(fact.at),
-                    reason: reason.clone(),
-                    seen_in: 0,
-                    of,
-                })
-                .seen_in += 1;
+            let Some(hold) = HoldInForce::wanted(fact, of) else { continue };
+            holds.entry(fact.id).or_insert(hold).seen_in += 1;
         }
         let mut holds: Vec<_> = holds.into_values().filter(|h| h.id.is_none_or(|id| !self.released(id))).collect();
         let broken = self.regions.iter().flatten().flat_map(|r| &r.unreadable).filter(|k| k.ends_with(".hold"));
