@@ -18,6 +18,8 @@ mod console;
 mod gates;
 #[path = "fleet/keys.rs"]
 mod keys;
+#[path = "fleet/mesh.rs"]
+mod mesh;
 #[path = "fleet/operators.rs"]
 mod operators;
 #[path = "fleet/prompts.rs"]

@@ -18,7 +18,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use cluster::{Cluster, kubectl_is_here};
-use gonogo::sim::resources::{DEPLOYMENTS, EVENTS, HTTPROUTES};
+use gonogo::sim::resources::{DEPLOYMENTS, EVENTS, HTTPROUTES, VIRTUALSERVICES};
 use gonogo::sim::store::{Part, Writer};
 use gonogo::sim::world::{SimFleet, SimOptions};
 use serde_json::json;
@@ -272,6 +272,20 @@ fn routes_of_a_crd() {
     let route = cluster.json(&["get", "httproute", "web"]);
     assert_eq!(route["spec"]["rules"][0]["backendRefs"][0]["weight"], 0);
     assert_eq!(route["metadata"]["generation"], 2);
+    let to = |host: &str, weight: u64| json!({"destination": {"host": host}, "weight": weight});
+    cluster.make(
+        &VIRTUALSERVICES,
+        json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {
+        "hosts": ["web.example"], "gateways": ["public"], "http": [{"route": [to("a", 1), to("b", 3)]}]}}),
+    );
+    let table = cluster.kubectl(&["get", "vs"]).good();
+    assert!(
+        table.contains("GATEWAYS") && table.contains("[\"public\"]") && table.contains("[\"web.example\"]"),
+        "{table}"
+    );
+    let none = r#"[{"op":"replace","path":"/spec/http/0/route/0/weight","value":0},{"op":"replace","path":"/spec/http/0/route/1/weight","value":0}]"#;
+    let refused = cluster.kubectl(&["patch", "vs", "web", "--type=json", "-p", none]).bad();
+    assert!(refused.contains("total destination weight = 0"), "{refused}");
     cluster.stop();
 }
 

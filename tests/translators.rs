@@ -284,15 +284,57 @@ fn reference(provider: &dyn TrafficProvider, rule: usize, backend: &str) -> Rout
     }
 }
 
+/// An object of a provider with these rules: backends by name, and the weight where one is written.
+fn route_of(provider: &dyn TrafficProvider, rules: &[Vec<(String, Option<u32>)>]) -> Value {
+    let weighed = |mut backend: Value, weight: &Option<u32>| {
+        if let Some(weight) = weight {
+            backend["weight"] = json!(weight);
+        }
+        backend
+    };
+    let metadata = json!({"name": "webapp", "namespace": "edge", "uid": "u", "generation": 1});
+    let list = |rule: &Vec<(String, Option<u32>)>, make: &dyn Fn(&str) -> Value| -> Value {
+        rule.iter().map(|(name, weight)| weighed(make(name), weight)).collect()
+    };
+    match provider.name() {
+        "VirtualService" => {
+            let backend = |name: &str| json!({"destination": {"host": name}});
+            let rules: Value = rules.iter().map(|r| json!({"route": list(r, &backend)})).collect();
+            json!({"metadata": metadata, "spec": {"http": rules}})
+        }
+        _ => {
+            let backend = |name: &str| json!({"name": name, "port": 80});
+            let rules: Value = rules.iter().map(|r| json!({"backendRefs": list(r, &backend)})).collect();
+            json!({"metadata": metadata, "spec": {"rules": rules}})
+        }
+    }
+}
+
+/// What a weight that is not written counts as.
+fn unwritten(provider: &dyn TrafficProvider) -> u32 {
+    u32::from(provider.name() != "VirtualService")
+}
+
 #[test]
 fn a_backend_that_is_not_there_once_and_only_once_is_an_error() {
-    let provider = traffic::provider("HTTPRoute").unwrap();
-    let twice = json!({"spec": {"rules": [{"backendRefs": [{"name": "a"}, {"name": "a"}, {"name": "b"}]}]}});
-    for (rule, backend) in [(0, "a"), (0, "c"), (1, "b")] {
-        let error = provider.set_weight(&twice, &reference(provider, rule, backend), 0).unwrap_err();
-        assert!(error.to_string().contains("webapp"), "{error}");
+    for provider in traffic::PROVIDERS {
+        let twice = route_of(*provider, &[["a", "a", "b"].map(|n| (n.to_owned(), None)).to_vec()]);
+        for (rule, backend) in [(0, "a"), (0, "c"), (1, "b")] {
+            let error = provider.set_weight(&twice, &reference(*provider, rule, backend), 0).unwrap_err();
+            assert!(error.to_string().contains("webapp"), "{error}");
+        }
+        provider.set_weight(&twice, &reference(*provider, 0, "b"), 0).unwrap();
     }
-    provider.set_weight(&twice, &reference(provider, 0, "b"), 0).unwrap();
+}
+
+#[test]
+fn destinations_of_one_host_are_told_apart_by_their_subset() {
+    let provider = traffic::provider("VirtualService").unwrap();
+    let to = |subset: &str, weight: u32| json!({"destination": {"host": "webapp", "subset": subset}, "weight": weight});
+    let object = json!({"metadata": {"uid": "u"}, "spec": {"http": [{"route": [to("eu", 90), to("us", 10)]}]}});
+    let operations = provider.set_weight(&object, &reference(provider, 0, "webapp/us"), 0).unwrap();
+    assert_eq!(operations[2], json!({"op": "replace", "path": "/spec/http/0/route/1/weight", "value": 0}));
+    provider.set_weight(&object, &reference(provider, 0, "webapp"), 0).unwrap_err();
 }
 
 proptest! {
@@ -308,22 +350,20 @@ proptest! {
     ) {
         let at = at % weights.len();
         for provider in traffic::PROVIDERS {
-            let backends: Vec<Value> = weights.iter().enumerate().map(|(i, w)| match w {
-                Some(w) => json!({"name": format!("b{i}"), "port": 80, "weight": w}),
-                None => json!({"name": format!("b{i}"), "port": 80}),
-            }).collect();
-            let mut object = json!({
-                "metadata": {"name": "webapp", "namespace": "edge", "uid": "u", "generation": 1},
-                "spec": {"rules": [{"backendRefs": [{"name": "else"}]}, {"backendRefs": backends}]},
-            });
+            let name = |i: usize| format!("b{i}");
+            let rule: Vec<_> = weights.iter().enumerate().map(|(i, w)| (name(i), *w)).collect();
+            let other = vec![("else".to_owned(), None)];
+            let mut object = route_of(*provider, &[other.clone(), rule.clone()]);
             let operations = provider.set_weight(&object, &reference(*provider, 1, &format!("b{at}")), wanted).unwrap();
             let mut moved = object.clone();
-            moved["spec"]["rules"][1]["backendRefs"].as_array_mut().unwrap().push(json!({"name": "new"}));
+            moved["spec"] = route_of(*provider, &[other, [rule, vec![("new".to_owned(), None)]].concat()])["spec"].clone();
             prop_assert!(patch::json::apply(&mut moved, &Value::Array(operations.clone())).is_err());
             patch::json::apply(&mut object, &Value::Array(operations)).unwrap();
             let rules = provider.read(object.to_string().as_bytes()).unwrap().route.rules;
             let expected: Vec<u32> = weights.iter().enumerate()
-                .map(|(i, w)| if i == at { wanted } else { w.unwrap_or(1) })
+                .map(|(i, w)| if i == at { wanted } else { w.unwrap_or(unwritten(*provider)) })
+                // Istio sends all to a destination that is alone.
+                .map(|w| if weights.len() == 1 && unwritten(*provider) == 0 { w.max(1) } else { w })
                 .collect();
             prop_assert_eq!(rules[1].iter().map(|b| b.weight).collect::<Vec<_>>(), expected);
             prop_assert_eq!(rules[0][0].weight, 1);

@@ -457,7 +457,7 @@ pub static ROUTE: Section = Section {
     path: "service.NAME.route",
     about: "The route whose weights steer traffic; `{{service}} {{region}} {{ring}} {{cluster}}` are replaced.",
     keys: &[
-        key("provider", Shape::Text, "`HTTPRoute`", "Traffic provider."),
+        key("provider", Shape::Text, "`HTTPRoute`", "Traffic provider: one of docs/traffic.md."),
         key("cluster", Shape::Text, REQUIRED, "Cluster that holds the route."),
         key("namespace", Shape::Text, "`{{service}}`", "Namespace of the route."),
         key("name", Shape::Text, "`{{service}}`", "Name of the route."),

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::controllers::after;
 use super::kubeconfig::{Context, to_yaml};
+use super::scenario::Steering;
 use super::world::layout::{CONTAINER, EDGE, FLEET, Layout, Service};
-use super::world::objects::backend;
+use super::world::route::backend;
 
 /// Label and bake of the first rings.
 const RINGS: [(&str, &str); 4] =
@@ -186,6 +187,9 @@ fn services(out: &mut String, layout: &Layout, clock: &ClockLine) {
     out.push_str(DEFAULTS);
     line(out, format_args!("\n[defaults.workload]\ncontainer = {}", quoted(CONTAINER)));
     line(out, format_args!("\n[defaults.route]\ncluster = {}", quoted(EDGE)));
+    if layout.steering != Steering::default() {
+        line(out, format_args!("provider = {}", quoted(layout.steering.resource().kind)));
+    }
     if layout.regions.iter().skip(1).all(|region| region.production) {
         let aside = layout.regions.iter().filter(|region| !region.production);
         let names: Vec<String> = aside.map(|region| quoted(&region.name)).collect();

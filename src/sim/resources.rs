@@ -214,9 +214,22 @@ pub static HTTPROUTES: Resource = Resource {
     custom: true,
     ..Resource::BASE
 };
+/// gateway.networking.k8s.io/v1 GRPCRoutes, from a CRD.
+pub static GRPCROUTES: Resource =
+    Resource { plural: "grpcroutes", singular: "grpcroute", kind: "GRPCRoute", ..HTTPROUTES };
+/// networking.istio.io/v1 VirtualServices, from a CRD.
+pub static VIRTUALSERVICES: Resource = Resource {
+    group: "networking.istio.io",
+    plural: "virtualservices",
+    singular: "virtualservice",
+    kind: "VirtualService",
+    short: &["vs"],
+    categories: &["istio-io", "networking-istio-io"],
+    ..HTTPROUTES
+};
 
 /// Every served resource that holds objects, core first, then groups by name.
-pub static RESOURCES: [&Resource; 16] = [
+pub static RESOURCES: [&Resource; 18] = [
     &CONFIGMAPS,
     &EVENTS,
     &NAMESPACES,
@@ -232,7 +245,9 @@ pub static RESOURCES: [&Resource; 16] = [
     &HPAS,
     &LEASES,
     &EVENTS_V1,
+    &GRPCROUTES,
     &HTTPROUTES,
+    &VIRTUALSERVICES,
 ];
 
 /// The resource with this group, version and plural.

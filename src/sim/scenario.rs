@@ -71,6 +71,9 @@ pub struct Scenario {
     /// Where the release stands when the simulation starts.
     #[serde(default)]
     pub release: Release,
+    /// The kind of object by whose weights users' traffic is steered.
+    #[serde(default)]
+    pub steering: Steering,
     /// What every Deployment has.
     #[serde(default)]
     pub workload: WorkloadSettings,
@@ -129,6 +132,20 @@ impl Default for Release {
             settled: Span(SignedDuration::from_mins(24 * 60 + 4)),
         }
     }
+}
+
+/// Kinds of routes that the fleet may have on its edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Steering {
+    /// Gateway API.
+    #[default]
+    #[serde(rename = "HTTPRoute")]
+    HttpRoute,
+    /// Gateway API.
+    #[serde(rename = "GRPCRoute")]
+    GrpcRoute,
+    /// Istio.
+    VirtualService,
 }
 
 /// Settings of every Deployment.
@@ -467,7 +484,18 @@ mod tests {
         let names: Vec<String> = catalogue().into_keys().collect();
         assert_eq!(
             names,
-            ["crashloop", "flood", "hpa", "midnight", "no-metrics", "partition", "regression", "slow", "steady",]
+            [
+                "crashloop",
+                "flood",
+                "hpa",
+                "mesh",
+                "midnight",
+                "no-metrics",
+                "partition",
+                "regression",
+                "slow",
+                "steady",
+            ]
         );
     }
 

@@ -126,6 +126,8 @@ impl Access {
             "services",
             "services/proxy",
             "httproutes",
+            "grpcroutes",
+            "virtualservices",
             "namespaces",
             "horizontalpodautoscalers",
             "*/scale",

@@ -155,12 +155,15 @@ const HPA: [Column; 7] = [
     AGE,
 ];
 const LEASE: [Column; 3] = [NAME, narrow("Holder", "string", |o, _| text(o, "/spec/holderIdentity")), AGE];
-const HTTPROUTE: [Column; 3] = [
+const GATEWAY_ROUTE: [Column; 3] = [
     NAME,
-    narrow("Hostnames", "string", |o, _| match o.pointer("/spec/hostnames") {
-        Some(hosts) => json!(hosts.to_string()),
-        None => Value::Null,
-    }),
+    narrow("Hostnames", "string", |o, _| in_json(o, "/spec/hostnames")),
+    narrow("Age", "date", |o, now| age(o, "/metadata/creationTimestamp", now)),
+];
+const VIRTUALSERVICE: [Column; 4] = [
+    NAME,
+    narrow("Gateways", "string", |o, _| in_json(o, "/spec/gateways")),
+    narrow("Hosts", "string", |o, _| in_json(o, "/spec/hosts")),
     narrow("Age", "date", |o, now| age(o, "/metadata/creationTimestamp", now)),
 ];
 const DAEMONSET: [Column; 11] = [
@@ -203,6 +206,11 @@ const CONTROLLERREVISION: [Column; 4] = [
 ];
 const PLAIN: [Column; 2] = [NAME, AGE];
 
+/// A list as a CRD's column shows it: in JSON.
+fn in_json(object: &Value, pointer: &str) -> Value {
+    object.pointer(pointer).map_or(Value::Null, |list| json!(list.to_string()))
+}
+
 fn columns(resource: &Resource) -> &'static [Column] {
     match resource.kind {
         "Deployment" => &DEPLOYMENT,
@@ -219,7 +227,8 @@ fn columns(resource: &Resource) -> &'static [Column] {
         "Event" => &EVENT,
         "HorizontalPodAutoscaler" => &HPA,
         "Lease" => &LEASE,
-        "HTTPRoute" => &HTTPROUTE,
+        "HTTPRoute" | "GRPCRoute" => &GATEWAY_ROUTE,
+        "VirtualService" => &VIRTUALSERVICE,
         _ => &PLAIN,
     }
 }

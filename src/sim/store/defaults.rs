@@ -54,7 +54,7 @@ pub(super) fn apply(resource: &Resource, object: &mut Value) {
                 "target": {"type": "Utilization", "averageUtilization": 80}}}]);
             default(spec, "metrics", cpu);
         }
-        "HTTPRoute" => http_route(object),
+        "HTTPRoute" | "GRPCRoute" => gateway_route(object),
         _ => {}
     }
 }
@@ -215,7 +215,8 @@ fn namespace(object: &mut Value) {
     }
 }
 
-fn http_route(object: &mut Value) {
+fn gateway_route(object: &mut Value) {
+    let http = object.get("kind").and_then(Value::as_str) == Some("HTTPRoute");
     // A CRD's defaults fill what is there; a spec that is not there is missing.
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else {
         return;
@@ -226,7 +227,9 @@ fn http_route(object: &mut Value) {
     }
     default(spec, "rules", json!([{}]));
     for rule in objects(spec, "rules") {
-        default(rule, "matches", json!([{"path": {"type": "PathPrefix", "value": "/"}}]));
+        if http {
+            default(rule, "matches", json!([{"path": {"type": "PathPrefix", "value": "/"}}]));
+        }
         for backend in objects(rule, "backendRefs") {
             default(backend, "group", "");
             default(backend, "kind", "Service");

@@ -39,7 +39,8 @@ pub(super) fn causes(resource: &Resource, old: Option<&Value>, new: &Value) -> V
         "Pod" => pod(old, new, &mut found),
         "ConfigMap" => config_map(old, new, &mut found),
         "HorizontalPodAutoscaler" => autoscaler(new, &mut found),
-        "HTTPRoute" => http_route(new, &mut found),
+        "HTTPRoute" | "GRPCRoute" => gateway_route(new, &mut found),
+        "VirtualService" => virtual_service(new, &mut found),
         "Lease" => lease(new, &mut found),
         "Service" => service(new, &mut found),
         _ => {}
@@ -456,7 +457,7 @@ fn service(new: &Value, found: &mut Vec<Cause>) {
     }
 }
 
-fn http_route(new: &Value, found: &mut Vec<Cause>) {
+fn gateway_route(new: &Value, found: &mut Vec<Cause>) {
     if at(new, "/spec").is_null() {
         found.push(Cause::required("spec", ""));
     }
@@ -478,6 +479,29 @@ fn http_route(new: &Value, found: &mut Vec<Cause>) {
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+/// What the CRD's schema asks, and what Istio's webhook refuses: weights that send nothing anywhere.
+fn virtual_service(new: &Value, found: &mut Vec<Cause>) {
+    for (r, rule) in at(new, "/spec/http").as_array().into_iter().flatten().enumerate() {
+        let targets = at(rule, "/route").as_array().map(Vec::as_slice).unwrap_or_default();
+        for (t, target) in targets.iter().enumerate() {
+            let path = format!("spec.http[{r}].route[{t}]");
+            if at(target, "/destination/host").as_str().is_none_or(str::is_empty) {
+                found.push(Cause::required(format!("{path}.destination.host"), ""));
+            }
+            let weight = at(target, "/weight");
+            if weight.as_i64().is_some_and(|weight| weight < 0) {
+                let why = format!("{path}.weight in body should be greater than or equal to 0");
+                found.push(Cause::invalid(format!("{path}.weight"), weight, why));
+            }
+        }
+        let nothing = targets.iter().all(|target| at(target, "/weight").as_i64().unwrap_or(0) == 0);
+        if targets.len() > 1 && nothing {
+            let why = "total destination weight = 0";
+            found.push(Cause::invalid(format!("spec.http[{r}].route"), &Value::Null, why));
         }
     }
 }

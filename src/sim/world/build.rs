@@ -15,9 +15,7 @@ use crate::sim::controllers::hpa;
 use crate::sim::controllers::pod::{Pod, PodBehaviour};
 use crate::sim::controllers::pod_object::{NODES, node_name};
 use crate::sim::controllers::{after, hash::fnv};
-use crate::sim::resources::{
-    CONFIGMAPS, DEPLOYMENTS, HPAS, HTTPROUTES, NAMESPACES, NODES as NODE, REPLICASETS, SERVICES,
-};
+use crate::sim::resources::{CONFIGMAPS, DEPLOYMENTS, HPAS, NAMESPACES, NODES as NODE, REPLICASETS, SERVICES};
 use crate::sim::scenario::{Scenario, Since};
 use crate::sim::store::{Author, Store};
 
@@ -134,9 +132,9 @@ impl World {
         let made = after(now, FOUNDED);
         let author = (!self.layout.is_large()).then_some(Author { manager: "kubectl-client-side-apply", at: made });
         let status = author.map(|author| Author { manager: "gateway-controller", ..author });
-        let route = objects::route(&self.layout, service, made);
+        let route = self.layout.steering.route(&self.layout, service, made);
         if let Some(edge) = self.edge().and_then(|edge| self.clusters.get(edge)) {
-            edge.store.load(&HTTPROUTES, route, author, status);
+            edge.store.load(self.layout.steering.resource(), route, author, status);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The gateway: takes up changed HTTPRoutes, says so in their status, and shares traffic by them.
+//! The gateway: takes up changed routes, says so in their status, and shares traffic by them.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -9,8 +9,7 @@ use serde_json::Value;
 use super::cluster::Key;
 use super::fleet::World;
 use super::history::{Segment, TrackKey};
-use super::objects::backend;
-use crate::sim::resources::HTTPROUTES;
+use super::route::backend;
 use crate::sim::store::{Part, Writer};
 
 /// Field manager of the gateway.
@@ -19,11 +18,12 @@ const GATEWAY: &str = "gateway-controller";
 impl World {
     /// Takes up a route as it stands now.
     pub(super) fn program(&mut self, key: &Key, at: Timestamp) {
+        let resource = self.layout.steering.resource();
         let Some(edge) = self.edge().and_then(|index| self.clusters.get(index)) else { return };
-        let route = edge.store.get(&HTTPROUTES, &key.0, &key.1);
+        let route = edge.store.get(resource, &key.0, &key.1);
         if route.is_some() {
             // Deleted in between: then the next change says so.
-            let _ = edge.store.modify(&HTTPROUTES, &key.0, &key.1, Part::Status, &Writer::named(GATEWAY), |object| {
+            let _ = edge.store.modify(resource, &key.0, &key.1, Part::Status, &Writer::named(GATEWAY), |object| {
                 observe_generation(object);
                 Ok(())
             });
@@ -38,7 +38,8 @@ impl World {
     fn share_traffic(&mut self, service: &str, route: Option<&Value>, at: Timestamp) {
         let Some(plan) = self.layout.service(service) else { return };
         let total = self.layout.total_qps(plan) * self.traffic.get(service).copied().unwrap_or(1.0);
-        let weights = route.map(weights_of).unwrap_or_default();
+        let weights: BTreeMap<String, f64> =
+            route.map(|route| self.layout.steering.weights(route)).into_iter().flatten().collect();
         let sum: f64 = weights.values().sum();
         let mut changed = Vec::new();
         for region in self.layout.production() {
@@ -65,15 +66,4 @@ fn observe_generation(object: &mut Value) {
     for condition in conditions.flatten().filter_map(Value::as_object_mut) {
         condition.insert("observedGeneration".into(), generation.clone());
     }
-}
-
-/// Weights of a route's backends by name, all rules together; a missing weight is 1.
-fn weights_of(route: &Value) -> BTreeMap<String, f64> {
-    let rules = route.pointer("/spec/rules").and_then(Value::as_array);
-    let refs = rules.into_iter().flatten().filter_map(|rule| rule.get("backendRefs")?.as_array()).flatten();
-    refs.filter_map(|backend| {
-        let name = backend.get("name")?.as_str()?.to_owned();
-        Some((name, backend.get("weight").and_then(Value::as_f64).unwrap_or(1.0)))
-    })
-    .collect()
 }

@@ -2,7 +2,7 @@
 
 use super::history::Baseline;
 use crate::sim::controllers::hash::{fnv, spell};
-use crate::sim::scenario::Release;
+use crate::sim::scenario::{Release, Steering};
 
 /// The fleet's name: part of the names of the record ConfigMaps.
 pub const FLEET: &str = "sim";
@@ -72,6 +72,8 @@ pub struct Layout {
     pub rings: usize,
     /// Seed of everything that is made up.
     pub seed: u64,
+    /// How users' traffic is steered.
+    pub steering: Steering,
 }
 
 /// Container of every workload.
@@ -84,7 +86,7 @@ impl Layout {
         let regions: Vec<Region> = (0..regions.max(2)).map(region).collect();
         let rings = regions.iter().map(|region| region.ring + 1).max().unwrap_or(0);
         let services = (0..services.max(1)).map(|index| service(index, rings, release, seed)).collect();
-        Self { regions, services, rings, seed }
+        Self { regions, services, rings, seed, steering: Steering::default() }
     }
 
     /// `ring-2`.

@@ -20,6 +20,8 @@ pub mod objects;
 mod observe;
 /// What happened before the simulation began.
 pub mod past;
+/// The route of a service, in the shape of its kind.
+pub mod route;
 /// The step loop.
 pub mod run;
 /// The scenario's actions.

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::layout::{Layout, Service};
 use crate::sim::controllers::stamp;
 use crate::sim::scenario::WorkloadSettings;
 
@@ -83,43 +82,6 @@ pub fn node(name: &str, region: &str, since: Timestamp) -> Value {
             "nodeInfo": {"kubeletVersion": "v1.36.0", "osImage": "Simulated Linux", "containerRuntimeVersion": "sim://1.0",
                 "architecture": "amd64", "operatingSystem": "linux", "kernelVersion": "6.0.0"},
         },
-    })
-}
-
-/// Name of the route's backend for a region.
-#[must_use]
-pub fn backend(service: &str, region: &str) -> String {
-    format!("{service}-{region}")
-}
-
-/// The HTTPRoute of a service: one backendRef per production region, weights proportional to traffic.
-#[must_use]
-pub fn route(layout: &Layout, service: &Service, now: Timestamp) -> Value {
-    let backends: Vec<Value> = layout
-        .production()
-        .map(|region| {
-            json!({"group": "", "kind": "Service", "name": backend(&service.name, &region.name), "port": 80,
-                "weight": layout.weight(region, service)})
-        })
-        .collect();
-    let rule = json!({"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": backends});
-    let condition = |kind: &str, reason: &str| {
-        json!({"type": kind, "status": "True", "reason": reason, "message": "", "observedGeneration": 1,
-            "lastTransitionTime": stamp(now)})
-    };
-    let parent = json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "global"});
-    json!({
-        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
-        "metadata": {"name": service.name, "namespace": service.name, "labels": {"app": service.name}},
-        "spec": {
-            "hostnames": [format!("{}.example.com", service.name)],
-            "parentRefs": [parent],
-            "rules": [rule],
-        },
-        "status": {"parents": [{
-            "controllerName": "sim.example/gateway", "parentRef": parent,
-            "conditions": [condition("Accepted", "Accepted"), condition("ResolvedRefs", "ResolvedRefs")],
-        }]},
     })
 }
 

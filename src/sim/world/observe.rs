@@ -9,12 +9,12 @@ use super::history::TrackKey;
 use super::layout::seed_of;
 use crate::sim::controllers::after;
 use crate::sim::controllers::hpa;
-use crate::sim::resources::{DEPLOYMENTS, HPAS, HTTPROUTES, PODS, REPLICASETS, STATEFULSETS};
+use crate::sim::resources::{DEPLOYMENTS, HPAS, PODS, REPLICASETS, STATEFULSETS};
 use crate::sim::store::{Change, Verb};
 
 /// How long controllers take to notice a change.
 const NOTICE: SignedDuration = SignedDuration::from_millis(5);
-/// How long a gateway takes to route by a changed HTTPRoute.
+/// How long a gateway takes to route by a changed route.
 const PROGRAM: SignedDuration = SignedDuration::from_millis(400);
 
 impl World {
@@ -29,7 +29,7 @@ impl World {
             self.stateful_changed(index, change, now);
         } else if resource.is(&PODS) && change.verb == Verb::Deleted {
             self.pod_deleted(index, change, now);
-        } else if resource.is(&HTTPROUTES) && Some(index) == self.edge() {
+        } else if resource.is(self.layout.steering.resource()) && Some(index) == self.edge() {
             if change.verb != Verb::Modified || concerns_controllers(change) {
                 self.at(after(now, PROGRAM), Due::Route(key_of(change)));
             }

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::cluster::Key;
 use super::fleet::{Due, World};
 use super::layout::image;
-use super::objects::backend;
 use super::past::record_name;
+use super::route::backend;
 use super::tick::annotate;
 use crate::sim::controllers::after;
 use crate::sim::controllers::view::StringMap;
-use crate::sim::resources::{CONFIGMAPS, DEPLOYMENTS, HTTPROUTES};
+use crate::sim::resources::{CONFIGMAPS, DEPLOYMENTS};
 use crate::sim::scenario::{Action, Deed};
 use crate::sim::store::{DeleteOptions, Part, Writer};
 
@@ -92,20 +92,20 @@ impl World {
     fn weigh(&self, service: &str, region: &str, weight: u32) {
         let Some(edge) = self.edge().and_then(|index| self.clusters.get(index)) else { return };
         let name = backend(service, region);
+        let steering = self.layout.steering;
         let change = |object: &mut Value| {
-            let rules = object.pointer_mut("/spec/rules").and_then(Value::as_array_mut);
-            for rule in rules.into_iter().flatten() {
-                let refs = rule.get_mut("backendRefs").and_then(Value::as_array_mut);
-                for backend in refs.into_iter().flatten().filter_map(Value::as_object_mut) {
-                    if backend.get("name").and_then(Value::as_str) == Some(&name) {
-                        backend.insert("weight".into(), weight.into());
-                    }
-                }
-            }
+            steering.weigh(object, &name, weight);
             Ok(())
         };
         // A route that somebody deleted cannot be changed: then nothing happens.
-        let _ = edge.store.modify(&HTTPROUTES, service, service, Part::Main, &Writer::named("kubectl-edit"), change);
+        let _ = edge.store.modify(
+            steering.resource(),
+            service,
+            service,
+            Part::Main,
+            &Writer::named("kubectl-edit"),
+            change,
+        );
     }
 
     /// Status updates on random workloads, as kubelets and other controllers cause them:

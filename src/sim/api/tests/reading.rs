@@ -146,7 +146,12 @@ async fn discovery_lists_what_is_served() {
         apps["versions"][0]["resources"].as_array().unwrap().iter().map(|r| r["resource"].clone()).collect();
     assert!(kinds.contains(&json!("deployments")));
     let old = get(&server, "/apis/gateway.networking.k8s.io/v1").await.json();
-    assert_eq!(old["resources"][0]["name"], "httproutes");
+    let routes: Vec<&Value> = old["resources"].as_array().unwrap().iter().map(|r| &r["name"]).collect();
+    assert!(routes.contains(&&json!("httproutes")) && routes.contains(&&json!("grpcroutes")), "{routes:?}");
+    let groups = get(&server, "/apis").await.json()["groups"].to_string();
+    for resource in crate::sim::resources::RESOURCES.into_iter().filter(|r| !r.group.is_empty()) {
+        assert!(groups.contains(&format!("\"{}\"", resource.group)), "{} is not discovered", resource.kind);
+    }
     let index = get(&server, "/openapi/v3").await.json();
     let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap().to_owned();
     let document = get(&server, &url).await.json();

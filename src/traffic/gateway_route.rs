@@ -1,19 +1,27 @@
-//! `HTTPRoute` of `gateway.networking.k8s.io/v1`: weights of a rule's backendRefs.
+//! `HTTPRoute` and `GRPCRoute` of `gateway.networking.k8s.io/v1`: weights of a rule's backendRefs.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{NamedRoute, RouteError, TrafficProvider};
-use crate::domain::change::{ApiType, add, replace, test};
+use super::{NamedRoute, RouteError, TrafficProvider, weigh};
+use crate::domain::change::ApiType;
 use crate::domain::fleet::RouteRef;
 use crate::domain::id::{Namespace, Text, Uid};
 use crate::domain::text::safe;
 use crate::domain::workload::{Backend, Route};
 use crate::kinds::Metadata;
 
-/// Gateway API HTTPRoutes. A weight's share is weight / sum; 0 means no traffic; the
+/// Routes of the Gateway API. A weight's share is weight / sum; 0 means no traffic; the
 /// default is 1. All weights 0 gives 500s, so the last non-zero one is never set to 0.
-pub struct HttpRoute;
+pub struct GatewayRoute {
+    kind: &'static str,
+    plural: &'static str,
+}
+
+/// HTTPRoutes.
+pub const HTTP_ROUTE: GatewayRoute = GatewayRoute { kind: "HTTPRoute", plural: "httproutes" };
+/// GRPCRoutes: their rules match methods, and weigh backends as those of HTTPRoutes do.
+pub const GRPC_ROUTE: GatewayRoute = GatewayRoute { kind: "GRPCRoute", plural: "grpcroutes" };
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
@@ -71,13 +79,13 @@ struct Condition {
     message: Text,
 }
 
-impl TrafficProvider for HttpRoute {
+impl TrafficProvider for GatewayRoute {
     fn name(&self) -> &'static str {
-        "HTTPRoute"
+        self.kind
     }
 
     fn api(&self) -> ApiType {
-        ApiType::new("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
+        ApiType::new("gateway.networking.k8s.io", "v1", self.plural, self.kind)
     }
 
     fn read(&self, object: &[u8]) -> Result<NamedRoute, RouteError> {
@@ -96,23 +104,7 @@ impl TrafficProvider for HttpRoute {
 
     fn set_weight(&self, object: &Value, route: &RouteRef, weight: u32) -> Result<Vec<Value>, RouteError> {
         let list = format!("/spec/rules/{}/backendRefs", route.rule);
-        let refs = object
-            .pointer(&list)
-            .and_then(Value::as_array)
-            .ok_or_else(|| RouteError(format!("HTTPRoute {} has no rule {}", route.name, route.rule)))?;
-        let mut found =
-            refs.iter().enumerate().filter(|(_, b)| b.get("name").and_then(Value::as_str) == Some(&*route.backend));
-        let (Some((at, backend)), None) = (found.next(), found.next()) else {
-            return Err(RouteError(format!(
-                "HTTPRoute {} rule {} has not exactly one backendRef {}",
-                route.name, route.rule, route.backend
-            )));
-        };
-        let uid = object.pointer("/metadata/uid").cloned().unwrap_or(Value::Null);
-        let path = format!("{list}/{at}/weight");
-        let value = Value::from(weight);
-        let write = if backend.get("weight").is_some() { replace(path, value) } else { add(path, value) };
-        Ok(vec![test("/metadata/uid", uid), test(list, Value::from(refs.clone())), write])
+        weigh(object, &list, route, weight, |backend| backend.get("name").and_then(Value::as_str).map(str::to_owned))
     }
 }
 
