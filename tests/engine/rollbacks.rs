@@ -221,30 +221,84 @@ fn a_region_that_the_release_has_not_reached_is_not_taken_behind_what_it_came_fr
     assert!(challenge.flags(most, None, Some("because".into()), "ana".into()).is_err(), "flags must name it too");
 }
 
+/// A promoted fact that claims `fields` ran before.
+fn claims(fields: &[(&str, serde_json::Value)]) -> Body {
+    let mut moved = crate::promotions::moved("");
+    moved.from = fields.iter().map(|(path, value)| ((*path).into(), value.to_string().into())).collect();
+    Body::Promoted(moved)
+}
+
+const IMAGE: &str = "/spec/template/spec/containers[name=web]/image";
+
 #[test]
-fn a_fact_that_names_an_image_no_replica_set_ever_ran_is_no_way_back() {
-    let evil = "evil.example/pwn:v6.6.6";
-    let forged = |image: &str| {
-        let mut moved = crate::promotions::moved("");
-        let path = "/spec/template/spec/containers[name=web]/image";
-        moved.from = vec![(path.into(), serde_json::Value::from(image).to_string().into())];
-        moved.from_version = "v2.0.0".into();
-        Body::Promoted(moved)
-    };
+fn a_fact_that_nothing_proves_is_passed_over_and_said_with_its_author() {
+    let evil = claims(&[(IMAGE, "evil.example/pwn:v6.6.6".into())]);
     let mut world = World::new();
     world.owned.insert(ClusterIx(2), vec![replica_set("uid-2", "7", V2), replica_set("uid-2", "6", V1)]);
-    world.write_fact(AP, forged(evil));
+    // The promotion that brought what runs, and behind it whatever somebody else wrote.
+    world.write_fact(AP, Body::Promoted(crate::promotions::moved("")));
+    world.pass(1);
+    let forged = [
+        ("another image", evil),
+        ("a field that is not there", claims(&[("/spec/template/spec/containers[name=gone]/image", "x:1".into())])),
+        ("what is no path", claims(&[("nonsense", "x".into())])),
+        ("what no promotion carries", claims(&[(IMAGE, V1.into()), ("/spec/replicas", 0.into())])),
+    ];
+    for (what, fact) in forged {
+        world.write_fact(AP, fact);
+        world.pass(1);
+        let plan = world.review(roll_back(), region(AP)).unwrap_or_else(|r| panic!("{what}: {r:?}"));
+        assert!(plan.steps[0].label.contains("v2.0.0 (back)"), "{what}: {}", plan.steps[0].label);
+        let passed = plan.findings.iter().find(|f| f.code == "passed-over").unwrap_or_else(|| panic!("{what}"));
+        assert!(passed.text.contains("bo@elsewhere") && passed.text.contains("goes back to v2.0.0"), "{passed:?}");
+        assert_eq!(passed.severity, gonogo::domain::finding::Severity::Warning);
+    }
+    let id = world.go(roll_back(), region(AP));
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert_eq!(world.image(AP), V1);
+    assert_eq!(world.workload(AP)["spec"]["replicas"], deployment("x", V1)["spec"]["replicas"]);
+}
+
+#[test]
+fn where_no_fact_is_proven_the_revisions_are_asked_and_where_they_know_nothing_it_is_refused() {
+    let evil = || claims(&[(IMAGE, "evil.example/pwn:v6.6.6".into())]);
+    let mut world = World::new();
+    world.owned.insert(ClusterIx(2), vec![replica_set("uid-2", "7", V2), replica_set("uid-2", "6", V1)]);
+    world.write_fact(AP, evil());
+    let plan = world.review(roll_back(), region(AP)).unwrap();
+    assert!(plan.steps[0].label.contains("v2.0.0 (back)"), "{}", plan.steps[0].label);
+    assert!(codes(&plan).contains(&"passed-over"), "{:?}", plan.findings);
+    // Nor does it take the revision away by naming it as what this release brought.
+    let mut naming = crate::promotions::moved("");
+    (naming.to_template, naming.to_version) = (naming.from_template, "v2.1.0".into());
+    naming.from = vec![(IMAGE.into(), "\"evil.example/pwn:v6.6.6\"".into())];
+    world.pass(1);
+    world.write_fact(AP, Body::Promoted(naming));
+    let plan = world.review(roll_back(), region(AP)).unwrap();
+    assert!(plan.steps[0].label.contains("v2.0.0 (back)"), "{}", plan.steps[0].label);
+    // Only what runs is left: refused, with what there is.
+    world.owned.insert(ClusterIx(2), vec![replica_set("uid-2", "7", V2)]);
     let refusal = world.review(roll_back(), region(AP)).unwrap_err();
     assert_eq!(refusal.code, "unproven", "{refusal:?}");
     assert!(refusal.text.contains("no ReplicaSet of ap-south-1 ever ran evil.example/pwn"), "{refusal:?}");
-    assert!(refusal.hint.contains("--to"), "{refusal:?}");
-    // Without any history the image must come from the same place, and is called by its own name.
-    world.owned.clear();
+    assert!(refusal.hint.contains("--to") && refusal.hint.contains("revisions: 7"), "{refusal:?}");
+}
+
+#[test]
+fn without_any_history_an_image_must_come_from_where_the_running_one_does_and_no_other_field_is_believed() {
+    let mut world = World::new();
+    world.write_fact(AP, claims(&[(IMAGE, "evil.example/pwn:v6.6.6".into())]));
     assert_eq!(world.review(roll_back(), region(AP)).unwrap_err().code, "unproven");
     let mut world = World::new();
-    world.write_fact(AP, forged("registry.example/webapp:v6.6.6"));
+    world.write_fact(AP, claims(&[(IMAGE, "registry.example/webapp:v6.6.6".into())]));
     let plan = world.review(roll_back(), region(AP)).unwrap();
-    assert!(plan.steps[0].label.contains("v6.6.6"), "{}", plan.steps[0].label);
+    assert!(plan.steps[0].label.contains("v6.6.6"), "called by its own name: {}", plan.steps[0].label);
+    let mut world = World::new();
+    let command = "/spec/template/spec/containers[name=web]/command";
+    world.write_fact(AP, claims(&[(IMAGE, V1.into()), (command, json!(["/bin/sh"]))]));
+    let refusal = world.review(roll_back(), region(AP)).unwrap_err();
+    assert_eq!(refusal.code, "unproven");
+    assert!(refusal.text.contains("command"), "{refusal:?}");
 }
 
 #[test]

@@ -104,20 +104,27 @@ impl RegionRecord {
         })
     }
 
-    /// The newest promotion into this region.
-    pub fn newest_promotion(&self) -> Option<(&Fact, &Move)> {
-        self.facts.values().rev().find_map(|f| match &f.body {
-            Body::Promoted(m) => Some((f, m)),
+    /// Promotions into this region, newest first.
+    pub fn promotions(&self) -> impl Iterator<Item = (&Fact, &Move)> {
+        self.moves().filter(|(f, _)| matches!(f.body, Body::Promoted(_)))
+    }
+
+    /// Promotions and rollbacks, newest first.
+    pub fn moves(&self) -> impl Iterator<Item = (&Fact, &Move)> {
+        self.facts.values().rev().filter_map(|f| match &f.body {
+            Body::Promoted(m) | Body::RolledBack(m) => Some((f, m)),
             _ => None,
         })
     }
 
+    /// The newest promotion into this region.
+    pub fn newest_promotion(&self) -> Option<(&Fact, &Move)> {
+        self.promotions().next()
+    }
+
     /// The newest promotion or rollback.
     pub fn newest_move(&self) -> Option<(&Fact, &Move)> {
-        self.facts.values().rev().find_map(|f| match &f.body {
-            Body::Promoted(m) | Body::RolledBack(m) => Some((f, m)),
-            _ => None,
-        })
+        self.moves().next()
     }
 
     /// Whether what runs there is what a rollback brought: it lowers risk, so a hold does not stop it.

@@ -27,6 +27,8 @@ mod drain;
 mod drill;
 mod grounds;
 mod hold;
+mod known_good;
+mod leaves;
 mod promote;
 mod quarantine;
 mod restore;
