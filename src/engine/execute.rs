@@ -388,6 +388,7 @@ impl Engine {
 
     fn close_if_over(&mut self, at: usize, effects: &mut Vec<Effect>) {
         let now = self.now;
+        let stands = self.hold_stands(at);
         let Some(operation) = self.operations.get_mut(at).filter(|o| o.open()) else { return };
         let ends: Option<Vec<(Outcome, Text)>> = operation
             .steps
@@ -402,9 +403,10 @@ impl Engine {
         let (outcome, why) =
             ends.into_iter().max_by_key(|(o, _)| *o).unwrap_or((Outcome::Settled, "nothing to do".into()));
         let took = crate::domain::stamp::short(now.since(operation.started).try_into().unwrap_or_default());
-        let why: Text = match outcome {
-            Outcome::Settled => format!("settled in {took}").into(),
-            _ => why,
+        let (outcome, why): (_, Text) = match (outcome, stands) {
+            (Outcome::Settled, _) => (outcome, format!("settled in {took}").into()),
+            (_, Some(far)) => (Outcome::Settled, format!("settled in {took}{far}").into()),
+            _ => (outcome, why),
         };
         operation.ended = Some((now, outcome, why.clone()));
         let id = operation.plan.id;

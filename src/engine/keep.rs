@@ -128,7 +128,8 @@ impl Engine {
     fn missing(&self, at: ServiceIx) -> Vec<(RegionIx, RecordWrite)> {
         let Some(service) = self.services.get(at.at()) else { return Vec::new() };
         let passed_on = passed_on(&service.record);
-        let regions = (0..service.regions.len()).map(RegionIx::from);
+        // A guard of some regions may write there only; others keep theirs.
+        let regions = (0..service.regions.len()).map(RegionIx::from).filter(|region| self.acts_in((at, *region)));
         regions.filter_map(|region| Some((region, self.missing_in((at, region), &passed_on)?))).collect()
     }
 

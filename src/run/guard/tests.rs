@@ -14,7 +14,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::id::{ClusterIx, RegionIx, ServiceIx};
 use crate::domain::intent::{Intent, Target, Verb};
 use crate::domain::policy::Mode;
-use crate::domain::record::{Body, Fact};
+use crate::domain::record::{Body, Fact, HoldInForce};
 use crate::domain::stamp::{Stamped, Timestamp, window_floor};
 use crate::engine::automation::Arming;
 use crate::engine::effect::{Effect, Msg};
@@ -303,6 +303,50 @@ async fn a_breach_is_rolled_back_within_one_interval_and_a_second_with_the_guard
         .get(&crate::sim::resources::LEASES, object.namespace.as_str(), &object.name)
         .expect("there is a lease");
     assert_eq!(lease["spec"]["holderIdentity"], "guard-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_may_write_in_one_region_holds_there_and_asks_the_others_once() {
+    let name = "system:serviceaccount:gonogo:gonogo-guard";
+    let grants = |access: &mut Access| {
+        access.tokens.insert("guard-token".into(), User::named(name));
+        access.grants.retain(|g| !g.to.iter().any(|t| t == name));
+        access.grants.extend(granted("gonogo-reader", name));
+        access.grants.extend(granted("gonogo-guard", name));
+    };
+    let mut stand = Stand::new("regression", "[service.webapp.policy]\non_nogo = \"hold\"\n", name, &grants);
+    let heard = |s: &Stand| s.version("eu-west-1") == "v2.0.0" && s.version("ap-south-1") == "v2.1.0";
+    stand.until("the fleet", Duration::from_secs(60), heard).await;
+    let minute = stand.clock.now().mono + Duration::from_secs(60);
+    stand.until("the first data", Duration::from_secs(120), |s| s.clock.now().mono >= minute).await;
+    stand.promote("eu-west-1").await;
+    // Rights to write in its own region, and to read elsewhere: the documented default.
+    let others = ["staging", "ap-south-1", "us-east-1"];
+    for other in others {
+        let writes = granted("gonogo-guard", name);
+        stand.sim.api(other).unwrap().set_access(|access| access.grants.retain(|g| !writes.contains(g)));
+    }
+    let holder = "guard-eu".into();
+    let regions = vec!["eu-west-1".into()];
+    stand.engine.arm(Arming { mode: Mode::Guard, lessened: None, holder, regions, interrupted: Vec::new() });
+    let ended = |s: &Stand| !s.engine.automation().unwrap().ended.is_empty();
+    stand.until("the hold", Duration::from_secs(1_800), ended).await;
+    // Longer than a record that refused is left alone.
+    let later = stand.clock.now().mono + Duration::from_secs(330);
+    stand.until("six minutes", Duration::from_secs(400), |s| s.clock.now().mono >= later).await;
+    let ended = &stand.engine.automation().unwrap().ended;
+    assert_eq!(*ended, [(("hold", "settled"), 1)].into(), "taken where it acts, once");
+    let hold = &stand.engine.services[0].view.holds;
+    let told: Vec<Option<String>> = hold.iter().map(HoldInForce::partly).collect();
+    assert_eq!(told, [Some("hold 1 of 4".to_owned())]);
+    let (_, _, why) = stand.engine.operations.last().unwrap().ended.clone().unwrap();
+    assert!(why.ends_with("hold 1 of 4: others pass it on"), "{why}");
+    for other in others {
+        let all = stand.sim.api(other).unwrap().requests().all();
+        let refused: Vec<String> =
+            all.iter().filter(|r| r.code == 403).map(|r| format!("{} {}", r.method, r.path)).collect();
+        assert_eq!(refused.len(), 1, "{other} was asked once: {refused:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
