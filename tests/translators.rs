@@ -281,6 +281,7 @@ fn reference(provider: &dyn TrafficProvider, rule: usize, backend: &str) -> Rout
         name: "webapp".into(),
         rule,
         backend: backend.into(),
+        drained_below: None,
     }
 }
 

@@ -465,6 +465,12 @@ pub static ROUTE: Section = Section {
         key("backend", Shape::Text, "`{{service}}-{{region}}`", "Name of the backendRef that is the region."),
         key("backends", Shape::TextsByName, NONE, "Backends by region; regions that are not listed have no route."),
         key("except", Shape::Texts, NONE, "Regions that this route does not reach, e.g. staging."),
+        key(
+            "drained_below",
+            Shape::Whole(1),
+            "1 % of the region's capacity, else 1",
+            "Queries per second below which a region at weight 0 counts as drained; above it, it is draining.",
+        ),
     ],
 };
 

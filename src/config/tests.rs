@@ -51,6 +51,26 @@ rings = [["staging"], ["eu-west-1"]]
 "#;
 
 #[test]
+fn a_backend_of_a_mesh_is_a_host_and_a_subset() {
+    let with = |backend: &str| {
+        let route = format!(
+            "\n[service.web.route]\nprovider = \"VirtualService\"\ncluster = \"staging\"\nbackend = \"{backend}\"\n"
+        );
+        format!("{MINIMAL}{route}")
+    };
+    for good in ["web.{{region}}.example", "web/{{region}}"] {
+        let (config, _) = config(&with(good));
+        let route = config.fleet.services[0].regions[1].route.as_ref().unwrap();
+        assert_eq!(&*route.backend, good.replace("{{region}}", "eu-west-1"));
+    }
+    for bad in ["web/eu/west", "Web_eu", "web/"] {
+        let env = |_: &str| None;
+        let errors = read(Path::new("config.toml"), with(bad).as_bytes(), &Given::env(&env)).unwrap_err();
+        assert!(render_errors(&errors, false).contains("cannot be the backend"), "{bad}");
+    }
+}
+
+#[test]
 fn a_file_of_seven_lines_is_enough() {
     let (config, findings) = config(MINIMAL);
     assert!(findings.iter().all(|f| f.severity == Severity::Note), "{}", render_errors(&findings, false));

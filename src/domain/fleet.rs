@@ -157,8 +157,11 @@ pub struct RouteRef {
     pub name: Text,
     /// Which rule, counted from 0.
     pub rule: usize,
-    /// Name of the backendRef that is this region.
+    /// Name of the backend that is this region.
     pub backend: Text,
+    /// Once its weight is 0, the region counts as drained below so many queries per second; none: below
+    /// 1 % of its capacity, or 1 where that is not known.
+    pub drained_below: Option<u32>,
 }
 
 /// What a region can serve.

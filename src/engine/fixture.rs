@@ -100,6 +100,7 @@ pub(crate) fn service(name: &str, rings: &[&[&str]]) -> Service {
                 name: name.into(),
                 rule: 0,
                 backend: (*region).into(),
+                drained_below: None,
             };
             regions.push(Region {
                 name: (*region).into(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::fleet::Unit;
 use crate::domain::gate::BakeStart;
 use crate::domain::id::{RegionIx, RingIx, Text};
 use crate::domain::record::HoldInForce;
@@ -228,12 +229,31 @@ pub struct RegionView {
     pub share: Option<f64>,
     /// Taken out of traffic: by us, or seen at weight 0.
     pub drained: Drained,
+    /// What still comes to it; none: it is in traffic.
+    pub residual: Option<Residual>,
     /// A hold covers it.
     pub held: bool,
     /// Template that runs.
     pub template: Option<TemplateDigest>,
     /// Its error budget; none: no gate of its ring asks.
     pub burn: Option<Burn>,
+}
+
+impl RegionView {
+    /// Whether and how far it is out of traffic, in a few words; none: it is in traffic.
+    pub fn out_of_traffic(&self) -> Option<String> {
+        let left = match self.residual {
+            Some(Residual::Qps { qps, .. }) => Some(Unit::PerSecond.show(qps)),
+            Some(Residual::Nothing | Residual::Unmeasured) | None => None,
+        };
+        match (self.drained, left) {
+            (Drained::No, _) => None,
+            (Drained::ByUs, Some(left)) => Some(format!("draining, {left}/s left")),
+            (Drained::ByUs, None) => Some("drained".to_owned()),
+            (Drained::Elsewhere, Some(left)) => Some(format!("weight 0, {left}/s left")),
+            (Drained::Elsewhere, None) => Some("weight 0".to_owned()),
+        }
+    }
 }
 
 /// State of a region, in one word with a glyph and a role.
@@ -286,6 +306,22 @@ pub enum Drained {
     ByUs,
     /// Weight 0, and not by us.
     Elsewhere,
+}
+
+/// What still comes to a region that is out of traffic.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Residual {
+    /// Less than what counts: it is drained.
+    Nothing,
+    /// Queries per second, and below how many it counts as drained.
+    Qps {
+        /// Measured.
+        qps: f64,
+        /// The bound.
+        below: f64,
+    },
+    /// Nobody measures it, or not now.
+    Unmeasured,
 }
 
 /// The question of the board.

@@ -16,6 +16,7 @@ fn world() -> Stand {
             name: "web".into(),
             rule: 0,
             backend: region.name.as_str().into(),
+            drained_below: None,
         });
         stand.weights[at] = Some(10);
         stand.qps[at] = Some(qps);

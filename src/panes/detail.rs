@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use super::journal::scrolled;
 use super::scene::{RegionScene, Scene, between, utc_minute};
+use crate::domain::fleet::Unit;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::stamp::Stamp;
 use crate::domain::text::safe;
 use crate::domain::workload::Pod;
-use crate::engine::view::Drained;
+use crate::engine::view::{Drained, Residual};
 use crate::input::Command;
 use crate::look::glyph::Sign;
 use crate::look::{Canvas, Line, Role, scroll};
@@ -268,12 +269,16 @@ fn describe_traffic(region: &RegionScene<'_>) -> Vec<Line> {
             ));
         }
     }
-    if let Some(view) = region.view {
-        match view.drained {
-            Drained::No => {}
-            Drained::ByUs => lines.push(entry("", Role::Drained, "⤓ drained")),
-            Drained::Elsewhere => lines.push(entry("", Role::Drained, "⤓ weight 0, not by a drain of ours")),
-        }
+    if let Some(view) = region.view
+        && let Some(words) = view.out_of_traffic()
+    {
+        let whose = if view.drained == Drained::Elsewhere { ", not by a drain of ours" } else { "" };
+        let left = match view.residual {
+            Some(Residual::Unmeasured) => "; what still comes is not measured".to_owned(),
+            Some(Residual::Qps { below, .. }) => format!("; drained below {}/s", Unit::PerSecond.show(below)),
+            Some(Residual::Nothing) | None => String::new(),
+        };
+        lines.push(entry("", Role::Drained, format!("⤓ {words}{whose}{left}")));
     }
     if let Some(capacity) = region.spec.capacity {
         let day = capacity.measured.map_or_else(String::new, |d| format!(", measured {d}"));

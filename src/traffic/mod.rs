@@ -29,6 +29,11 @@ pub trait TrafficProvider: Sync {
     /// Its API type.
     fn api(&self) -> ApiType;
 
+    /// What its backends are named by.
+    fn backends(&self) -> BackendName {
+        BackendName::Service
+    }
+
     /// Reads one object.
     fn read(&self, object: &[u8]) -> Result<NamedRoute, RouteError>;
 
@@ -58,6 +63,15 @@ fn weigh(
     let value = Value::from(weight);
     let write = if entry.get("weight").is_some() { replace(path, value) } else { add(path, value) };
     Ok(vec![test("/metadata/uid", uid), test(list, Value::from(entries.clone())), write])
+}
+
+/// What the backends of a provider are named by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackendName {
+    /// The name of a Service.
+    Service,
+    /// A host, or `host/subset`.
+    HostAndSubset,
 }
 
 /// A route with its name.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{NamedRoute, RouteError, TrafficProvider, weigh};
+use super::{BackendName, NamedRoute, RouteError, TrafficProvider, weigh};
 use crate::domain::change::ApiType;
 use crate::domain::fleet::RouteRef;
 use crate::domain::id::{Namespace, Text, Uid};
@@ -85,6 +85,10 @@ impl TrafficProvider for VirtualService {
 
     fn api(&self) -> ApiType {
         ApiType::new("networking.istio.io", "v1", "virtualservices", "VirtualService")
+    }
+
+    fn backends(&self) -> BackendName {
+        BackendName::HostAndSubset
     }
 
     fn read(&self, object: &[u8]) -> Result<NamedRoute, RouteError> {

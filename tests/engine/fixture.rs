@@ -133,6 +133,7 @@ pub fn fleet() -> Fleet {
             name: "webapp".into(),
             rule: 0,
             backend: b.into(),
+            drained_below: None,
         }),
         capacity: Some(Capacity { qps: 120_000.0, measured: None }),
         absorbers: Vec::new(),

@@ -29,7 +29,8 @@ async fn a_region_leaves_and_re_enters_traffic_by_a_virtual_service() {
     let fleet = fleet(SimOptions { scenario: "mesh".into(), ..SimOptions::default() });
     let roomy = |text: String| {
         let line = |l: &str| if l.starts_with("qps = ") { "qps = 10000000".to_owned() } else { l.to_owned() };
-        text.lines().map(line).collect::<Vec<_>>().join("\n")
+        let text = text.lines().map(line).collect::<Vec<_>>().join("\n");
+        text.replace("[defaults.route]", "[defaults.route]\ndrained_below = 100")
     };
     let config = config(&fleet, roomy);
     let mut console = Console::open(&fleet, &config, "ana", Mode::Console, 31);
@@ -43,7 +44,15 @@ async fn a_region_leaves_and_re_enters_traffic_by_a_virtual_service() {
     let field = &console.operation().plan.steps[0].diff[0].field;
     assert_eq!(&**field, "VirtualService webapp rule 0 [webapp-ap-south-1] weight");
     assert_eq!(weights(&fleet), [&[0], &before[1..]].concat());
+    // The weight is a wish; the traffic is a fact.
+    let shown = |console: &Console| {
+        let at = console.region("ap-south-1");
+        console.app.engine.services[0].view.regions[at.at()].out_of_traffic().unwrap()
+    };
+    console.pass(Duration::from_secs(5)).await;
+    assert!(shown(&console).starts_with("draining, "), "{}", shown(&console));
     console.pass(Duration::from_secs(400)).await;
+    assert_eq!(shown(&console), "drained");
     assert!(qps(&console, "ap-south-1") < 1.0, "nobody asks it any more");
     console.open_prompt("U").await;
     console.confirm().await;

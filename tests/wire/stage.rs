@@ -254,6 +254,7 @@ pub fn fleet(clusters: usize, with_route: bool) -> Arc<Fleet> {
             name: "web".into(),
             rule: 0,
             backend: "web".into(),
+            drained_below: None,
         }),
         capacity: None,
         absorbers: vec![],

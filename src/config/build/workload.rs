@@ -8,6 +8,7 @@ use super::clusters::Clusters;
 use super::names::{self, Kind};
 use crate::domain::fleet::{RouteRef, WorkloadRef};
 use crate::domain::id::{ClusterIx, Namespace, Text};
+use crate::traffic::BackendName;
 
 /// What templates are filled with.
 #[derive(Clone, Copy)]
@@ -39,11 +40,20 @@ pub(super) fn first_text(tables: &[Option<Table<'_>>], key: &str) -> Option<At<S
 enum Form {
     Label,
     Subdomain,
+    /// A host, or `host/subset`.
+    HostAndSubset,
 }
 
 fn named(build: &Build<'_>, here: Here<'_>, what: &str, template: &At<String>, form: Form) -> Option<Text> {
     let text = here.fill(build, template)?;
-    let fits = if form == Form::Label { names::is_label(&text) } else { names::is_subdomain(&text) };
+    let fits = match form {
+        Form::Label => names::is_label(&text),
+        Form::Subdomain => names::is_subdomain(&text),
+        Form::HostAndSubset => {
+            let (host, subset) = text.split_once('/').map_or((text.as_str(), None), |(h, s)| (h, Some(s)));
+            names::is_subdomain(host) && subset.is_none_or(names::is_label)
+        }
+    };
     if fits {
         return Some(build.name(&text));
     }
@@ -95,6 +105,7 @@ pub(super) struct RouteDraft<'a> {
     rule: u32,
     except: Vec<At<String>>,
     backends: Option<Vec<(At<String>, At<String>)>>,
+    drained_below: Option<u32>,
 }
 
 /// The route of a service, from its own table and the defaults'; none: it has none.
@@ -133,6 +144,7 @@ pub(super) fn route<'a>(
         rule: with("rule").and_then(|t| t.whole("rule")).unwrap_or(0),
         except: with("except").and_then(|t| t.texts("except")).unwrap_or_default(),
         backends,
+        drained_below: with("drained_below").and_then(|t| t.whole("drained_below")),
         tables,
     })
 }
@@ -141,6 +153,13 @@ impl RouteDraft<'_> {
     /// Names of regions that it mentions, to be checked against the service's.
     pub fn mentioned(&self) -> impl Iterator<Item = &At<String>> {
         self.except.iter().chain(self.backends.iter().flatten().map(|(name, _)| name))
+    }
+
+    fn backend_form(&self) -> Form {
+        match crate::traffic::provider(&self.provider.value).map(|p| p.backends()) {
+            Some(BackendName::HostAndSubset) => Form::HostAndSubset,
+            Some(BackendName::Service) | None => Form::Label,
+        }
     }
 
     /// The route of one region; none: it does not reach it.
@@ -164,7 +183,8 @@ impl RouteDraft<'_> {
             namespace: Namespace::new(named(build, here, "route's namespace", &text("namespace"), Form::Label)?),
             name: named(build, here, "route", &text("name"), Form::Subdomain)?,
             rule: rule as usize,
-            backend: named(build, here, "backend", &backend, Form::Label)?,
+            backend: named(build, here, "backend", &backend, self.backend_form())?,
+            drained_below: self.drained_below,
         };
         Some((route, backend.at))
     }

@@ -16,7 +16,8 @@ use crate::gates::{checklists, is_done};
 const LONGEST: usize = 80;
 
 /// Every alarm of a service, by region, then of the service as a whole.
-pub(super) fn alarms(scene: &Scene<'_>) -> Vec<Text> {
+/// `qps` is what each region is measured to carry now.
+pub(super) fn alarms(scene: &Scene<'_>, qps: &[Option<f64>]) -> Vec<Text> {
     let mut alarms: Vec<String> = Vec::new();
     if let Some(skew) = scene.skew().filter(|s| s.abs() > CLOCK_LIMIT) {
         alarms.push(besides::clock_sentence(skew));
@@ -44,6 +45,7 @@ pub(super) fn alarms(scene: &Scene<'_>) -> Vec<Text> {
             alarms.extend(of_region(scene, at, region, &forgotten));
         }
     }
+    alarms.extend(super::drained::overloaded(scene, qps));
     alarms.extend(still_open(scene));
     alarms.extend(besides::other_policy(scene));
     alarms.into_iter().map(Text::from).collect()

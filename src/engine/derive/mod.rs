@@ -6,8 +6,7 @@ use super::judge;
 use super::scene::{Scene, World};
 use super::state::{RegionState, ServiceState};
 use super::view::{
-    Burn, Drained, Heard, LastRaised, OtherPolicy, Question, RegionView, RegionWord, RingPhase, RingRuns, RingView,
-    ServiceView,
+    Burn, Heard, LastRaised, OtherPolicy, Question, RegionView, RegionWord, RingPhase, RingRuns, RingView, ServiceView,
 };
 use crate::domain::fleet::{Region, Ring};
 use crate::domain::id::{RegionIx, RingIx, ServiceIx};
@@ -21,6 +20,7 @@ use crate::domain::version::Version;
 use crate::domain::workload::{Phase, Workload};
 
 mod alarms;
+mod drained;
 mod release;
 mod rollback_clock;
 #[cfg(test)]
@@ -63,7 +63,7 @@ pub fn derive(world: World<'_>, at: ServiceIx, state: &ServiceState) -> ServiceV
     let mut view = ServiceView {
         release: release::view(&scene, target.as_ref(), &rings, &regions, question.as_ref()),
         exposure: traffic.exposure(&regions),
-        alarms: alarms::alarms(&scene),
+        alarms: alarms::alarms(&scene, &traffic.qps),
         forgotten: alarms::forgotten(&scene),
         under_review: alarms::under_review(&scene),
         incidents: Vec::new(),
@@ -186,13 +186,15 @@ fn region_view(
     let region = scene.service.region(at)?;
     let state = scene.region(at)?;
     let weight = weight(region, state);
+    let drained = drained::drained(scene, at, weight);
     Some(RegionView {
         state: word(state),
         heard: heard(scene, region),
         on_new: state.workload.as_ref().zip(new).map(|(w, n)| scene.service.same_release(w, n)),
         weight,
         share: traffic.share(at),
-        drained: drained(scene, at, weight),
+        drained,
+        residual: drained::residual(region, drained, traffic.qps.get(at.at()).copied().flatten()),
         held: scene.holds.iter().any(|h| scene.covers(h, at)),
         template: state.workload.as_ref().map(|w| w.template),
         burn: burn(scene, region, exits.get(region.ring.at()), at),
@@ -206,17 +208,6 @@ fn weight(region: &Region, state: &RegionState) -> Option<(u32, f64)> {
     let rule = state.route.as_ref()?.rules.get(route.rule)?;
     let sum: f64 = rule.iter().map(|b| f64::from(b.weight)).sum();
     Some((weight, if sum > 0.0 { f64::from(weight) / sum } else { 0.0 }))
-}
-
-fn drained(scene: &Scene<'_>, at: RegionIx, weight: Option<(u32, f64)>) -> Drained {
-    let ours = scene.state.record.region(at).is_some_and(|r| r.drained().is_some());
-    match weight {
-        Some((0, _)) if ours => Drained::ByUs,
-        Some((0, _)) => Drained::Elsewhere,
-        // The route is not seen: what the record says is the best that is known.
-        None if ours => Drained::ByUs,
-        _ => Drained::No,
-    }
 }
 
 /// A region's state in one word. Wish and fact differ: pausing is not paused.

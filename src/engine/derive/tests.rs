@@ -4,10 +4,11 @@
 use std::time::Instant;
 
 use super::*;
+use crate::domain::fleet::Capacity;
 use crate::domain::record::Scope;
 use crate::domain::stamp::Timestamp;
 use crate::engine::fixture::{Stage, at, clock, later, moved, release, service, template, workload};
-use crate::engine::view::{ReleasePhase, ServiceView};
+use crate::engine::view::{Drained, ReleasePhase, Residual, ServiceView};
 
 fn traffic(stage: &mut Stage, region: &str, qps: f64) {
     let now = stage.now;
@@ -152,6 +153,46 @@ fn drained_by_us_or_elsewhere() {
     let body = Body::Drained { before: Vec::new(), backend: "eu-west-1".into(), reason: "".into() };
     stage.fact("eu-west-1", clock("14:00"), body);
     assert_eq!(stage.view().regions[2].drained, Drained::ByUs);
+}
+
+#[test]
+fn a_region_at_weight_zero_is_drained_once_its_traffic_is_gone() {
+    let mut stage = release();
+    stage.service().regions[2].capacity = Some(Capacity { qps: 50_000.0, measured: None });
+    let mut route = stage.region("eu-west-1").route.clone().unwrap();
+    route.rules[0][1].weight = 0;
+    stage.region("eu-west-1").route = Some(route);
+    let body = Body::Drained { before: Vec::new(), backend: "eu-west-1".into(), reason: "".into() };
+    stage.fact("eu-west-1", clock("14:00"), body);
+    let mut told = |qps: Option<f64>| {
+        match qps {
+            Some(qps) => traffic(&mut stage, "eu-west-1", qps),
+            None => stage.pass(120),
+        }
+        let view = stage.view();
+        (view.regions[2].out_of_traffic().unwrap(), view.regions[2].residual.unwrap())
+    };
+    // 1 % of the capacity: 500.
+    let left = Residual::Qps { qps: 9_800.0, below: 500.0 };
+    assert_eq!(told(Some(9_800.0)), ("draining, 9.80k/s left".to_owned(), left));
+    assert_eq!(told(Some(499.0)), ("drained".to_owned(), Residual::Nothing));
+    assert_eq!(told(None), ("drained".to_owned(), Residual::Unmeasured));
+    assert_eq!(stage.view().regions[3].residual, None, "in traffic");
+}
+
+#[test]
+fn a_region_over_its_capacity_while_another_is_drained_says_what_to_take_back() {
+    let mut stage = release();
+    stage.service().regions[3].capacity = Some(Capacity { qps: 60_000.0, measured: None });
+    traffic(&mut stage, "us-east-1", 61_000.0);
+    assert_eq!(alarms(&mut stage), Vec::<String>::new(), "nothing is drained");
+    let body = Body::Drained { before: Vec::new(), backend: "eu-west-1".into(), reason: "".into() };
+    stage.fact("eu-west-1", clock("14:00"), body);
+    let said = alarms(&mut stage);
+    let carries = "us-east-1: carries 61.0k of 60.0k QPS while eu-west-1 is drained: U on eu-west-1 restores it";
+    assert!(said.contains(&carries.to_owned()), "{said:?}");
+    traffic(&mut stage, "us-east-1", 59_000.0);
+    assert!(!alarms(&mut stage).iter().any(|a| a.contains("carries")));
 }
 
 fn alarms(stage: &mut Stage) -> Vec<String> {

@@ -123,10 +123,9 @@ fn troubles(service: &Service, view: &ServiceView) -> Vec<String> {
         if seen.heard != Heard::Live {
             what.push(super::status::heard_text(&seen.heard));
         }
-        match seen.drained {
-            Drained::ByUs => what.push("drained".to_owned()),
-            Drained::Elsewhere => what.push("at weight 0, not drained by gonogo".to_owned()),
-            Drained::No => {}
+        if let Some(words) = seen.out_of_traffic() {
+            let whose = if seen.drained == Drained::Elsewhere { ", not drained by gonogo" } else { "" };
+            what.push(format!("{words}{whose}"));
         }
         (!what.is_empty()).then(|| format!("{}: {}", region.name, what.join(", ")))
     };

@@ -11,7 +11,7 @@ use crate::domain::verdict::Verdict;
 use crate::engine::Engine;
 use crate::engine::automation::lease::LASTS;
 use crate::engine::drills::{due_sentence, is_due, last};
-use crate::engine::view::{Heard, Incident, RegionWord, ReleasePhase, RingRuns, ServiceView};
+use crate::engine::view::{Heard, Incident, RegionWord, ReleasePhase, Residual, RingRuns, ServiceView};
 use crate::look::glyph::ring_word;
 
 /// The words of a release's phase, for people and JSON.
@@ -241,6 +241,11 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
                     "rate": b.rate, "budget_left": b.left, "budget_is_at_most": b.at_most, "verdict": b.verdict.key(),
                 })),
                 "drained": shown.map(|v| format!("{:?}", v.drained).to_lowercase()),
+                "traffic_left": shown.and_then(|v| v.residual).map(|left| match left {
+                    Residual::Nothing => json!({"drained": true}),
+                    Residual::Qps { qps, below } => json!({"drained": false, "qps": qps, "below": below}),
+                    Residual::Unmeasured => json!({"drained": null}),
+                }),
                 "workload": workload.map(|w| json!({
                     "kind": &*spec.workload.kind,
                     "namespace": spec.workload.namespace.as_str(),

@@ -1,0 +1,52 @@
+//! Out of traffic: what the record and the route say, and what is measured.
+
+use super::super::scene::Scene;
+use crate::domain::fleet::{Region, Unit};
+use crate::domain::id::RegionIx;
+use crate::engine::view::{Drained, Residual};
+
+pub(super) fn drained(scene: &Scene<'_>, at: RegionIx, weight: Option<(u32, f64)>) -> Drained {
+    let ours = scene.state.record.region(at).is_some_and(|r| r.drained().is_some());
+    match weight {
+        Some((0, _)) if ours => Drained::ByUs,
+        Some((0, _)) => Drained::Elsewhere,
+        // The route is not seen: what the record says is the best that is known.
+        None if ours => Drained::ByUs,
+        _ => Drained::No,
+    }
+}
+
+/// What still comes to a region that is out of traffic: a weight is a wish until the traffic is gone, since
+/// open connections and cached names outlive it.
+pub(super) fn residual(region: &Region, drained: Drained, qps: Option<f64>) -> Option<Residual> {
+    if drained == Drained::No {
+        return None;
+    }
+    let hundredth = region.capacity.map_or(1.0, |c| (c.qps / 100.0).max(1.0));
+    let below = region.route.as_ref().and_then(|r| r.drained_below).map_or(hundredth, f64::from);
+    Some(match qps {
+        None => Residual::Unmeasured,
+        Some(qps) if qps < below => Residual::Nothing,
+        Some(qps) => Residual::Qps { qps, below },
+    })
+}
+
+/// Regions beyond their capacity while others are out of traffic by a drain of ours: the drain is what to
+/// take back.
+pub(super) fn overloaded(scene: &Scene<'_>, qps: &[Option<f64>]) -> Vec<String> {
+    let regions = || scene.service.region_indexes();
+    let ours = |at: &RegionIx| scene.state.record.region(*at).is_some_and(|r| r.drained().is_some());
+    let drained: Vec<_> = regions().filter(ours).map(|at| scene.region_name(at)).collect();
+    let over = |at: RegionIx| -> Option<String> {
+        let capacity = scene.service.region(at)?.capacity?.qps;
+        let carries = qps.get(at.at()).copied().flatten().filter(|q| *q > capacity)?;
+        let show = |v: f64| Unit::PerSecond.show(v);
+        let (name, drained) = (scene.region_name(at), drained.join(", "));
+        Some(format!(
+            "{name}: carries {} of {} QPS while {drained} is drained: U on {drained} restores it",
+            show(carries),
+            show(capacity)
+        ))
+    };
+    if drained.is_empty() { Vec::new() } else { regions().filter_map(over).collect() }
+}
