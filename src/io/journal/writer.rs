@@ -65,15 +65,40 @@ impl Files {
     }
 }
 
-struct OnDisk(File);
+struct OnDisk {
+    file: File,
+    path: PathBuf,
+    /// Lines that were written whole.
+    lines: usize,
+    /// What was written is on the disk.
+    durable: bool,
+}
 
 impl Sink for OnDisk {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+        self.file.write_all(bytes).map_err(|e| at(&self.path, &e))?;
+        self.lines += 1;
+        Ok(())
     }
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data().map_err(|e| at(&self.path, &e))?;
+        self.durable = true;
+        Ok(())
     }
+}
+
+impl Drop for OnDisk {
+    /// A file that says nothing but that it began is not left behind: a full disk would be given one per try.
+    fn drop(&mut self) {
+        if !self.durable && self.lines <= 1 {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What failed, and where.
+fn at(path: &Path, e: &io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("{}: {e}", path.display()))
 }
 
 impl Store for Files {
@@ -81,16 +106,19 @@ impl Store for Files {
         if let Some(why) = &self.passing {
             return Err(io::Error::other(why.clone()));
         }
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let heads = newest_heads(&self.folder, HEADS)?;
+        let folder = |e: io::Error| at(&self.folder, &e);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(folder)?;
+        let heads = newest_heads(&self.folder, HEADS).map_err(folder)?;
         let name = format!("{}-{}.jsonl", self.host, ulid::Ulid::new());
         let path = self.folder.join(&name);
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(|e| at(&path, &e))?;
+        let opened = OnDisk { file, path, lines: 0, durable: false };
         // Held while this process lives: others see by it who is dead. Never waited for.
-        let _ = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+        let _ = rustix::fs::flock(&opened.file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
         // The file's name must be durable too.
-        File::open(&self.folder)?.sync_all()?;
-        Ok((name, Box::new(OnDisk(file)), heads))
+        File::open(&self.folder).and_then(|f| f.sync_all()).map_err(folder)?;
+        Ok((name, Box::new(opened), heads))
     }
 
     fn host(&self) -> &str {
@@ -203,5 +231,54 @@ impl Writer {
         let line = head.append(self.clock.wall(), &begin).map_err(io::Error::other)?;
         sink.append(&line)?;
         Ok(OpenFile { sink, head })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let below = file.join("journal");
+        let why = Files::new(&below, "host").open().err().unwrap().to_string();
+        assert!(why.starts_with(&below.display().to_string()), "{why}");
+    }
+
+    #[test]
+    fn a_file_into_which_nothing_can_be_written_is_named_and_not_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("host-1.jsonl");
+        fs::write(&path, "").unwrap();
+        // Opened for reading: every write fails, as on a full disk.
+        let mut sink = OnDisk { file: File::open(&path).unwrap(), path: path.clone(), lines: 0, durable: false };
+        let why = sink.append(b"x\n").unwrap_err().to_string();
+        assert!(why.starts_with(&path.display().to_string()), "{why}");
+        drop(sink);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_holds_an_entry_or_is_durable_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = Files::new(folder.path(), "host");
+        let (begun, mut sink, _) = files.open().unwrap();
+        sink.append(b"begin\n").unwrap();
+        drop(sink);
+        assert!(!folder.path().join(begun).exists(), "it only began");
+        let (entry, mut sink, _) = files.open().unwrap();
+        sink.append(b"begin\n").unwrap();
+        sink.append(b"entry\n").unwrap();
+        drop(sink);
+        assert!(folder.path().join(entry).exists(), "it may be all that is left of it");
+        let (durable, mut sink, _) = files.open().unwrap();
+        sink.append(b"begin\n").unwrap();
+        sink.sync().unwrap();
+        drop(sink);
+        assert!(folder.path().join(durable).exists());
     }
 }
