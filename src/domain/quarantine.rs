@@ -64,10 +64,19 @@ impl Record {
     }
 }
 
-/// The image that a rollback left.
-fn image(left: &Move) -> Option<Image> {
+/// The image that a move left.
+pub fn image(left: &Move) -> Option<Image> {
     let (_, value) = left.from.iter().find(|(pointer, _)| pointer.ends_with("/image"))?;
     serde_json::from_str::<String>(value).ok().map(|text| Image::parse(&text))
+}
+
+impl Candidate<'_> {
+    /// Whether a quarantine of that name would cover it: an image digest, a template digest or a version.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.image.and_then(|i| i.digest.as_deref()) == Some(name)
+            || self.template.is_some_and(|t| t.hex() == name)
+            || *self.version.0 == *name
+    }
 }
 
 impl Quarantined<'_> {
@@ -75,11 +84,7 @@ impl Quarantined<'_> {
     pub fn covers(&self, candidate: &Candidate<'_>) -> bool {
         let digest = candidate.image.and_then(|i| i.digest.as_deref());
         match &self.what {
-            What::Named(name) => {
-                digest == Some(*name)
-                    || candidate.template.is_some_and(|t| t.hex() == **name)
-                    || &*candidate.version.0 == *name
-            }
+            What::Named(name) => candidate.is_called(name),
             What::Left { template, version, image } => {
                 if candidate.template == Some(*template) {
                     return true;

@@ -107,3 +107,23 @@ fn rolling_back_below_what_another_service_requires_takes_break_glass() {
     let said = plan.findings.iter().find(|f| f.code == "required").unwrap();
     assert_eq!(&*said.text, "eu-west-1: checkout requires webapp at least at v2.1.0; v2.0.0 is below it");
 }
+
+#[test]
+fn a_quarantine_of_a_known_good_says_whose_way_back_it_takes() {
+    let mut world = World::new();
+    world.go(promote(), ring(2));
+    let plan = world.review(quarantine(Some("sha256:1111111111111111")), Target::Service).unwrap();
+    let found = plan.findings.iter().find(|f| f.code == "no-way-back").expect("a finding");
+    assert_eq!(found.severity, Severity::Warning, "{found:?}");
+    assert!(found.text.contains("eu-west-1") && found.text.contains("would be refused"), "{found:?}");
+    assert!(found.text.contains("What then remains"), "{found:?}");
+    assert!(!found.text.contains("us-east-1"), "it runs it: nothing is to be gone back to: {found:?}");
+    // And it is so.
+    world.go(quarantine(Some("sha256:1111111111111111")), Target::Service);
+    assert_eq!(world.review(roll_back(), region(EU)).unwrap_err().code, "quarantine");
+    // What runs is nobody's way back.
+    let mut world = World::new();
+    world.go(promote(), ring(2));
+    let plan = world.review(quarantine(None), region(EU)).unwrap();
+    assert!(!codes(&plan).contains(&"no-way-back"), "{:?}", plan.findings);
+}

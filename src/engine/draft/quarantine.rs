@@ -5,7 +5,9 @@ use crate::domain::finding::{Finding, Severity};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::Intent;
 use crate::domain::plan::{Plan, PlanId, Refusal};
+use crate::domain::quarantine::{Candidate, image};
 use crate::domain::record::{Body, FactId};
+use crate::domain::version::Version;
 
 /// Refuses a digest everywhere: the one named, else the image of what runs at the target.
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, digest: Option<&Text>) -> Result<Plan, Refusal> {
@@ -42,6 +44,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, digest: Op
         let text = format!("it goes on running in {}: a quarantine refuses, it rolls nothing back", desk.names(&runs));
         findings.push(Finding::new(Severity::Note, "runs", names.as_str(), text));
     }
+    findings.extend(no_way_back(desk, &digests, &names));
     Ok(Plan {
         rests_on: Vec::new(),
         id,
@@ -116,6 +119,41 @@ pub(super) fn clear(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, what: Opti
 
 fn reason(intent: &Intent) -> Text {
     intent.reason.clone().unwrap_or_else(|| "".into())
+}
+
+/// Regions whose way back it is: a rollback there would be refused, and what then remains.
+fn no_way_back(desk: &Desk<'_>, digests: &[(Text, Text)], names: &str) -> Option<Finding> {
+    let running = runs(desk, digests);
+    let release = desk.state.view.release.from.as_ref();
+    let back = |at: &RegionIx| {
+        if running.contains(at) {
+            return false;
+        }
+        let promoted = desk.state.record.region(*at).and_then(|r| r.newest_promotion());
+        let came_with_it = desk.state.view.regions.get(at.at()).is_some_and(|r| r.on_new == Some(true));
+        match (promoted, release) {
+            (Some((_, moved)), _) => {
+                let (version, image) = (Version(moved.from_version.clone()), image(moved));
+                let template = Some(moved.from_template);
+                let candidate = Candidate { version: &version, image: image.as_ref(), template };
+                digests.iter().any(|(d, v)| candidate.is_called(d) || *candidate.version.0 == **v)
+            }
+            (None, Some(from)) if came_with_it => {
+                let candidate = Candidate { version: from, image: None, template: None };
+                digests.iter().any(|(d, v)| candidate.is_called(d) || *from.0 == **v)
+            }
+            _ => false,
+        }
+    };
+    let hit: Vec<RegionIx> = desk.service.region_indexes().filter(back).collect();
+    (!hit.is_empty()).then(|| {
+        let text = format!(
+            "{names} is the known-good of {}: a rollback there would be refused. What then remains: a revision by hand, \
+             a drain, or ending the quarantine with `:clear`",
+            desk.names(&hit)
+        );
+        Finding::new(Severity::Warning, "no-way-back", names, text)
+    })
 }
 
 /// Regions that run one of these now.
