@@ -32,7 +32,17 @@ impl App {
         if !self.crowded {
             self.notice = None;
         }
-        let effects = self.take_key(key, gap);
+        // Keys of the burst that closed a question are not for the board behind it: a `y` that is held
+        // down says yes once. What stops or leaves gets through.
+        self.echoes &= gap < QUIET;
+        let effects = if self.echoes && !holds && (key.typed().is_some() || key.code == Code::Enter) {
+            Vec::new()
+        } else {
+            let asked = self.asks();
+            let effects = self.take_key(key, gap);
+            self.echoes |= asked && !self.asks() && key.code != Code::Esc;
+            effects
+        };
         self.key_before = Some(key);
         if matches!(key.code, Code::Char('0'..='9')) {
             self.last_digit = Some(read);
@@ -66,6 +76,11 @@ impl App {
         }
         self.keep_row_in_view();
         effects
+    }
+
+    /// A question lies over the board that a key answers.
+    fn asks(&self) -> bool {
+        matches!(self.modals.last(), Some(Modal::Prompt(_) | Modal::Ask(_)))
     }
 
     fn is_hold_all(&self, key: Key) -> bool {

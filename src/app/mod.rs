@@ -169,6 +169,8 @@ pub struct App {
     pub key_at: Stamp,
     /// The key taken in last came upon another one, as nobody types: a paste that was not bracketed.
     pub crowded: bool,
+    /// A key has just answered a question: what follows at once belongs to that.
+    pub echoes: bool,
     /// The key before the one that is taken in.
     pub key_before: Option<Key>,
     /// A `!` that holds as soon as it is sure that it came alone.
@@ -205,6 +207,7 @@ impl App {
             last_digit: None,
             key_at: now,
             crowded: false,
+            echoes: false,
             key_before: None,
             armed: None,
             turned: now,

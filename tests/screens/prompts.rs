@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gonogo::app::AppMsg;
+use gonogo::app::{AppMsg, View};
 use gonogo::domain::challenge::challenge;
 use gonogo::domain::finding::{Finding, Severity};
 use gonogo::domain::intent::Verb;
@@ -65,6 +65,34 @@ fn a_raising_plan_is_typed_by_name() {
     stage.types("2");
     assert_eq!(approved(&stage), 1);
     assert!(stage.app.prompt().is_none());
+}
+
+#[test]
+fn keys_of_the_burst_that_confirmed_do_not_reach_the_board() {
+    let held = |stage: &mut Stage, key: char| (0..6).for_each(|_| press(stage, 30, Key::char(key)));
+    let mut stage = opened("B", (120, 36), small, 0);
+    press(&mut stage, 1_000, Key::char('y'));
+    assert_eq!(approved(&stage), 1);
+    held(&mut stage, 'y');
+    assert!(stage.app.view() == View::Board && stage.app.modals.is_empty(), "no YAML is opened: {}", stage.text());
+    // After a pause the same key means what it always means.
+    press(&mut stage, 400, Key::char('?'));
+    assert!(!stage.app.modals.is_empty(), "help");
+
+    // What is typed on after the answer neither.
+    let mut stage = opened("P", (120, 36), small, 0);
+    stage.types("ring-2");
+    for key in "HDBX".chars() {
+        press(&mut stage, 40, Key::char(key));
+    }
+    assert_eq!((approved(&stage), stage.app.engine.proposal.is_none()), (1, true), "{}", stage.text());
+
+    // A stop gets through, and so does leaving.
+    let mut stage = opened("B", (120, 36), small, 0);
+    press(&mut stage, 1_000, Key::char('y'));
+    press(&mut stage, 30, Key::char('y'));
+    press(&mut stage, 30, Key::char('!'));
+    assert!(stage.app.holding.is_some() || approved(&stage) == 2, "`!` holds: {}", stage.text());
 }
 
 #[test]
