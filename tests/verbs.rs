@@ -137,6 +137,54 @@ fn a_quarantine_refuses_until_it_is_cleared_with_a_reason() {
 }
 
 #[test]
+fn a_resume_says_which_holds_still_cover_what_it_resumed() {
+    let fleet = Fleet::start("");
+    fleet.ends(0, &["hold", "webapp", "webapp", "--reason", "errors"]);
+    fleet.ends(0, &["hold", "webapp", "ring-2", "--reason", "mine"]);
+    let args = ["resume", "webapp", "ring-2", "--reason", "fixed", "--confirm", "ring-2"];
+    let said = fleet.ends(0, &args);
+    assert!(said.out.contains("STILL HELD: service by oncall (errors)"), "{said:?}");
+    fleet.ends(0, &["hold", "webapp", "ring-2", "--reason", "again"]);
+    let document = fleet.json(0, "operation", &args);
+    assert_eq!(document["outcome"], "settled");
+    assert!(document["remains"].as_str().unwrap().contains("service by oncall"), "{document}");
+    let args = ["resume", "webapp", "webapp", "--reason", "fixed", "--confirm", "webapp"];
+    assert_eq!(fleet.json(0, "operation", &args)["remains"], serde_json::Value::Null);
+}
+
+#[test]
+fn whoever_does_not_wait_leaves_a_journal_that_says_so() {
+    let fleet = Fleet::start("");
+    let args = ["promote", "webapp", "ring-2", "--reason", "clean", "--confirm", "ring-2", "--wait", "0s"];
+    let said = fleet.ends(0, &args);
+    assert!(said.out.contains("sent and accepted; the outcome is not waited for"), "{said:?}");
+    let listed = fleet.ends(0, &["journal", "list"]);
+    assert!(listed.out.contains("not-watched") && !listed.out.contains("LEFT OPEN"), "{listed:?}");
+    let journal = fleet.json(0, "journal", &["journal", "list"]);
+    let plan = journal["operations"][0]["opened"]["plan"].as_str().unwrap().to_owned();
+    let shown = fleet.ends(0, &["journal", "show", &plan]);
+    assert!(shown.out.contains("sent and accepted; its outcome was not watched"), "{shown:?}");
+}
+
+#[test]
+fn the_services_own_name_means_all_of_it_or_is_refused_by_that_word() {
+    let fleet = Fleet::start("");
+    let plan = fleet.run(&["rollback", "webapp", "webapp", "--dry-run"]);
+    assert!(plan.out.starts_with("roll back webapp\n"), "{plan:?}");
+    for args in [
+        &["promote", "webapp", "webapp"][..],
+        &["drain", "webapp", "webapp"],
+        &["rollback", "webapp", "webapp", "--to", "3"],
+    ] {
+        let refused = fleet.ends(2, args);
+        assert!(refused.err.contains("webapp is the whole service"), "{refused:?}");
+    }
+    // What help shows as an example is what the prompt asks for.
+    let help = fleet.ends(0, &["clear", "--help"]);
+    assert!(help.out.contains("--confirm webapp\n"), "{help:?}");
+}
+
+#[test]
 fn what_does_not_stand_in_the_way_is_not_accepted() {
     let fleet = Fleet::start("");
     let refused = fleet

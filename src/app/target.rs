@@ -176,8 +176,7 @@ impl App {
         let scene = self.scene();
         if let Some(hold) = self.hold_to_undo() {
             let target = self.target_of(hold);
-            let rule =
-                format!("resumes the newest hold that covers it: {} by {}: {}", hold.scope, hold.by, hold.reason);
+            let rule = format!("resumes the newest hold that covers it: {} by {}: {}", hold.scope, hold.by, hold.why());
             return Ok((Verb::Resume { hold: hold.id }, (target, rule.into())));
         }
         let drained = |at: &RegionIx| scene.region(*at).and_then(|r| r.view).is_some_and(|v| v.drained != Drained::No);
@@ -237,7 +236,7 @@ impl App {
             && let [id] = words
             && let Some(hold) = self.hold_by_id(id)
         {
-            let rule = format!("resumes the hold named: {} by {}: {}", hold.scope, hold.by, hold.reason);
+            let rule = format!("resumes the hold named: {} by {}: {}", hold.scope, hold.by, hold.why());
             let (verb, target) = (Verb::Resume { hold: hold.id }, self.target_of(hold));
             return Ok((Intent { service: self.scene().at(), verb, target, reason: None }, rule.into()));
         }

@@ -164,6 +164,8 @@ Where several holds cover it, the newest is released; `gonogo status SERVICE -o 
         hold: Option<String>,
     },
     /// Return to known-good.
+    ///
+    /// The service's own name in place of a ring rolls back all regions that run what came with the release.
     #[command(after_help = "Example:\n  gonogo rollback webapp eu-west-1 --reason \"p99 doubled\" --dry-run")]
     Rollback {
         /// What is rolled back, and how.
@@ -174,6 +176,8 @@ Where several holds cover it, the newest is released; `gonogo status SERVICE -o 
         to: Option<String>,
     },
     /// Roll back what is in flight.
+    ///
+    /// The service's own name in place of a ring means all of it.
     #[command(after_help = "Example:\n  gonogo abort webapp ring-2 --reason \"pods crash\"")]
     Abort(VerbArgs),
     /// Take a region out of traffic.
@@ -207,7 +211,8 @@ Where several holds cover it, the newest is released; `gonogo status SERVICE -o 
     },
     /// End a quarantine, or that of what was rolled back (--to VERSION), with a reason.
     #[command(
-        after_help = "Example:\n  gonogo clear webapp eu-west-1 --reason \"fixed by config\" --confirm eu-west-1"
+        after_help = "Example:\n  gonogo clear webapp eu-west-1 --reason \"fixed by config\" --confirm webapp\n\n\
+         It ends everywhere, so the name to confirm is the service's."
     )]
     Clear {
         /// What, and how.

@@ -90,6 +90,7 @@ impl Engine {
             reason: approved.reason().cloned(),
             started: self.now,
             unjournaled: None,
+            remains: None,
             steps: vec![state; steps],
             ended,
             plan: plan.clone(),
@@ -408,7 +409,13 @@ impl Engine {
             (_, Some(far)) => (Outcome::Settled, format!("settled in {took}{far}").into()),
             _ => (outcome, why),
         };
+        let plan = operation.plan.clone();
+        // Whoever resumes must not believe that all goes on while another hold stands.
+        let remains = self.still_held(&plan);
+        let Some(operation) = self.operations.get_mut(at) else { return };
         operation.ended = Some((now, outcome, why.clone()));
+        operation.remains.clone_from(&remains);
+        let why = remains.map_or(why.clone(), |remains| format!("{why}; {remains}").into());
         let id = operation.plan.id;
         self.note(id, NoteKind::Closed { outcome: outcome.word().into(), why }, effects);
     }

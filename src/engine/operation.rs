@@ -57,6 +57,8 @@ pub struct Operation {
     pub started: Stamp,
     /// The journal does not have it.
     pub unjournaled: Option<Text>,
+    /// What a resume left when it ended: holds that still cover it, and what stays paused.
+    pub remains: Option<Text>,
     /// Its steps, by position.
     pub steps: Vec<StepState>,
     /// How it ended.

@@ -103,10 +103,13 @@ pub fn operation_line(scene: &Scene<'_>, operation: &Operation) -> Line {
         Some((at, outcome, why)) => {
             let sign = Sign::of_outcome(*outcome);
             let line = line.add(sign.role(), format!("  {} {} {}", sign.glyph(), outcome.word(), took(*at)));
-            if *outcome == crate::engine::operation::Outcome::Settled {
-                line
-            } else {
-                line.add(Role::Text, format!(": {why}"))
+            let line = match outcome {
+                crate::engine::operation::Outcome::Settled => line,
+                _ => line.add(Role::Text, format!(": {why}")),
+            };
+            match &operation.remains {
+                Some(remains) => line.add(Role::Held, format!("  {remains}")),
+                None => line,
             }
         }
         None => line.add(Role::Wait, format!("  ◔ under way {}", took(scene.clock))),

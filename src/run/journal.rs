@@ -12,6 +12,7 @@ use super::verb::Said;
 use super::world::Surroundings;
 use crate::cli::{JournalCommand, TextOutput};
 use crate::domain::text::{plain_json, visible};
+use crate::engine::unwatched::UNWATCHED;
 use crate::io::Clock;
 use crate::io::journal::{Files, History, Journal, Operation, Process, read_all, verify};
 
@@ -142,9 +143,11 @@ fn show(history: &History, plan: &str, output: TextOutput) -> Said {
     for finding in &opened.findings {
         let _ = writeln!(out, "  ! {}", visible(finding));
     }
+    let unwatched = operation.closed.as_ref().is_some_and(|(outcome, _, _)| outcome == UNWATCHED);
     for (step, state) in opened.steps.iter().zip(&operation.steps) {
         let how = match (&state.ended, state.started) {
             (Some((outcome, why)), _) => format!("{outcome}: {}", visible(why)),
+            (None, true) if unwatched => "sent and accepted; its outcome was not watched".to_owned(),
             (None, true) => "started, and no outcome was noted".to_owned(),
             (None, false) => "not started".to_owned(),
         };

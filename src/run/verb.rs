@@ -16,6 +16,7 @@ use crate::domain::plan::{Plan, PlanId, Refusal};
 use crate::domain::record::FactId;
 use crate::domain::text::did_you_mean;
 use crate::engine::operation::ProposalState;
+use crate::engine::unwatched::is_sent;
 
 /// How long first data may take.
 const FIRST_DATA: Duration = Duration::from_secs(10);
@@ -92,11 +93,28 @@ pub fn target(service: &Service, verb: &Verb, names: &[String]) -> Result<Target
     // A hold of everything is named as such: the service's own name.
     if let [one] = names
         && *one == *service.name.as_str()
-        && matches!(verb, Verb::Hold | Verb::Resume { .. } | Verb::Quarantine { .. } | Verb::Clear { .. })
         && service.find_ring(one).is_none()
         && service.find_region(one).is_none()
     {
-        return Ok(Target::Service);
+        let whole = matches!(
+            verb,
+            Verb::Hold
+                | Verb::Resume { .. }
+                | Verb::RollBack { to_revision: None }
+                | Verb::Abort
+                | Verb::Quarantine { .. }
+                | Verb::Clear { .. }
+        );
+        if whole {
+            return Ok(Target::Service);
+        }
+        let rings = service.rings.iter().map(|r| r.name.as_str()).collect::<Vec<_>>().join(", ");
+        let what = match verb {
+            Verb::RollBack { .. } => "a rollback to a revision by its number",
+            _ => verb.word(),
+        };
+        let text = format!("{one} is the whole service, and {what} is for a ring or for regions");
+        return Err(Refusal::new("whole-service", text, format!("rings are {rings}")));
     }
     if let [one] = names
         && let Some((ring, _)) = service.find_ring(one)
@@ -252,15 +270,16 @@ fn carry_out(session: &mut Session, args: &VerbArgs, plan: Plan) -> Said {
     } else {
         session.pump(most, |engine| engine.operations.iter().find(|o| o.plan.id == id)?.ended.as_ref().map(drop));
     }
+    // Whoever reads the journal must not take it for a crash.
+    let effects = session.engine.leave_unwatched(id);
+    session.perform(effects);
     said(session, args, id)
 }
 
 fn wait_sent(session: &mut Session, id: PlanId) {
-    use crate::engine::operation::StepState;
     session.pump(REVIEW, |engine| {
         let operation = engine.operations.iter().find(|o| o.plan.id == id)?;
-        let over = |s: &StepState| matches!(s, StepState::Verifying { .. } | StepState::Ended(..));
-        operation.steps.iter().all(over).then_some(())
+        is_sent(operation).then_some(())
     });
 }
 
@@ -272,7 +291,8 @@ fn said(session: &mut Session, args: &VerbArgs, id: PlanId) -> Said {
     };
     let exit = match (&operation.ended, args.wait) {
         (Some((_, outcome, _)), _) => Exit::of(*outcome),
-        (None, Some(wait)) if wait.is_zero() => Exit::Done,
+        // What was not sent is not done, waited for or not.
+        (None, Some(wait)) if wait.is_zero() && is_sent(operation) => Exit::Done,
         (None, _) => Exit::Diverged,
     };
     let out = match args.output {

@@ -116,7 +116,7 @@ fn explain(app: &App) -> Vec<Line> {
     for hold in &view.holds {
         let partly =
             if hold.complete() { String::new() } else { format!(" (in {} of {} regions)", hold.seen_in, hold.of) };
-        let reason = if hold.reason.is_empty() { "no reason given" } else { &*hold.reason };
+        let reason = hold.why();
         let id = hold.id.map(|id| format!("   (:undo {id} releases this one)")).unwrap_or_default();
         lines.push(
             Line::of(Role::Held, format!("‖ held {} by {}{partly}: ", hold.scope, hold.by))

@@ -388,3 +388,28 @@ fn an_approved_plan_is_carried_out_once() {
     assert_eq!(world.log.iter().filter(|l| l.starts_with("journal")).count(), 1);
     assert_eq!(world.engine.operations.len(), 1);
 }
+
+#[test]
+fn what_nobody_waits_for_is_noted_as_such_once_all_of_it_was_sent() {
+    let mut world = World::new();
+    world.controller = false;
+    world.propose(promote(), ring(2));
+    let id = world.approve();
+    assert_eq!(world.end(id).0, "open");
+    let effects = world.engine.leave_unwatched(id);
+    let [gonogo::engine::effect::Effect::Note(note)] = effects.as_slice() else { panic!("{effects:?}") };
+    let gonogo::engine::effect::NoteKind::Closed { outcome, why } = &note.what else { panic!("{note:?}") };
+    assert_eq!(&**outcome, "not-watched");
+    assert!(why.contains("given up waiting") && why.contains("1 step"), "{why}");
+    // What was not answered is not closed: the next start reads what became of it.
+    let mut world = World::new();
+    world.faults.insert((EU, "Deployment"), [Fault::Hang].into());
+    world.propose(promote(), ring(2));
+    let id = world.approve();
+    assert!(world.engine.leave_unwatched(id).is_empty());
+    // Nor what has come to its end.
+    let mut world = World::new();
+    let id = world.go(promote(), ring(2));
+    assert_eq!(world.end(id).0, "settled");
+    assert!(world.engine.leave_unwatched(id).is_empty());
+}

@@ -137,11 +137,17 @@ fn two_who_hold_at_once_both_hold_and_one_pause_is_ours_to_take_back() {
     assert_eq!(world.fact_kinds(AP).iter().filter(|k| **k == "paused").count(), 1);
     let plan = world.review(resume(), Target::Service).unwrap();
     assert!(plan.after.contains("1 hold remains: service by ana"), "{}", plan.after);
-    world.go(resume(), Target::Service);
+    let id = world.go(resume(), Target::Service);
     assert!(world.paused(AP), "the other hold still covers it");
+    let operation = world.engine.operations.iter().find(|o| o.plan.id == id).unwrap();
+    let remains = operation.remains.as_deref().expect("whoever resumed is told that it is still held");
+    assert!(remains.starts_with("STILL HELD: service by ana"), "{remains}");
+    assert!(remains.contains("ap-south-1 still paused"), "{remains}");
+    assert_eq!(world.end(id).0, "settled", "what was asked for is done");
     assert_eq!(world.engine.services[0].record.holds().len(), 1);
-    world.go(resume(), Target::Service);
+    let id = world.go(resume(), Target::Service);
     assert!(!world.paused(AP), "now none does");
+    assert_eq!(world.engine.operations.iter().find(|o| o.plan.id == id).unwrap().remains, None);
     assert!(world.engine.services[0].record.holds().is_empty());
 }
 

@@ -220,6 +220,11 @@ impl HoldInForce {
         })
     }
 
+    /// Why, in words also where nobody said.
+    pub fn why(&self) -> &str {
+        if self.reason.trim().is_empty() { "no reason given" } else { &self.reason }
+    }
+
     /// How far it has come, where that is less than a majority: `hold 1 of 4`.
     pub fn partly(&self) -> Option<String> {
         let wanted = if self.seen_in == 0 { " wanted" } else { "" };

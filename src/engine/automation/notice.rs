@@ -172,7 +172,7 @@ impl Engine {
         }
         for hold in &state.view.holds {
             let key = hold.id.map_or_else(|| "?".to_owned(), |id| id.to_string());
-            let text = format!("held ({}) by {}: {}", hold.scope, hold.by, hold.reason);
+            let text = format!("held ({}) by {}: {}", hold.scope, hold.by, hold.why());
             out.push(now(format!("hold/{key}"), "held".into(), NoticeKind::Hold, text));
         }
         for (n, region) in spec.regions.iter().enumerate() {

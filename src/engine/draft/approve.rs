@@ -82,7 +82,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, to: Option
         service: desk.at,
         title: format!("approve {} for {version}", ring.name).into(),
         after: format!("it counts until {until}, for this template only; promoting stays a step of its own").into(),
-        way_back: format!("`:revoke {}` ends it, for everybody", ring.name).into(),
+        way_back: format!("`:revoke` on {} ends it, for everybody", ring.name).into(),
         parallelism: 1,
         blast: desk.blast(ring.regions.clone()),
         findings: standing(desk, at),
@@ -168,11 +168,12 @@ fn rules(ring: &Ring) -> Result<Vec<ApprovalRule>, Refusal> {
 /// What the ring would get: the version, and the template that the ring before runs.
 fn entering(desk: &Desk<'_>, ring: RingIx, to: Option<&str>) -> Result<(Version, Option<TemplateDigest>), Refusal> {
     let Some(before) = ring.0.checked_sub(1).map(RingIx) else {
+        let name = desk.service.ring(ring).map_or("RING", |r| r.name.as_str());
         let Some(text) = to else {
             return Err(Refusal::new(
                 "no-version",
                 "the first ring has no ring before it to take a version from",
-                "name the version: `:approve ring-0 v2.1.0`, or `--to v2.1.0`",
+                format!("name the version: `gonogo approve {} {} --to VERSION`", desk.service.name, name),
             ));
         };
         let version = if text.contains(['/', '@', ':']) { Image::parse(text).version() } else { Version(text.into()) };
@@ -270,7 +271,7 @@ fn not_twice(desk: &Desk<'_>, ring: &Ring, about: &About, me: &Operator) -> Resu
         return Err(Refusal::new(
             "nothing-to-do",
             format!("{me} has approved {} in {} already", about.version, ring.name),
-            format!("`:revoke {}` ends it", ring.name),
+            format!("`:revoke` on {} ends it", ring.name),
         ));
     }
     Ok(())

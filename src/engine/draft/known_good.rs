@@ -118,6 +118,12 @@ pub(super) fn history(desk: &Desk<'_>, at: RegionIx, object: &Value, kind: &dyn 
     }
 }
 
+/// How a revision is chosen, and those that there are. The console has no prompt for it.
+fn by_hand(desk: &Desk<'_>, here: &Here<'_>, past: &[Past]) -> String {
+    let list = revisions(past);
+    format!("choose a revision: `gonogo rollback {} {} --to N`; {list}", desk.service.name, here.region.name)
+}
+
 /// The revisions that may be chosen.
 pub(super) fn revisions(past: &[Past]) -> String {
     let list = past.iter().map(|p| format!("{} ({})", p.number, p.digest.short())).collect::<Vec<_>>().join(", ");
@@ -154,7 +160,7 @@ fn really_ran(desk: &Desk<'_>, here: &Here<'_>, fields: &[(CarryPath, Wanted)]) 
                 safe(&path.to_string(), LONGEST),
                 desk.service.name
             ),
-            format!("find out who wrote that fact; choose a revision with --to; {}", revisions(&past)),
+            format!("find out who wrote that fact; {}", by_hand(desk, here, &past)),
         ));
     }
     let proven = if known {
@@ -175,7 +181,7 @@ fn really_ran(desk: &Desk<'_>, here: &Here<'_>, fields: &[(CarryPath, Wanted)]) 
             here.region.name,
             safe(&wanted, LONGEST)
         ),
-        format!("find out who wrote that fact; choose a revision with --to; {}", revisions(&past)),
+        format!("find out who wrote that fact; {}", by_hand(desk, here, &past)),
     ))
 }
 
@@ -192,7 +198,7 @@ fn by_fact(desk: &Desk<'_>, here: &Here<'_>, moved: &Move, findings: &mut Vec<Fi
                     region.name,
                     safe(path, LONGEST)
                 ),
-                "choose a revision: `:rollback … revision N`",
+                by_hand(desk, here, &history(desk, here.at, object, kind)),
             )
         };
         let path = CarryPath::parse(path).ok_or_else(lost)?;
@@ -291,7 +297,7 @@ fn by_revision(
                 kind.children().api.kind
             )
         } else {
-            format!("{list}; choose one by hand")
+            by_hand(desk, here, &past)
         };
         return Err(Refusal::new("no-known-good", text, hint));
     };

@@ -310,7 +310,7 @@ impl Desk<'_> {
             )),
             Some(hold) => Err(Refusal::new(
                 "held",
-                format!("{name} is held by {} ({}): {}", hold.by, hold.scope, hold.reason),
+                format!("{name} is held by {} ({}): {}", hold.by, hold.scope, hold.why()),
                 "U releases a hold, with a reason",
             )),
             None => Ok(()),

@@ -141,13 +141,18 @@ struct From {
     by_hand: Option<String>,
 }
 
+/// The ring without one before it.
+fn first<'a>(desk: &'a Desk<'_>) -> &'a str {
+    desk.service.rings.first().map_or("RING", |r| r.name.as_str())
+}
+
 fn source(desk: &Desk<'_>, ring: RingIx, to: Option<&str>) -> Result<From, Refusal> {
     let Some(before) = ring.0.checked_sub(1).map(RingIx) else {
         let Some(text) = to else {
             return Err(Refusal::new(
                 "no-version",
                 "the first ring has no ring before it to take a version from",
-                "name the version: `:promote ring-0 v2.1.0`, or `--to v2.1.0`",
+                format!("name the version: `gonogo promote {} {} --to VERSION`", desk.service.name, first(desk)),
             ));
         };
         if !names_an_image(text) {

@@ -136,10 +136,7 @@ fn plan(
     };
     let what = hold.map_or_else(
         || "un-pause what was left paused".to_owned(),
-        |h| {
-            let reason = if h.reason.is_empty() { "no reason given" } else { &*h.reason };
-            format!("release the hold by {} ({}): {reason}", h.by, h.scope)
-        },
+        |h| format!("release the hold by {} ({}): {}", h.by, h.scope, h.why()),
     );
     let going_on = match open.len() {
         0 => "no rollout was paused".to_owned(),

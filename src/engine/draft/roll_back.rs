@@ -133,7 +133,12 @@ fn region_step(
         return Err(Refusal::new(
             "nothing-to-do",
             format!("{} was rolled back to {old}, its known-good, and runs it", region.name),
-            format!("to go behind it, choose a revision with --to; {}", revisions(&history(desk, at, &object, kind))),
+            format!(
+                "to go behind it, choose a revision: `gonogo rollback {} {} --to N`; {}",
+                desk.service.name,
+                region.name,
+                revisions(&history(desk, at, &object, kind))
+            ),
         ));
     }
     let here = Here { at, region: &region, object: &object, kind, running, version: &old };

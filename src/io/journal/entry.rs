@@ -60,8 +60,9 @@ pub enum Entry {
     Closed {
         /// The plan.
         plan: String,
-        /// `settled`, `diverged`, `unknown`, `refused`, `cancelled`; `closed`: by a person, who was
-        /// not the one that carried it out.
+        /// `settled`, `diverged`, `unknown`, `refused`, `cancelled`; `not-watched`: sent and accepted,
+        /// and nobody waited for what came of it; `closed`: by a person, who was not the one that
+        /// carried it out.
         outcome: String,
         /// Why.
         why: String,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::VERSION;
 use super::question::{line_of, people};
 use super::status::{release_word, runs_text};
+use super::wording::for_verbs;
 use crate::domain::fleet::Service;
 use crate::domain::id::{RingIx, ServiceIx};
 use crate::domain::record::{Body, Fact, Move, Record};
@@ -28,10 +29,11 @@ pub fn text(engine: &Engine, at: ServiceIx) -> String {
     // The head and the foot stand in any case; the middle gives way.
     let mut head = vec![headline(service, view), next_decision(engine, service, view)];
     let foot = foot(service, view);
-    let mut middle: Vec<String> = view.alarms.iter().map(|a| format!("ALARM {a}")).collect();
+    let name = Some(service.name.as_str());
+    let mut middle: Vec<String> = view.alarms.iter().map(|a| format!("ALARM {}", for_verbs(a, name))).collect();
     middle.extend(view.holds.iter().map(|h| {
         let since = h.at.map(|t| format!(" since {}", t.strftime("%d %b %H:%M UTC"))).unwrap_or_default();
-        let reason = if h.reason.is_empty() { "no reason given" } else { &h.reason };
+        let reason = h.why();
         format!("HOLD  {} by {}{since}: {reason}", h.scope, h.by)
     }));
     middle.extend(overrides(service, &state.record).into_iter().map(|(fact, moved)| {

@@ -10,6 +10,7 @@ use crate::domain::intent::Direction;
 use crate::domain::plan::{DiffLine, Plan, Refusal, WriteRole};
 use crate::domain::text::{several, visible};
 use crate::engine::operation::{Operation, StepState};
+use crate::engine::unwatched::is_sent;
 
 /// A value of the diff on one line. Literal values of environment variables and arguments that do not
 /// change are never in a diff; those that do are what the operator must see.
@@ -71,20 +72,23 @@ pub fn plan_text(fleet: &Fleet, plan: &Plan) -> String {
 pub fn refusal_text(refusal: &Refusal, service: &str) -> String {
     let hint = for_verbs(&refusal.hint, Some(service));
     let hint = if hint.is_empty() { String::new() } else { format!("\n  hint: {}", visible(&hint)) };
-    format!("refused ({}): {}{hint}\n", refusal.code, visible(&refusal.text))
+    let text = for_verbs(&refusal.text, Some(service));
+    format!("refused ({}): {}{hint}\n", refusal.code, visible(&text))
 }
 
 /// A refusal as JSON.
 pub fn refusal_json(refusal: &Refusal, service: &str) -> Value {
     json!({
         "version": VERSION, "kind": "refusal",
-        "code": refusal.code, "text": &*refusal.text, "hint": for_verbs(&refusal.hint, Some(service)),
+        "code": refusal.code, "text": for_verbs(&refusal.text, Some(service)),
+        "hint": for_verbs(&refusal.hint, Some(service)),
     })
 }
 
 /// The plan as JSON: the exact body's digest, never the body.
 pub fn plan_json(fleet: &Fleet, plan: &Plan) -> Value {
     let service = fleet.service(plan.service);
+    let name = service.map(|s| s.name.as_str());
     let steps: Vec<Value> = plan
         .steps
         .iter()
@@ -131,10 +135,10 @@ pub fn plan_json(fleet: &Fleet, plan: &Plan) -> Value {
         },
         "findings": plan.findings.iter().map(|f| json!({
             "severity": format!("{:?}", f.severity).to_lowercase(), "code": f.code,
-            "subject": &*f.subject, "text": &*f.text,
+            "subject": &*f.subject, "text": for_verbs(&f.text, name),
         })).collect::<Vec<_>>(),
-        "after": &*plan.after,
-        "way_back": for_verbs(&plan.way_back, service.map(|s| s.name.as_str())),
+        "after": for_verbs(&plan.after, name),
+        "way_back": for_verbs(&plan.way_back, name),
         "steps": steps,
     })
 }
@@ -156,10 +160,16 @@ pub fn operation_text(fleet: &Fleet, operation: &Operation) -> String {
     let service = fleet.service(operation.plan.service);
     let mut out = match &operation.ended {
         Some((_, outcome, why)) => format!("{}: {}: {}\n", operation.plan.title, outcome.word(), visible(why)),
-        None => format!("{}: still under way\n", operation.plan.title),
+        None if is_sent(operation) => {
+            format!("{}: sent and accepted; the outcome is not waited for\n", operation.plan.title)
+        }
+        None => format!("{}: still under way; not everything was sent\n", operation.plan.title),
     };
     if let Some(why) = &operation.unjournaled {
         out.push_str(&format!("  UNJOURNALED: {}\n", visible(why)));
+    }
+    if let Some(remains) = &operation.remains {
+        out.push_str(&format!("  {}\n", visible(remains)));
     }
     for (step, state) in operation.plan.steps.iter().zip(&operation.steps) {
         out.push_str(&format!("  {}: {}\n", region_name(service, step), step_text(state)));
@@ -179,6 +189,7 @@ pub fn operation_json(fleet: &Fleet, operation: &Operation) -> Value {
         "outcome": operation.ended.as_ref().map(|(_, o, _)| o.word()),
         "why": operation.ended.as_ref().map(|(_, _, w)| w.to_string()),
         "unjournaled": operation.unjournaled.as_deref(),
+        "remains": operation.remains.as_deref(),
         "steps": operation.plan.steps.iter().zip(&operation.steps).map(|(step, state)| json!({
             "region": region_name(service, step),
             "state": step_text(state),

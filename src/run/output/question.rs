@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::VERSION;
+use super::wording::for_verbs;
 use crate::domain::fleet::Service;
 use crate::domain::id::{RingIx, ServiceIx};
 use crate::domain::stamp::{Timestamp, short};
@@ -86,7 +87,7 @@ pub fn text(engine: &Engine, at: ServiceIx, question: &Question) -> String {
     }
     let view = engine.services.get(at.at()).map(|s| &s.view);
     for alarm in view.iter().flat_map(|v| &v.alarms) {
-        let _ = writeln!(out, "  ! {}", visible(alarm));
+        let _ = writeln!(out, "  ! {}", visible(&for_verbs(alarm, Some(service.name.as_str()))));
     }
     let _ = writeln!(out, "{}", turn_text(question.turn(), engine.server_now()));
     for line in people(service, question.ring) {

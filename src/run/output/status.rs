@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::wording::for_verbs;
 use super::{question, table};
 use crate::domain::fleet::Service;
 use crate::domain::id::{RegionIx, ServiceIx};
@@ -106,7 +107,7 @@ pub fn text(engine: &Engine, only: Option<ServiceIx>, wide: bool) -> String {
                 out.push_str(&question::line_of(service, question));
             }
             for hold in &state.view.holds {
-                let reason = if hold.reason.is_empty() { "no reason given" } else { &hold.reason };
+                let reason = hold.why();
                 out.push_str(&format!(
                     "hold {} by {} ({} of {} regions): {}\n",
                     hold.scope,
@@ -117,7 +118,7 @@ pub fn text(engine: &Engine, only: Option<ServiceIx>, wide: bool) -> String {
                 ));
             }
             for alarm in &state.view.alarms {
-                out.push_str(&format!("! {}\n", visible(alarm)));
+                out.push_str(&format!("! {}\n", visible(&for_verbs(alarm, Some(service.name.as_str())))));
             }
             if let Some(due) = due_sentence(service, &engine.undrilled(at.into())) {
                 out.push_str(&format!("· {due}\n"));
@@ -312,7 +313,7 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
             "at": h.at.map(|t| t.to_string()), "reason": &*h.reason, "seen_in": h.seen_in, "of": h.of,
             "complete": h.complete(),
         })).collect::<Vec<_>>(),
-        "alarms": view.alarms.iter().map(|a| a.to_string()).collect::<Vec<_>>(),
+        "alarms": view.alarms.iter().map(|a| for_verbs(a, Some(service.name.as_str()))).collect::<Vec<_>>(),
         "rings": rings,
         "regions": regions,
         "question": view.question.as_ref().map(|q| question::json(service, q)),

@@ -30,22 +30,27 @@ pub fn for_verbs(text: &str, service: Option<&str>) -> String {
     palette(&text, service)
 }
 
-/// `` `:revoke ring-2` `` is `` `gonogo revoke webapp ring-2` ``.
+/// Palette words that act on the whole service, which a verb names by its own name.
+const WHOLE: [&str; 2] = ["clear", "quarantine"];
+
+/// `` `:revoke` on ring-2 `` is `` `gonogo revoke webapp ring-2` ``, and `` `:clear` `` is
+/// `` `gonogo clear webapp webapp` ``.
 fn palette(text: &str, service: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for (n, part) in text.split('`').enumerate() {
-        if n > 0 {
-            out.push('`');
-        }
-        match part.strip_prefix(':').filter(|_| n % 2 == 1) {
-            Some(line) => {
-                let (word, rest) = line.split_once(' ').map_or((line, ""), |(word, rest)| (word, rest));
-                let gap = if rest.is_empty() { "" } else { " " };
-                out.push_str(&format!("gonogo {word} {service}{gap}{rest}"));
-            }
-            None => out.push_str(part),
-        }
+    let mut rest = text;
+    while let Some((before, (word, after))) = rest.split_once("`:").and_then(|(b, r)| Some((b, r.split_once('`')?))) {
+        out.push_str(before);
+        let on = after.strip_prefix(" on ").map(|t| t.split_at(t.find([' ', ',', ';', ')']).unwrap_or(t.len())));
+        let (target, after) = match on {
+            Some((target, after)) => (target, after),
+            None if WHOLE.contains(&word) => (service, after),
+            None => ("REGION…", after),
+        };
+        let word = if word == "rollback-upstream" { "rollback" } else { word };
+        out.push_str(&format!("`gonogo {word} {service} {target}`"));
+        rest = after;
     }
+    out.push_str(rest);
     out
 }
 
@@ -63,16 +68,39 @@ mod tests {
                 "x explains; F asks for break-glass, with a reason",
                 "`gonogo explain webapp RING` explains; `--without-wait` asks for break-glass, with a reason",
             ),
-            ("`:revoke ring-2` ends it, for everybody", "`gonogo revoke webapp ring-2` ends it, for everybody"),
-            ("`:clear` ends it, with a reason", "`gonogo clear webapp` ends it, with a reason"),
+            ("`:revoke` on ring-2 ends it, for everybody", "`gonogo revoke webapp ring-2` ends it, for everybody"),
+            ("`:clear` ends it, with a reason", "`gonogo clear webapp webapp` ends it, with a reason"),
             (
                 "another template is judged anew; H holds what must not go on",
                 "another template is judged anew; `gonogo hold` holds what must not go on",
             ),
+            ("under review (`:rollback-upstream`)", "under review (`gonogo rollback webapp REGION…`)"),
             ("wait until it is there, or cancel it", "wait until it is there, or cancel it"),
         ] {
             assert_eq!(for_verbs(console, Some("webapp")), verb);
         }
-        assert_eq!(for_verbs("`:clear` ends it", None), "`gonogo clear SERVICE` ends it");
+        assert_eq!(for_verbs("`:clear` ends it", None), "`gonogo clear SERVICE SERVICE` ends it");
+    }
+
+    /// Hints are written for the console. Here stand all that name a key; a new one is added with its translation.
+    #[test]
+    fn no_hint_of_the_engine_names_a_key_to_a_verb() {
+        let hints = [
+            "F promotes without the rest of the wait, with a reason",
+            "unknown is never green: x explains what is missing",
+            "x explains; F asks for break-glass, with a reason",
+            "U releases a hold, with a reason",
+            "H holds again",
+            "U restores it",
+            "B rolls back what is finished",
+            "R tries the cluster again",
+            "mark regions of one ring only; several rings at once is break-glass (F, or --without-wait)",
+        ];
+        let key = |word: &str| word.len() == 1 && word.chars().all(|c| c.is_ascii_uppercase() || c == 'x');
+        for hint in hints {
+            let said = for_verbs(hint, Some("webapp"));
+            let words: Vec<&str> = said.split(|c: char| !c.is_alphanumeric()).collect();
+            assert!(!words.iter().any(|w| key(w)), "{hint}: {said}");
+        }
     }
 }
