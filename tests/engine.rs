@@ -18,6 +18,8 @@ mod asking;
 mod challenges;
 #[path = "engine/clock.rs"]
 mod clock;
+#[path = "engine/daemon_sets.rs"]
+mod daemon_sets;
 #[path = "engine/drains.rs"]
 mod drains;
 #[path = "engine/drills.rs"]

@@ -11,6 +11,8 @@
 
 #[path = "kubectl/cluster.rs"]
 mod cluster;
+#[path = "kubectl/daemons.rs"]
+mod daemons;
 #[path = "kubectl/stateful.rs"]
 mod stateful;
 

@@ -212,6 +212,49 @@ fn the_phase_of_a_stateful_set_is_what_kubectl_rollout_status_decides() {
     }
 }
 
+/// What `kubectl rollout status` decides of a DaemonSet, written down once more from its documentation.
+fn rollout_status_of_a_daemon_set(object: &Value) -> Phase {
+    let number = |path: &str| object.pointer(path).and_then(Value::as_i64).unwrap_or(0);
+    let wanted = number("/status/desiredNumberScheduled");
+    if object.pointer("/spec/updateStrategy/type").is_some_and(|t| t != "RollingUpdate") {
+        Phase::OnDelete
+    } else if number("/metadata/generation") > number("/status/observedGeneration") {
+        Phase::Unobserved
+    } else if number("/status/updatedNumberScheduled") < wanted {
+        Phase::Progressing(Progressing::Updating)
+    } else if number("/status/numberAvailable") < wanted {
+        Phase::Progressing(Progressing::Availability)
+    } else {
+        Phase::Complete
+    }
+}
+
+#[test]
+fn the_phase_of_a_daemon_set_is_what_kubectl_rollout_status_decides() {
+    let kind = kinds::kind("DaemonSet").unwrap();
+    let mut seen = Vec::new();
+    for (name, object, _) in fixtures("kinds", "DaemonSet") {
+        let Ok(Some(named)) = kind.read(&object, &how) else { continue };
+        let value: Value = serde_json::from_slice(&object).unwrap();
+        assert_eq!(named.workload.phase, rollout_status_of_a_daemon_set(&value), "{name}");
+        assert_eq!(
+            kind.stands_still(&value).map(|s| s.code),
+            (named.workload.phase == Phase::OnDelete).then_some("on-delete")
+        );
+        assert_eq!(kind.pause(&named.workload), None, "{name}: it has no pause");
+        seen.push(named.workload.phase);
+    }
+    for phase in [
+        Phase::Unobserved,
+        Phase::OnDelete,
+        Phase::Progressing(Progressing::Updating),
+        Phase::Progressing(Progressing::Availability),
+        Phase::Complete,
+    ] {
+        assert!(seen.contains(&phase), "no fixture shows {phase:?}");
+    }
+}
+
 #[test]
 fn what_a_kind_writes_to_pause_it_reads_as_paused_and_taking_it_back_restores_the_object() {
     for kind in kinds::KINDS {

@@ -13,6 +13,7 @@ use crate::domain::workload::{Revision, Workload};
 
 mod children;
 mod controller_revision;
+mod daemon_set;
 mod deployment;
 mod metadata;
 mod owner;
@@ -21,12 +22,13 @@ mod stateful_set;
 mod template;
 
 pub use children::{Child, Children};
+pub use daemon_set::DaemonSet;
 pub use deployment::{Deployment, undo_annotations};
 pub(crate) use metadata::Metadata;
 pub use stateful_set::StatefulSet;
 
 /// Every workload kind.
-pub const KINDS: &[&dyn WorkloadKind] = &[&Deployment, &StatefulSet];
+pub const KINDS: &[&dyn WorkloadKind] = &[&Deployment, &StatefulSet, &DaemonSet];
 
 /// A kind by its name in the configuration.
 pub fn kind(name: &str) -> Option<&'static dyn WorkloadKind> {

@@ -238,6 +238,24 @@ pub fn stateful_set(uid: &str, image: &str, partition: u32) -> Value {
     })
 }
 
+/// A DaemonSet at rest on four nodes.
+pub fn daemon_set(uid: &str, image: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "webapp", "namespace": "shop", "uid": uid, "generation": 4},
+        "spec": {
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}},
+            "selector": {"matchLabels": {"app": "webapp"}},
+            "template": deployment(uid, image)["spec"]["template"],
+        },
+        "status": {
+            "observedGeneration": 4, "desiredNumberScheduled": 4, "currentNumberScheduled": 4, "numberMisscheduled": 0,
+            "numberReady": 4, "updatedNumberScheduled": 4, "numberAvailable": 4,
+        },
+    })
+}
+
 /// A ControllerRevision owned by a region's workload.
 pub fn controller_revision(owner: &str, number: i64, image: &str) -> Value {
     let mut template = deployment("x", image)["spec"]["template"].clone();
@@ -323,6 +341,7 @@ impl World {
             let uid = format!("uid-{}", at.0);
             let object = match &*world.fleet.services[0].regions[at.at()].workload.kind {
                 "StatefulSet" => stateful_set(&uid, image, 0),
+                "DaemonSet" => daemon_set(&uid, image),
                 _ => deployment(&uid, image),
             };
             world.objects.insert(world.workload_ref(at), object);
@@ -498,7 +517,7 @@ impl World {
         let version = value.as_ref().and_then(ResourceVersion::of);
         let (namespace, name) = (object.namespace.clone(), object.name.clone());
         let seen = match &*object.api.kind {
-            name_of_kind @ ("Deployment" | "StatefulSet") => {
+            name_of_kind @ ("Deployment" | "StatefulSet" | "DaemonSet") => {
                 let how = |_: &str, _: &str| {
                     Some(ReadHow {
                         container: "web".into(),
@@ -838,7 +857,7 @@ impl World {
             request.change.method(),
             object.api.kind
         ));
-        let kind = ["Deployment", "StatefulSet", "HTTPRoute", "ConfigMap", "Event"]
+        let kind = ["Deployment", "StatefulSet", "DaemonSet", "HTTPRoute", "ConfigMap", "Event"]
             .into_iter()
             .find(|k| *k == &*object.api.kind);
         let fault = self.faults.get_mut(&(region, kind.unwrap())).and_then(VecDeque::pop_front);
@@ -880,6 +899,10 @@ impl World {
         if &*object.api.kind == "StatefulSet" {
             let finished = self.controller;
             roll_in_order(self.workload(region), finished);
+        }
+        if &*object.api.kind == "DaemonSet" {
+            let finished = self.controller;
+            roll_over_nodes(self.workload(region), finished);
         }
         if &*object.api.kind == "Deployment" {
             let now = self.now.wall.to_string();
@@ -957,6 +980,14 @@ fn roll_in_order(set: &mut Value, finished: bool) {
     if updated == replicas {
         set["status"]["currentRevision"] = json!(revision);
     }
+}
+
+/// What a healthy cluster makes of a DaemonSet: every node has a pod of its template; else only one of them.
+fn roll_over_nodes(set: &mut Value, finished: bool) {
+    set["status"]["observedGeneration"] = set["metadata"]["generation"].clone();
+    set["status"]["updatedNumberScheduled"] = json!(if finished { 4 } else { 1 });
+    set["status"]["numberReady"] = json!(if finished { 4 } else { 3 });
+    set["status"]["numberAvailable"] = set["status"]["numberReady"].clone();
 }
 
 pub fn accepted(object: Option<Value>) -> ActResult {

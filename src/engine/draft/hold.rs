@@ -9,7 +9,7 @@ use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{Intent, Target};
 use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::record::{Body, Fact, FactId, Scope};
-use crate::domain::workload::Workload;
+use crate::domain::workload::{Phase, Workload};
 use crate::kinds;
 
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
@@ -41,23 +41,37 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         (Target::Ring(ring), _) => desk.service.ring(*ring).map_or_else(|| "?".into(), |r| r.name.as_str().into()),
         (Target::Regions(_), _) => Text::from(desk.names(&covered)),
     };
-    let pausing = covered.iter().filter(|r| must_pause(desk, **r, &covered)).count();
+    let pausing = covered.iter().filter(|r| must_pause(desk, **r, &covered) && can_pause(desk, **r)).count();
     let back: Vec<RegionIx> = covered.iter().copied().filter(|r| is_going_back(desk, *r)).collect();
     let back = match back.as_slice() {
         [] => String::new(),
         back => format!(", the rollback of {} goes on", desk.names(back)),
     };
+    let moving: Vec<RegionIx> = covered.iter().copied().filter(|r| goes_on(desk, *r)).collect();
     let unread: Vec<RegionIx> = covered.iter().copied().filter(|r| is_unread(desk, *r, &covered)).collect();
     let unknown = match unread.as_slice() {
         [] => String::new(),
         unread => format!(", not known in {}", desk.names(unread)),
     };
-    let findings = unread.iter().map(|at| {
+    let goes_on = match moving.as_slice() {
+        [] => String::new(),
+        moving => format!(", what rolls out in {} goes on", desk.names(moving)),
+    };
+    let unread = unread.iter().map(|at| {
         let name = desk.region_name(*at);
         let text = format!("{name} cannot be read: a rollout there may not be paused");
         Finding::new(Severity::Warning, "unread", name, text)
     });
-    let findings = findings.collect();
+    let moving = moving.iter().filter_map(|at| {
+        let (name, region) = (desk.region_name(*at), desk.region(*at).ok()?);
+        let replicas = desk.region_state(*at)?.workload.as_ref()?.replicas;
+        let text = format!(
+            "{name}: this {} cannot be paused: its rollout goes on ({} of {} updated); B rolls it back",
+            region.workload.kind, replicas.updated, replicas.desired
+        );
+        Some(Finding::new(Severity::Warning, "goes-on", name, text))
+    });
+    let findings = unread.chain(moving).collect();
     let parallelism = steps.len();
     Ok(Plan {
         rests_on: Vec::new(),
@@ -66,7 +80,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         service: desk.at,
         title: format!("hold {name}").into(),
         after: format!(
-            "{pausing} rollouts pause{unknown}{back}; nothing is promoted into {name} until the hold is released"
+            "{pausing} rollouts pause{unknown}{back}{goes_on}; nothing is promoted into {name} until the hold is released"
         )
         .into(),
         way_back: "U releases the hold and resumes exactly what it paused".into(),
@@ -101,6 +115,20 @@ fn must_pause(desk: &Desk<'_>, at: RegionIx, covered: &[RegionIx]) -> bool {
 fn is_going_back(desk: &Desk<'_>, at: RegionIx) -> bool {
     let workload = desk.region_state(at).and_then(|s| s.workload.as_ref()).filter(|w| w.in_flight() && !w.paused);
     workload.is_some_and(|w| desk.state.record.region(at).is_some_and(|r| r.is_rolled_back_to(w.template)))
+}
+
+/// Whether there is something in its kind that stops a rollout.
+fn can_pause(desk: &Desk<'_>, at: RegionIx) -> bool {
+    let kind = desk.region(at).ok().and_then(|r| kinds::kind(&r.workload.kind));
+    let workload = desk.region_state(at).and_then(|s| s.workload.as_ref());
+    kind.zip(workload).is_some_and(|(kind, workload)| kind.pause(workload).is_some())
+}
+
+/// Whether a rollout moves there that nothing stops. Where pods change only when deleted, none does.
+fn goes_on(desk: &Desk<'_>, at: RegionIx) -> bool {
+    let workload = desk.region_state(at).and_then(|s| s.workload.as_ref());
+    let moves = |w: &Workload| w.in_flight() && !w.paused && w.phase != Phase::OnDelete;
+    workload.is_some_and(moves) && !can_pause(desk, at) && !is_going_back(desk, at)
 }
 
 /// Whether nothing rolls out there is not known now: the region cannot be read, and no pause is planned.

@@ -4,6 +4,8 @@
 //! (`world`) applies the writes and calls again. Facts about the real ones come from
 //! Kubernetes' documentation and the behaviour of `pkg/controller/deployment`.
 
+/// DaemonSets: one pod per node, replaced a few nodes at a time.
+pub mod daemonset;
 /// Deployment: revisions, rolling updates, pauses, deadlines.
 pub mod deployment;
 /// Events as the controllers record them.
@@ -18,7 +20,7 @@ pub mod pod;
 pub mod pod_object;
 /// ReplicaSets: make and take pods, and count them.
 pub mod replicaset;
-/// ControllerRevisions of StatefulSets.
+/// ControllerRevisions of StatefulSets and DaemonSets.
 pub mod revision;
 /// How a Deployment's replicas are shared out among its ReplicaSets.
 pub mod scaling;

@@ -74,6 +74,9 @@ pub struct Exit {
     pub finished: Timestamp,
 }
 
+/// Nodes of a cluster, as pods are spread over them.
+pub const NODES: u64 = 3;
+
 /// How a pod is called, and so who made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Naming {
@@ -82,6 +85,8 @@ pub enum Naming {
     Letters,
     /// By its StatefulSet and its place in it.
     Ordinal(u32),
+    /// By its DaemonSet and letters of its own; it belongs on the node of this number.
+    Node(u32),
 }
 
 /// One pod.
@@ -175,6 +180,7 @@ impl Pod {
         match self.naming {
             Naming::Letters => format!("{}-{}", self.set, spell(self.id, 5)),
             Naming::Ordinal(ordinal) => format!("{}-{ordinal}", self.owner().1),
+            Naming::Node(_) => format!("{}-{}", self.owner().1, spell(self.id, 5)),
         }
     }
 
@@ -182,17 +188,28 @@ impl Pod {
     #[must_use]
     pub fn ordinal(&self) -> Option<u32> {
         match self.naming {
-            Naming::Letters => None,
+            Naming::Letters | Naming::Node(_) => None,
             Naming::Ordinal(ordinal) => Some(ordinal),
+        }
+    }
+
+    /// The number of its node.
+    #[must_use]
+    pub fn node(&self) -> u64 {
+        match self.naming {
+            Naming::Node(node) => node.into(),
+            Naming::Letters | Naming::Ordinal(_) => self.id % NODES,
         }
     }
 
     /// Kind and name of its controller. A revision is called by its owner and a hash.
     #[must_use]
     pub fn owner(&self) -> (&'static str, &str) {
+        let of_revision = || self.set.rsplit_once('-').map_or(&*self.set, |(name, _)| name);
         match self.naming {
             Naming::Letters => ("ReplicaSet", &self.set),
-            Naming::Ordinal(_) => ("StatefulSet", self.set.rsplit_once('-').map_or(&*self.set, |(name, _)| name)),
+            Naming::Ordinal(_) => ("StatefulSet", of_revision()),
+            Naming::Node(_) => ("DaemonSet", of_revision()),
         }
     }
 

@@ -8,9 +8,6 @@ use super::pod::{Exit, Pod, PodBehaviour, Stage};
 use super::stamp;
 use super::view::ReplicaSet;
 
-/// Nodes of a cluster, as pods are spread over them.
-pub const NODES: u64 = 3;
-
 /// Name of a region's node.
 #[must_use]
 pub fn node_name(region: &str, index: u64) -> String {
@@ -24,7 +21,7 @@ pub fn pod_object(pod: &Pod, set: &ReplicaSet, region: &str, behaviour: &PodBeha
     let mut spec = template.get("spec").cloned().unwrap_or_else(|| json!({}));
     if let Some(map) = spec.as_object_mut() {
         if pod.scheduled.is_some() {
-            map.insert("nodeName".into(), node_name(region, pod.id % NODES).into());
+            map.insert("nodeName".into(), node_name(region, pod.node()).into());
         }
         map.insert("serviceAccountName".into(), "default".into());
         map.insert("enableServiceLinks".into(), true.into());
@@ -86,7 +83,7 @@ pub fn status(pod: &Pod, set: &ReplicaSet, behaviour: &PodBehaviour) -> Value {
         conditions.push(condition("ContainersReady", ready, pod.since));
         conditions.push(condition("Ready", ready, pod.since));
         map.insert("startTime".into(), stamp(scheduled).into());
-        map.insert("hostIP".into(), format!("10.0.0.{}", 10 + pod.id % NODES).into());
+        map.insert("hostIP".into(), format!("10.0.0.{}", 10 + pod.node()).into());
         if !matches!(pod.stage, Stage::Creating | Stage::PullFailed) {
             map.insert("podIP".into(), address(pod).into());
             map.insert("podIPs".into(), json!([{"ip": address(pod)}]));

@@ -22,7 +22,7 @@ const EVENT_LIFE: SignedDuration = SignedDuration::from_hours(1);
 /// Events of our own kept at most per cluster.
 const EVENTS_KEPT: usize = 1_000;
 
-/// Namespace and name of a Deployment or StatefulSet.
+/// Namespace and name of a workload.
 pub type Key = (Arc<str>, Arc<str>);
 
 /// One cluster.
@@ -37,6 +37,8 @@ pub struct Cluster {
     pub workloads: BTreeMap<Key, Workload>,
     /// What the StatefulSet controller moves.
     pub stateful: BTreeMap<Key, Workload>,
+    /// What the DaemonSet controller moves.
+    pub daemons: BTreeMap<Key, Workload>,
     /// Recent wishes of its autoscalers.
     pub wishes: BTreeMap<Key, Wishes>,
     told: VecDeque<(Timestamp, String, String)>,
@@ -100,6 +102,7 @@ impl Cluster {
             store,
             workloads: BTreeMap::new(),
             stateful: BTreeMap::new(),
+            daemons: BTreeMap::new(),
             wishes: BTreeMap::new(),
             told: VecDeque::new(),
         }

@@ -22,6 +22,8 @@ pub enum Due {
     Workload(usize, Key),
     /// Look at a StatefulSet: cluster and key.
     Stateful(usize, Key),
+    /// Look at a DaemonSet: cluster and key.
+    Daemons(usize, Key),
     /// Look at an autoscaler: cluster and key.
     Autoscaler(usize, Key),
     /// The gateway takes up a changed route.
@@ -152,6 +154,13 @@ impl World {
                 if let Some(work) = work.filter(|work| work.due == Some(at)) {
                     work.due = None;
                     self.tick_stateful(cluster, &key, at);
+                }
+            }
+            Due::Daemons(cluster, key) => {
+                let work = self.clusters.get_mut(cluster).and_then(|c| c.daemons.get_mut(&key));
+                if let Some(work) = work.filter(|work| work.due == Some(at)) {
+                    work.due = None;
+                    self.tick_daemons(cluster, &key, at);
                 }
             }
             Due::Autoscaler(cluster, key) => self.autoscale(cluster, &key, at),

@@ -6,6 +6,8 @@ mod autoscale;
 mod build;
 /// One cluster and what moves in it.
 pub mod cluster;
+/// One look at one DaemonSet.
+mod daemons;
 /// The world and what is due in it.
 pub mod fleet;
 /// The gateway: routes and what traffic comes by them.
@@ -20,6 +22,8 @@ pub mod objects;
 mod observe;
 /// What happened before the simulation began.
 pub mod past;
+/// ControllerRevisions of what is looked at.
+mod revisions;
 /// The route of a service, in the shape of its kind.
 pub mod route;
 /// The step loop.

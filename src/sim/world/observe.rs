@@ -9,7 +9,7 @@ use super::history::TrackKey;
 use super::layout::seed_of;
 use crate::sim::controllers::after;
 use crate::sim::controllers::hpa;
-use crate::sim::resources::{DEPLOYMENTS, HPAS, PODS, REPLICASETS, STATEFULSETS};
+use crate::sim::resources::{DAEMONSETS, DEPLOYMENTS, HPAS, NODES, PODS, REPLICASETS, STATEFULSETS};
 use crate::sim::store::{Change, Verb};
 
 /// How long controllers take to notice a change.
@@ -27,6 +27,10 @@ impl World {
             self.set_changed(index, change, now);
         } else if resource.is(&STATEFULSETS) {
             self.stateful_changed(index, change, now);
+        } else if resource.is(&DAEMONSETS) {
+            self.daemons_changed(index, change, now);
+        } else if resource.is(&NODES) {
+            self.look_at_daemons(index, after(now, NOTICE));
         } else if resource.is(&PODS) && change.verb == Verb::Deleted {
             self.pod_deleted(index, change, now);
         } else if resource.is(self.layout.steering.resource()) && Some(index) == self.edge() {
@@ -48,6 +52,28 @@ impl World {
         for key in keys {
             self.look_stateful(index, &key, now);
         }
+        self.look_at_daemons(index, now);
+    }
+
+    fn look_at_daemons(&mut self, index: usize, at: Timestamp) {
+        let keys: Vec<Key> = self.clusters.get(index).into_iter().flat_map(|c| c.daemons.keys().cloned()).collect();
+        for key in keys {
+            self.look_daemons(index, &key, at);
+        }
+    }
+
+    fn daemons_changed(&mut self, index: usize, change: &Change, now: Timestamp) {
+        if change.verb == Verb::Modified && !concerns_controllers(change) {
+            return;
+        }
+        let key = key_of(change);
+        let seed = |name: &str| seed_of(self.layout.seed, &["nodes", name, &key.0, &key.1]);
+        let Some(seed) = self.clusters.get(index).map(|cluster| seed(&cluster.name)) else { return };
+        let Some(cluster) = self.clusters.get_mut(index) else { return };
+        if change.verb == Verb::Added {
+            cluster.daemons.entry(key.clone()).or_insert_with(|| Workload::new(seed, None));
+        }
+        self.look_daemons(index, &key, after(now, NOTICE));
     }
 
     fn stateful_changed(&mut self, index: usize, change: &Change, now: Timestamp) {
@@ -88,7 +114,7 @@ impl World {
         self.look(index, &key, after(now, NOTICE));
     }
 
-    /// Somebody deleted a pod: its ReplicaSet or StatefulSet makes another.
+    /// Somebody deleted a pod: its controller makes another.
     fn pod_deleted(&mut self, index: usize, change: &Change, now: Timestamp) {
         let (namespace, name) = (change.stored.namespace(), change.stored.name());
         let Some(cluster) = self.clusters.get_mut(index) else { return };
@@ -110,6 +136,17 @@ impl World {
             if work.pods.len() != before {
                 of = Some(key.clone());
             }
+        }
+        let mut on_node = None;
+        for (key, work) in cluster.daemons.iter_mut().filter(|(key, _)| &*key.0 == namespace) {
+            let before = work.pods.len();
+            work.pods.retain(|pod| pod.name() != name);
+            if work.pods.len() != before {
+                on_node = Some(key.clone());
+            }
+        }
+        if let Some(key) = on_node {
+            self.look_daemons(index, &key, after(now, NOTICE));
         }
         if let Some(key) = ordered {
             self.look_stateful(index, &key, after(now, NOTICE));

@@ -292,8 +292,9 @@ impl PodLogs for Eyes {
     fn text(&self, query: &LogQuery) -> Option<String> {
         let world = lock(&self.world);
         let cluster = world.clusters.get(self.cluster)?;
-        let works = cluster.workloads.iter().chain(&cluster.stateful).filter(|(key, _)| *key.0 == *query.namespace);
+        let works = cluster.workloads.iter().chain(&cluster.stateful).chain(&cluster.daemons);
         let (work, pod) = works
+            .filter(|(key, _)| *key.0 == *query.namespace)
             .flat_map(|(_, work)| work.pods.iter().map(move |pod| (work, pod)))
             .find(|(_, pod)| pod.name() == query.pod)?;
         let version = work.version(&pod.set);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::cluster::Key;
 use super::fleet::{Due, World};
@@ -14,8 +14,8 @@ use crate::sim::controllers::pod::{Naming, Pod, PodBehaviour};
 use crate::sim::controllers::revision::Revision;
 use crate::sim::controllers::statefulset::{StatefulSet, Write, reconcile};
 use crate::sim::controllers::view::ReplicaSet;
-use crate::sim::resources::{CONTROLLERREVISIONS, STATEFULSETS};
-use crate::sim::store::{DeleteOptions, Part, Writer};
+use crate::sim::resources::STATEFULSETS;
+use crate::sim::store::{Part, Writer};
 
 impl World {
     /// Looks at a StatefulSet at `at`: everything its controllers would do now.
@@ -63,7 +63,7 @@ impl Look<'_> {
             self.cluster.show_pods(self.work, &sources, behaviour, self.at);
             return false;
         };
-        let own = self.revisions(&set);
+        let own = self.revisions(&set.meta.uid);
         for write in reconcile(&set, &own, &self.work.pods, self.at) {
             self.apply_stateful(&set, write);
         }
@@ -75,12 +75,6 @@ impl Look<'_> {
         true
     }
 
-    fn revisions(&self, set: &StatefulSet) -> Vec<Revision> {
-        let all = self.cluster.store.list(&CONTROLLERREVISIONS, Some(&self.key.0));
-        let read = all.iter().filter_map(|object| Revision::read(object));
-        read.filter(|revision| revision.meta.controlled_by(&set.meta.uid)).collect()
-    }
-
     /// What pods of each revision are made of.
     fn sources(&self, set: &StatefulSet) -> Vec<ReplicaSet> {
         let of = |revision: &Revision| {
@@ -89,7 +83,7 @@ impl Look<'_> {
             source.meta.uid.clone_from(&set.meta.uid);
             source
         };
-        self.revisions(set).iter().map(of).collect()
+        self.revisions(&set.meta.uid).iter().map(of).collect()
     }
 
     fn apply_stateful(&mut self, set: &StatefulSet, write: Write) {
@@ -97,17 +91,9 @@ impl Look<'_> {
         let (namespace, name) = (&*key.0, &*key.1);
         // A write that fails met a concurrent change, whose own event brings the next look.
         let done = match write {
-            Write::CreateRevision(object) => store.create(&CONTROLLERREVISIONS, object, &writer).is_ok(),
-            Write::Renumber { name, number } => {
-                let change = |object: &mut Value| {
-                    put(object, "revision", json!(number));
-                    Ok(())
-                };
-                store.modify(&CONTROLLERREVISIONS, namespace, &name, Part::Main, &writer, change).is_ok()
-            }
-            Write::DeleteRevision(name) => {
-                store.delete(&CONTROLLERREVISIONS, namespace, &name, &DeleteOptions::default(), &writer).is_ok()
-            }
+            Write::CreateRevision(object) => self.create_revision(object),
+            Write::Renumber { name, number } => self.renumber(&name, number),
+            Write::DeleteRevision(name) => self.forget_revision(&name),
             Write::CreatePod { ordinal, revision } => {
                 self.work.born += 1;
                 let id = fnv(&(self.work.seed ^ self.work.born.wrapping_mul(0x9e37_79b9)).to_le_bytes());
