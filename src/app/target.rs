@@ -198,10 +198,7 @@ impl App {
             regions.extend(self.picks.region);
         }
         let covers = |hold: &&HoldInForce| {
-            regions.iter().any(|at| {
-                let Some(region) = scene.region(*at) else { return false };
-                hold.scope.covers(scene.ring_name(region.spec.ring), region.spec.name.as_str())
-            })
+            scene.service().is_some_and(|service| regions.iter().any(|at| hold.scope.covers(service, *at)))
         };
         scene.view()?.holds.iter().rev().find(covers)
     }

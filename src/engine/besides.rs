@@ -99,7 +99,8 @@ pub(super) fn held(scene: &Scene<'_>, ring: RingIx) -> Judgement {
         0 => format!(", wanted, seen in 0 of {} yet", hold.of),
         seen => format!(", seen in {seen} of {}", hold.of),
     };
-    let sentence = format!("{} is held by {} ({}{spread}){reason}", scene.ring_name(ring), hold.by, hold.scope);
+    let known = if hold.scope.is_known(scene.service) { "" } else { ", not in this configuration, so it covers all" };
+    let sentence = format!("{} is held by {} ({}{known}{spread}){reason}", scene.ring_name(ring), hold.by, hold.scope);
     Judgement::new(Verdict::NoGo, "held", sentence)
 }
 

@@ -22,12 +22,7 @@ impl Engine {
         let facts = || plan.steps.iter().filter_map(|s| s.facts.as_ref()).flat_map(|(_, facts)| facts);
         let released = |id: FactId| facts().any(|f| matches!(&f.body, Body::Release { hold, .. } if *hold == id));
         let about = targets(service, &plan.intent.target);
-        let covers = |hold: &HoldInForce| {
-            about.iter().filter_map(|at| service.region(*at)).any(|region| {
-                let ring = service.ring(region.ring).map_or("", |r| r.name.as_str());
-                hold.scope.covers(ring, region.name.as_str())
-            })
-        };
+        let covers = |hold: &HoldInForce| about.iter().any(|at| hold.scope.covers(service, *at));
         state.holds().into_iter().filter(|h| !h.id.is_some_and(released)).filter(covers).collect()
     }
 

@@ -69,8 +69,9 @@ impl<'a> Scene<'a> {
         });
         let starts = starts.collect();
         let holds = state.holds();
-        let peers = service.regions.iter().zip(&state.regions);
-        let peers = peers.map(|(region, seen)| peer(&world, service, &holds, region, seen)).collect();
+        let held = |at: RegionIx| holds.iter().any(|h| h.scope.covers(service, at));
+        let peers = service.region_indexes().zip(service.regions.iter().zip(&state.regions));
+        let peers = peers.map(|(at, (region, seen))| peer(&world, held(at), region, seen)).collect();
         Some(Self { world, at, service, state, holds, runs, starts, peers, pools: Pools::default(), promoting: false })
     }
 
@@ -118,7 +119,7 @@ impl<'a> Scene<'a> {
 
     /// Whether a hold covers a region.
     pub fn covers(&self, hold: &HoldInForce, at: RegionIx) -> bool {
-        self.service.region(at).is_some_and(|region| covers(self.service, hold, region))
+        hold.scope.covers(self.service, at)
     }
 
     /// How far this host's clock is off: the median over clusters that are heard; positive when behind.
@@ -135,18 +136,7 @@ impl<'a> World<'a> {
     }
 }
 
-fn covers(service: &Service, hold: &HoldInForce, region: &Region) -> bool {
-    let ring = service.ring(region.ring).map_or("", |r| r.name.as_str());
-    hold.scope.covers(ring, region.name.as_str())
-}
-
-fn peer<'a>(
-    world: &World<'a>,
-    service: &Service,
-    holds: &[HoldInForce],
-    region: &'a Region,
-    seen: &'a RegionState,
-) -> Peer<'a> {
+fn peer<'a>(world: &World<'a>, held: bool, region: &'a Region, seen: &'a RegionState) -> Peer<'a> {
     Peer {
         region,
         workload: seen.workload.as_ref(),
@@ -155,7 +145,7 @@ fn peer<'a>(
         windows: &seen.windows,
         current: &seen.current,
         user: world.clusters.get(region.cluster.at()).and_then(|c| c.facts.user.as_ref()),
-        held: holds.iter().any(|h| covers(service, h, region)),
+        held,
         weight: seen.weight(region),
     }
 }

@@ -126,13 +126,12 @@ impl Engine {
         state.region(place.1)?.workload.as_ref().filter(|w| w.paused && w.in_flight() && w.generation >= generation)?;
         let service = self.fleet.service(place.0)?;
         let region = service.region(place.1)?;
-        let ring = service.ring(region.ring).map_or("", |r| r.name.as_str());
-        let whose = match state.holds().into_iter().find(|h| h.scope.covers(ring, region.name.as_str())) {
+        let whose = match state.holds().into_iter().find(|h| h.scope.covers(service, place.1)) {
             Some(hold) if hold.reason.is_empty() => format!("a hold of {} by {}", hold.scope, hold.by),
             Some(hold) => format!("a hold of {} by {}: {}", hold.scope, hold.by, hold.reason),
             None => "no hold covers it, so somebody paused it by hand".to_owned(),
         };
-        let line = format!("`gonogo resume {} {}` lets it go on", service.name, region.name);
+        let line = format!("`gonogo rollback {} {}` again lets it go on; holds stay", service.name, region.name);
         Some(format!("the rollback of {} stands still because it is paused ({whose}); {line}", region.name).into())
     }
 

@@ -6,6 +6,7 @@ use gonogo::domain::id::{ClusterIx, RegionIx};
 use gonogo::domain::intent::{Target, Verb};
 use gonogo::domain::plan::WriteRole;
 use gonogo::domain::record::{Body, Scope};
+use gonogo::domain::verdict::Verdict;
 use gonogo::engine::operation::ProposalState;
 use serde_json::json;
 
@@ -396,10 +397,37 @@ fn a_rollback_that_somebody_paused_says_so_and_does_not_wait_for_ever() {
     world.pass(70);
     let (word, why) = world.end(id);
     assert_eq!(word, "diverged", "{why}");
-    assert!(why.contains("`gonogo resume webapp ap-south-1` lets it go on"), "{why}");
+    assert!(why.contains("`gonogo rollback webapp ap-south-1` again lets it go on"), "{why}");
+    // And so it does, whoever paused it.
+    world.controller = true;
+    let id = world.go(roll_back(), region(AP));
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert!(!world.paused(AP));
+    assert_eq!(world.engine.services[0].record.holds().len(), 1, "the hold stays");
+    world.propose(roll_back(), region(AP));
+    let state = &world.engine.proposal.as_ref().unwrap().state;
+    assert!(matches!(state, ProposalState::Refused(r) if r.code == "nothing-to-do"), "{state:?}");
 }
 
 /// What ap runs was promoted to it from v2.0.0.
 fn promoted_to_ap(world: &mut World) {
     world.write_fact(AP, Body::Promoted(crate::promotions::moved("0011223344556677")));
+}
+
+#[test]
+fn a_hold_on_what_this_configuration_does_not_know_holds_everything_and_can_be_released() {
+    for scope in [Scope::Ring("secondary".into()), Scope::Region("mars-1".into())] {
+        let mut world = World::new();
+        world.write_fact(US, Body::Hold { scope: scope.clone(), reason: "renamed there".into() });
+        world.pass(1);
+        let question = world.engine.services[0].view.question.clone().unwrap();
+        let hold = question.verdict;
+        assert_eq!(hold, Verdict::NoGo, "{scope}: {question:?}");
+        let refusal = world.review(promote(), ring(2)).unwrap_err();
+        assert_eq!(refusal.code, "held", "{refusal:?}");
+        let id = world.go(resume(), Target::Service);
+        assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+        assert_eq!(world.engine.services[0].record.holds().len(), 0);
+        world.review(promote(), ring(2)).unwrap();
+    }
 }

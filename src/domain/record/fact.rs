@@ -7,7 +7,8 @@ use ulid::Ulid;
 
 use super::Move;
 use super::text::{Fields, Lines};
-use crate::domain::id::{ColumnName, Operator, Text};
+use crate::domain::fleet::Service;
+use crate::domain::id::{ColumnName, Operator, RegionIx, Text};
 use crate::domain::stamp::Timestamp;
 use crate::domain::verdict::Stretch;
 use crate::domain::version::TemplateDigest;
@@ -178,12 +179,27 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Whether a hold of this scope covers a region in a ring.
-    pub fn covers(&self, ring: &str, region: &str) -> bool {
+    /// Whether a hold of this scope covers a region.
+    ///
+    /// A ring or region that this configuration does not know may be any: whoever wrote it meant
+    /// something by it, so it covers all.
+    pub fn covers(&self, service: &Service, at: RegionIx) -> bool {
         match self {
             Scope::Service => true,
-            Scope::Ring(name) => &**name == ring,
-            Scope::Region(name) => &**name == region,
+            Scope::Ring(name) => match service.find_ring(name) {
+                Some((ring, _)) => service.region(at).is_some_and(|r| r.ring == ring),
+                None => true,
+            },
+            Scope::Region(name) => service.find_region(name).is_none_or(|(region, _)| region == at),
+        }
+    }
+
+    /// Whether this configuration knows what it names.
+    pub fn is_known(&self, service: &Service) -> bool {
+        match self {
+            Scope::Service => true,
+            Scope::Ring(name) => service.find_ring(name).is_some(),
+            Scope::Region(name) => service.find_region(name).is_some(),
         }
     }
 }

@@ -151,8 +151,7 @@ fn pause_step(
 ) -> Result<Option<Step>, Refusal> {
     let region = desk.region(at)?.clone();
     let Some(kind) = kinds::kind(&region.workload.kind) else { return Ok(None) };
-    let ring = desk.ring_of(at).map(|r| r.name.to_string()).unwrap_or_default();
-    let hold = holds.iter().find(|(_, s)| s.covers(&ring, region.name.as_str())).map(|(id, _)| *id);
+    let hold = holds.iter().find(|(_, s)| s.covers(desk.service, at)).map(|(id, _)| *id);
     let workload = desk.region_state(at).and_then(|s| s.workload.clone());
     let pause = workload.as_ref().and_then(|w| kind.pause(w));
     let (Some(hold), Some(workload), Some(pause)) = (hold, workload, pause) else { return Ok(None) };

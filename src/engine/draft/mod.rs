@@ -293,12 +293,8 @@ impl Desk<'_> {
 
     /// A hold that covers any of the regions refuses what raises: it is lifted by its own key, not overridden.
     fn held(&self, regions: &[RegionIx], name: &str) -> Result<(), Refusal> {
-        let covers = |hold: &crate::domain::record::HoldInForce| {
-            regions.iter().any(|at| {
-                let ring = self.ring_of(*at).map_or("", |r| r.name.as_str());
-                hold.scope.covers(ring, &self.region_name(*at))
-            })
-        };
+        let covers =
+            |hold: &crate::domain::record::HoldInForce| regions.iter().any(|at| hold.scope.covers(self.service, *at));
         match self.state.holds().into_iter().find(covers) {
             Some(hold) if hold.seen_in == 0 => Err(Refusal::new(
                 "held",

@@ -7,7 +7,7 @@ use crate::domain::fleet::Service;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::Intent;
 use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
-use crate::domain::record::{Body, Fact, FactId, HoldInForce};
+use crate::domain::record::{Body, Fact, FactId, HoldInForce, Scope};
 use crate::domain::version::TemplateDigest;
 use crate::engine::blame::last_writer;
 use crate::engine::state::ServiceState;
@@ -74,10 +74,7 @@ pub(super) fn may_un_pause(service: &Service, state: &ServiceState) -> Vec<Regio
 }
 
 fn covers_any(desk: &Desk<'_>, hold: &HoldInForce, regions: &[RegionIx]) -> bool {
-    regions.iter().any(|at| {
-        let ring = desk.ring_of(*at).map(|r| r.name.to_string()).unwrap_or_default();
-        hold.scope.covers(&ring, &desk.region_name(*at))
-    })
+    regions.iter().any(|at| hold.scope.covers(desk.service, *at))
 }
 
 /// A pause of ours that still holds the workload.
@@ -129,8 +126,8 @@ fn plan(
     }
     let name: Text = match hold {
         Some(h) => match &h.scope {
-            crate::domain::record::Scope::Service => desk.service.name.as_str().into(),
-            crate::domain::record::Scope::Ring(name) | crate::domain::record::Scope::Region(name) => name.clone(),
+            Scope::Ring(name) | Scope::Region(name) if h.scope.is_known(desk.service) => name.clone(),
+            Scope::Service | Scope::Ring(_) | Scope::Region(_) => desk.service.name.as_str().into(),
         },
         None => desk.names(&open).into(),
     };

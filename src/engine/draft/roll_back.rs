@@ -1,5 +1,7 @@
 //! Roll back, or abort what is in flight: never forward, never blocked.
 
+use serde_json::Value;
+
 use super::known_good::{Here, back, history, revisions};
 use super::{Desk, StepParts, digest, patch, targets, uid};
 use crate::domain::challenge::PAST_STABLE;
@@ -9,9 +11,10 @@ use crate::domain::fleet::Region;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{ALSO_STABLE, BEFORE_PREVIOUS, Intent, Target};
 use crate::domain::plan::{Plan, PlanId, Refusal, Step};
-use crate::domain::record::{Body, Move};
+use crate::domain::record::{Body, Fact, Move};
 use crate::domain::version::{TemplateDigest, Version};
 use crate::gates::{Requirement, no_way_back};
+use crate::kinds::Pause;
 
 /// Rolls back what is in flight among the targets.
 pub(super) fn abort(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
@@ -129,6 +132,12 @@ fn region_step(
             ),
         ));
     }
+    if to_revision.is_none()
+        && was_rolled_back_to(desk, at, &old, running)
+        && let Some(step) = go_on(desk, at, &object, running)?
+    {
+        return Ok(step);
+    }
     if to_revision.is_none() && was_rolled_back_to(desk, at, &old, running) {
         return Err(Refusal::new(
             "nothing-to-do",
@@ -164,14 +173,10 @@ fn region_step(
     let mut diff = back.diff;
     let mut facts = Vec::new();
     // A paused region would take the old template and stand still.
-    let was = super::resume::replaced(desk, at);
-    if let Some(un_pause) = kind.un_pause(&object, was.as_deref()) {
+    if let Some((un_pause, ended)) = un_pause(desk, at, &object)? {
         operations.extend(un_pause.operations);
         diff.extend(un_pause.diff);
-        // Our pause is over, though its hold stays: whoever pauses next, the resume is not ours.
-        let ours: Vec<_> =
-            desk.state.record.region(at).into_iter().flat_map(|r| r.pauses()).map(|(f, ..)| f.id).collect();
-        facts.extend(ours.into_iter().map(|paused| desk.fact(&region, Body::Unpaused { paused })));
+        facts.extend(ended);
     }
     let ring: Text = desk.ring_of(at).map_or_else(|| "?".into(), |r| r.name.as_str().into());
     let note = format!("gonogo: roll back {} from {old} to {}", region.name, back.version);
@@ -200,6 +205,40 @@ fn region_step(
         limit: desk.limit(at),
     };
     desk.step(at, parts)
+}
+
+/// What takes a pause back, whoever made it, and the facts that end ours though its hold stays: whoever
+/// pauses next, the resume is not ours. None: it is not paused.
+fn un_pause(desk: &mut Desk<'_>, at: RegionIx, object: &Value) -> Result<Option<(Pause, Vec<Fact>)>, Refusal> {
+    let region = desk.region(at)?.clone();
+    let was = super::resume::replaced(desk, at);
+    let Some(un_pause) = desk.kind(&region)?.un_pause(object, was.as_deref()) else { return Ok(None) };
+    let ours: Vec<_> = desk.state.record.region(at).into_iter().flat_map(|r| r.pauses()).map(|(f, ..)| f.id).collect();
+    let ended = ours.into_iter().map(|paused| desk.fact(&region, Body::Unpaused { paused })).collect();
+    Ok(Some((un_pause, ended)))
+}
+
+/// A rollback that somebody paused half-way is let go on; it was recorded when it began.
+fn go_on(desk: &mut Desk<'_>, at: RegionIx, object: &Value, running: TemplateDigest) -> Result<Option<Step>, Refusal> {
+    let in_flight = desk.region_state(at).and_then(|s| s.workload.as_ref()).is_some_and(|w| w.in_flight());
+    let Some((un_pause, facts)) = un_pause(desk, at, object)?.filter(|_| in_flight) else { return Ok(None) };
+    let region = desk.region(at)?.clone();
+    let kind = desk.kind(&region)?;
+    let mut operations = vec![
+        test("/metadata/uid", uid(object).into()),
+        test(kind.template_pointer(), kind.template(object).cloned().unwrap_or_default()),
+    ];
+    operations.extend(un_pause.operations);
+    let parts = StepParts {
+        label: "the rollback goes on".into(),
+        main: Some(patch(desk.workload_ref(&region, kind), operations)),
+        facts,
+        event: Some((uid(object), "GonogoRolledBack", format!("gonogo: the rollback of {} goes on", region.name))),
+        diff: un_pause.diff,
+        expect: vec![kind.settles(object, running)],
+        limit: desk.limit(at),
+    };
+    desk.step(at, parts).map(Some)
 }
 
 /// A region that the release under way has not reached, and that is ahead of nobody: its known-good is
