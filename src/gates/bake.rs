@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::rules::{Rules, column_named};
-use super::series::{Span, accepted, when, windows_long};
+use super::series::{JUDGED_SPAN, Span, accepted, when, windows_long};
 use super::{LONGEST, only_if_seen, other_template};
 use crate::domain::fleet::{Param, Params, Service};
 use crate::domain::gate::{
@@ -188,7 +188,17 @@ impl Baking {
         let since = evidence.now.duration_since(start.at).max(SignedDuration::ZERO);
         let length = SignedDuration::try_from(self.length).unwrap_or(SignedDuration::MAX);
         let lost = windows_long(gaps.windows).min(since);
-        let done = since.saturating_sub(lost);
+        let done = match gaps.windows {
+            0 => since,
+            // What lies before the windows that are read is no evidence either: it counts only for a bake
+            // that is longer than they reach.
+            _ => {
+                let before = since.saturating_sub(JUDGED_SPAN).max(SignedDuration::ZERO);
+                let beyond = length.saturating_sub(JUDGED_SPAN).max(SignedDuration::ZERO);
+                let seen = since.saturating_sub(before).saturating_sub(lost).max(SignedDuration::ZERO);
+                before.min(beyond).saturating_add(seen)
+            }
+        };
         let needed = format!("{} has run {} for {}", evidence.ring.name, workload.version, short(done));
         let judged = if done >= length {
             let sentence = format!("{region}: {needed}, {wanted} needed");

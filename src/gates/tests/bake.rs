@@ -82,3 +82,32 @@ fn the_rings_least_traffic_is_a_rule_for_its_metric_gates() {
     assert!(judged.sentence.contains("too little traffic"), "{}", judged.sentence);
     assert_eq!(&*case.judge(&*with_evidence(&["errors"])).cell, "55m00s/1h00m");
 }
+
+#[test]
+fn what_lies_before_the_windows_that_are_read_is_no_evidence() {
+    // Prometheus is dead, and the ring has run its version for two weeks.
+    let days = |days: i64, known: i64| {
+        let mut case = case();
+        case.now = at(days * 24 * 60);
+        let from = (days - 7).max(0) * 288 + 1;
+        let known = days * 288 - known + 1;
+        case.errors((from..=days * 288).map(move |n| (n * 5, if n < known { Err(NoData::Gap) } else { Ok(0.1) })))
+    };
+    let gate = with_evidence(&["errors"]);
+    for age in [2, 7, 8, 14, 60] {
+        let judged = days(age, 0).judge(&*gate);
+        assert_ne!(judged.verdict, Verdict::Go, "{age} days: {}", judged.sentence);
+        let judged = days(age, 12).judge(&*gate);
+        assert_eq!(judged.verdict, Verdict::Go, "{age} days, and the last hour is seen: {}", judged.sentence);
+    }
+    // All of the last seven days is seen: the bake is as old as it is.
+    assert_eq!(&*days(14, 7 * 288).judge(&*gate).cell, "14d00h");
+    // Only a bake that is longer than seven days counts what cannot be read any more.
+    let long = gate_of("10d");
+    assert_eq!(days(14, 7 * 288 - 12).judge(&*long).verdict, Verdict::Wait);
+    assert_eq!(days(60, 0).judge(&*long).verdict, Verdict::Wait);
+}
+
+fn gate_of(length: &str) -> Box<dyn Gate> {
+    gate("bake", &[("for", text(length)), ("evidence", Param::List(vec!["errors".to_owned()]))]).unwrap()
+}
