@@ -16,6 +16,8 @@ mod approvals;
 mod console;
 #[path = "fleet/gates.rs"]
 mod gates;
+#[path = "fleet/holds.rs"]
+mod holds;
 #[path = "fleet/keys.rs"]
 mod keys;
 #[path = "fleet/mesh.rs"]

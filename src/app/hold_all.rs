@@ -84,11 +84,19 @@ impl App {
         effects
     }
 
-    /// A hold of the whole service is in force, and nothing moves that another one would pause.
+    /// A hold of the whole service is in force and complete, and nothing moves that another one would pause.
+    ///
+    /// One that cannot be read, or that only a few regions have, is none to lean on: it may be gone when
+    /// they are looked at again.
     fn held_already(&self) -> Option<String> {
         let scene = self.scene();
         let (view, state) = (scene.view()?, scene.state()?);
-        let hold = state.record.holds().into_iter().rev().find(|h| h.scope == Scope::Service)?;
+        let hold = state
+            .record
+            .holds()
+            .into_iter()
+            .rev()
+            .find(|h| h.scope == Scope::Service && h.id.is_some() && h.complete())?;
         let workloads = || state.regions.iter().filter_map(|r| r.workload.as_ref());
         let moves = workloads().any(|w| w.in_flight() && !w.paused);
         if moves || view.regions.is_empty() {
