@@ -269,8 +269,11 @@ impl Engine {
         match (state, slot.as_mut()) {
             (Some(mut new), Some(old)) => {
                 // A key that was deleted under us stays in memory: a fact may only be ended by a fact.
+                // One that nobody could read has nothing to be remembered by: removing it is the way to end it.
                 if new != *old {
+                    let unreadable = std::mem::take(&mut new.unreadable);
                     new.merge(old);
+                    new.unreadable = unreadable;
                     *old = new;
                 }
             }

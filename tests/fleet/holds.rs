@@ -41,7 +41,7 @@ async fn a_hold_that_cannot_be_read_and_is_gone_is_none_to_lean_on() {
     edit(&fleet, "staging", |data| data["garbage.hold"] = json!("\u{1b}]0;x"));
     console.until("it holds", |app| !app.engine.services[0].view.holds.is_empty()).await;
     edit(&fleet, "staging", |data| drop(data.as_object_mut().unwrap().remove("garbage.hold")));
-    console.pass(Duration::from_secs(2)).await;
+    console.until("it holds no more", |app| app.engine.services[0].view.holds.is_empty()).await;
     assert_eq!(held(&fleet), 0);
     console.key("!").await;
     console.end().await;
