@@ -256,15 +256,15 @@ impl Engine {
                 self.lease_seen(place, &object);
             }
             Ok(None) => {
-                self.leases_mut().absent.insert(place);
+                let news = self.leases_mut().absent.insert(place);
                 self.leases_mut().held.remove(&place);
-                // Nobody has it: ours at once, if it is to be.
-                self.leases_mut().next.remove(&place);
-                if self.automation.is_none() {
-                    let next = self.now.mono.saturating_add(EVERY);
-                    self.leases_mut().next.insert(place, next);
+                // Nobody has it: ours at once, if it is to be. Another's is looked at again in its time.
+                if self.automation.is_some() && self.acts_in(place) {
+                    self.leases_mut().next.remove(&place);
                 }
-                self.with_quiet(place, None);
+                if news {
+                    self.with_quiet(place, None);
+                }
             }
             Err(_) => {}
         }
@@ -311,12 +311,12 @@ impl Engine {
         self.with_quiet(place, Some(seen));
     }
 
-    /// What a lease shows, into the region: what has not changed keeps its age.
+    /// What a lease shows, into the region: what has not changed keeps its age, and is no news.
     fn with_quiet(&mut self, place: Place, seen: Option<GuardSeen>) {
-        self.with(place, |region| match (&region.guard, seen) {
-            (Some(old), Some(new)) if old.same(&new) => {}
-            (_, new) => region.guard = new,
-        });
+        let known = self.services.get(place.0.at()).and_then(|s| s.region(place.1)).and_then(|r| r.guard.as_ref());
+        if !known.zip(seen.as_ref()).is_some_and(|(old, new)| old.same(new)) {
+            self.with(place, |region| region.guard = seen);
+        }
     }
 }
 

@@ -329,11 +329,13 @@ async fn a_guard_that_may_write_in_one_region_holds_there_and_asks_the_others_on
     let holder = "guard-eu".into();
     let regions = vec!["eu-west-1".into()];
     stand.engine.arm(Arming { mode: Mode::Guard, lessened: None, holder, regions, interrupted: Vec::new() });
+    let start = stand.clock.now().mono;
     let ended = |s: &Stand| !s.engine.automation().unwrap().ended.is_empty();
     stand.until("the hold", Duration::from_secs(1_800), ended).await;
     // Longer than a record that refused is left alone.
     let later = stand.clock.now().mono + Duration::from_secs(330);
     stand.until("six minutes", Duration::from_secs(400), |s| s.clock.now().mono >= later).await;
+    let armed = stand.clock.now().mono.saturating_sub(start);
     let ended = &stand.engine.automation().unwrap().ended;
     assert_eq!(*ended, [(("hold", "settled"), 1)].into(), "taken where it acts, once");
     let hold = &stand.engine.services[0].view.holds;
@@ -341,11 +343,15 @@ async fn a_guard_that_may_write_in_one_region_holds_there_and_asks_the_others_on
     assert_eq!(told, [Some("hold 1 of 4".to_owned())]);
     let (_, _, why) = stand.engine.operations.last().unwrap().ended.clone().unwrap();
     assert!(why.ends_with("hold 1 of 4: others pass it on"), "{why}");
+    let most = usize::try_from(armed.as_secs() / 8).unwrap() + 2;
     for other in others {
         let all = stand.sim.api(other).unwrap().requests().all();
         let refused: Vec<String> =
             all.iter().filter(|r| r.code == 403).map(|r| format!("{} {}", r.method, r.path)).collect();
         assert_eq!(refused.len(), 1, "{other} was asked once: {refused:?}");
+        // Its guard's lease is looked at every 8 s, also where there is none.
+        let looks = all.iter().filter(|r| r.method == "GET" && r.path.contains("/leases/")).count();
+        assert!((2..=most).contains(&looks), "{other}'s lease was looked at {looks} times, {most} at most");
     }
 }
 
