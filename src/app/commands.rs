@@ -113,7 +113,7 @@ impl App {
             Command::Gates => self.show(Pane::Verdicts),
             Command::NextService => return self.step_service(1),
             Command::PreviousService => return self.step_service(self.engine.fleet.services.len().saturating_sub(1)),
-            Command::Copy => return self.copy(),
+            Command::Copy => return self.copy_trace().unwrap_or_else(|| self.copy()),
             Command::Save => return vec![AppEffect::SaveScreen],
             Command::Suspend => return vec![AppEffect::Suspend],
             Command::Redraw => return vec![AppEffect::Redraw],
@@ -191,6 +191,7 @@ impl App {
             (View::Board | View::Only(Pane::Verdicts), Pane::Verdicts) | (View::Only(Pane::Verdicts), _) => {
                 if let Some((row, gate)) = self.panes.verdicts.selected(&self.scene()) {
                     self.modals.push(Modal::Evidence { row, gate, scroll: 0 });
+                    return self.seek_trace();
                 }
             }
             (View::Board, Pane::Timeline) => {
@@ -309,13 +310,14 @@ impl App {
     }
 
     /// In the evidence popup, arrows go to the neighbouring cell.
-    pub(super) fn move_evidence(&mut self, command: Command) {
+    pub(super) fn move_evidence(&mut self, command: Command) -> Vec<AppEffect> {
         let scene = scene!(self);
-        let Some(Modal::Evidence { row, gate, scroll }) = self.modals.last_mut() else { return };
+        let Some(Modal::Evidence { row, gate, scroll }) = self.modals.last_mut() else { return Vec::new() };
         self.panes.verdicts.on(command, &scene);
         if let Some((r, g)) = self.panes.verdicts.selected(&scene) {
             (*row, *gate, *scroll) = (r, g, 0);
         }
+        self.seek_trace()
     }
 
     /// Operations that are open or ended a moment ago.

@@ -164,8 +164,7 @@ impl App {
             }
             (_, Some(Command::QuitNow)) => self.quit(key),
             (_, Some(command @ (Command::Left | Command::Right | Command::Up | Command::Down))) => {
-                self.move_evidence(command);
-                Vec::new()
+                self.move_evidence(command)
             }
             (_, Some(command @ (Command::Copy | Command::Save | Command::Redraw))) => self.command(command, Some(key)),
             // A capital pressed over a popup is for the board behind it.

@@ -27,6 +27,7 @@ pub mod order;
 pub mod prompt;
 pub mod prompt_text;
 pub mod target;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,6 +81,8 @@ pub struct Setup {
     pub size: (u16, u16),
     /// Offline copies of runbooks.
     pub runbooks: BTreeMap<ServiceIx, Text>,
+    /// Where a trace is shown, with `{{trace_id}}` for its id.
+    pub trace_url: Option<Text>,
     /// Operations that an earlier process left open: shown first, and only offered.
     pub unfinished: Vec<Unfinished>,
     /// How kubectl reaches a cluster, where there is a context for it: not from inside a pod.
@@ -98,6 +101,7 @@ impl Default for Setup {
             service: ServiceIx(0),
             size: (80, 24),
             runbooks: BTreeMap::new(),
+            trace_url: None,
             unfinished: Vec::new(),
             contexts: BTreeMap::new(),
             unjournaled: None,

@@ -29,7 +29,14 @@ impl App {
             }
             Modal::Unfinished(unfinished) => self.unfinished_offers(unfinished),
             Modal::Evidence { .. } => {
-                vec![offer("←↑↓→", "neighbouring cells"), offer("PgDn", "more"), offer("Esc", "close")]
+                let mut offers =
+                    vec![offer("←↑↓→", "neighbouring cells"), offer("PgDn", "more"), offer("Esc", "close")];
+                if self.has_trace()
+                    && let Some(key) = self.setup.keymap.key(Command::Copy)
+                {
+                    offers.insert(0, (key, "copy the trace"));
+                }
+                offers
             }
             Modal::Approvals { .. } => {
                 vec![offer("Enter", "approve"), offer("r", "revoke"), offer("↑↓", "choose"), offer("Esc", "close")]

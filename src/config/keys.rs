@@ -553,6 +553,12 @@ pub static UI: Section = Section {
         ),
         key("refresh", Shape::Duration, "`15s`", "How often Prometheus is asked; from 5s to 5m."),
         key(
+            "trace_url",
+            Shape::Text,
+            NONE,
+            "Where traces are shown, e.g. `\"https://traces.example/trace/{{trace_id}}\"`: the evidence of a breach links an exemplar of its worst window. Without it the trace's id is shown.",
+        ),
+        key(
             "keys",
             Shape::TextsByName,
             NONE,

@@ -214,6 +214,8 @@ pub struct Ui {
     pub theme: Text,
     /// How often Prometheus is asked.
     pub refresh: Duration,
+    /// Where a trace is shown, with `{{trace_id}}` for its id.
+    pub trace_url: Option<Text>,
     /// Keys by command, as written.
     pub keys: Vec<KeyOverride>,
 }

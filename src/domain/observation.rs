@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::approval::Approval;
 use super::call::HttpCall;
 use super::change::ObjectRef;
+use super::exemplar::Exemplar;
 use super::id::{ClusterIx, ClusterUid, ColumnName, Namespace, Operator, RegionIx, ServiceIx, Text};
 use super::link::{Link, LostReason};
-use super::metric::{Reading, Windows};
+use super::metric::{NoData, Reading, Windows};
 use super::record::RegionRecord;
 use super::stamp::{SignedDuration, Timestamp};
 use super::workload::{Pod, Revision, Route, Workload};
@@ -127,6 +128,17 @@ pub enum Observation {
         step: SignedDuration,
         /// Points, oldest first, per region.
         points: Vec<(RegionIx, Vec<(Timestamp, f64)>)>,
+    },
+    /// Exemplars of a column: the newest in a stretch of time.
+    Exemplars {
+        /// Which service.
+        service: ServiceIx,
+        /// Which column.
+        column: ColumnName,
+        /// End of the stretch.
+        last: Timestamp,
+        /// Per region that was asked for: the newest, none where there is none, or why not.
+        found: Vec<(RegionIx, Result<Option<Exemplar>, NoData>)>,
     },
     /// An HTTP endpoint's answer to a gate's question.
     Called {

@@ -1,7 +1,7 @@
 //! What a judgement rests on, as something that can be drawn. Made only when somebody looks.
 
 use super::fleet::Unit;
-use super::id::Text;
+use super::id::{ColumnName, Text};
 use super::stamp::Timestamp;
 
 /// The evidence of one gate about one region.
@@ -18,6 +18,8 @@ pub enum Picture {
 pub struct Series {
     /// What is measured, e.g. `errors`.
     pub name: Text,
+    /// The column that it is.
+    pub column: ColumnName,
     /// Its unit.
     pub unit: Unit,
     /// What the windows are compared with, e.g. `the old version`; none: with bounds alone.
@@ -49,10 +51,29 @@ impl Point {
         Self { end, value, base: None, low: None, high: None, accepted: false }
     }
 
+    /// How far outside of its bounds, at most 0 within them; the value itself where there are none.
+    pub fn excess(&self) -> f64 {
+        let value = self.value.unwrap_or(f64::NAN);
+        match (self.low, self.high) {
+            (Some(low), None) => low - value,
+            (Some(low), Some(high)) => (value - high).max(low - value),
+            (None, Some(high)) => value - high,
+            (None, None) => value,
+        }
+    }
+
     /// Outside of its bounds.
     pub fn outside(&self) -> bool {
         let below = self.value.zip(self.low).is_some_and(|(value, low)| value < low);
         below || self.value.zip(self.high).is_some_and(|(value, high)| value > high)
+    }
+}
+
+impl Series {
+    /// The window that is furthest outside of its bounds and that nobody accepted; the last of equals.
+    pub fn worst_outside(&self) -> Option<&Point> {
+        let outside = self.points.iter().filter(|p| p.outside() && !p.accepted);
+        outside.max_by(|a, b| a.excess().total_cmp(&b.excess()))
     }
 }
 

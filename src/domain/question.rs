@@ -32,6 +32,13 @@ pub enum Span {
         /// Last window's end.
         last: Timestamp,
     },
+    /// Exemplars that were measured in between.
+    Exemplars {
+        /// From.
+        first: Timestamp,
+        /// To.
+        last: Timestamp,
+    },
     /// Points: the last hour for a sparkline, the last week (hourly) for peaks.
     History {
         /// First point.

@@ -22,6 +22,7 @@ pub mod draft;
 pub mod drills;
 pub mod effect;
 mod execute;
+mod exemplar;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod ids;
@@ -75,6 +76,8 @@ pub struct Engine {
     pub shown: Option<ServiceIx>,
     /// The region that is open.
     pub opened: Option<Place>,
+    /// The exemplar that was asked for last.
+    sought: Option<crate::domain::exemplar::Sought>,
     index: observe::Index,
     gates: judge::Gates,
     sampler: sampling::Sampler,
@@ -159,6 +162,7 @@ impl Engine {
             services: services.collect(),
             index: observe::Index::new(&fleet),
             gates: judge::Gates::build(&fleet, &crate::gates::gate_type),
+            sought: None,
             sampler: sampling::Sampler::new(setting.refresh),
             remembers: false,
             aged: None,

@@ -123,6 +123,9 @@ impl Engine {
             Observation::History { service, column, step, points } => {
                 self.take_history(service, &column, step, points);
             }
+            Observation::Exemplars { service, column, last, found } => {
+                self.take_exemplars(service, &column, last, found);
+            }
             Observation::Called { place, call, result } => self.called(place, *call, result),
             // Full objects are answers to a draft or to a region that was opened: see `reply`.
             Observation::Full { object, result } => {

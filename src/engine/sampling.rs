@@ -315,6 +315,19 @@ fn newest_hash(state: &RegionState) -> Option<&str> {
     Some(&newest.hash)
 }
 
+/// A column of one region over a span; none where there is nobody to ask.
+pub fn question_about(
+    world: World<'_>,
+    at: ServiceIx,
+    state: &ServiceState,
+    (column, region): (&ColumnName, RegionIx),
+    span: Span,
+) -> Option<MetricQuestion> {
+    let service = world.fleet.service(at)?;
+    let asking = Asking { world, at, service, state };
+    asking.questions(service.column(column.as_str())?, span, &[region]).into_iter().next()
+}
+
 /// The traffic column over a span, for every region of a service.
 pub fn traffic_questions(world: World<'_>, at: ServiceIx, state: &ServiceState, span: Span) -> Vec<MetricQuestion> {
     let Some(service) = world.fleet.service(at) else { return Vec::new() };

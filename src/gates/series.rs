@@ -528,7 +528,7 @@ pub(super) fn picture(evidence: &Evidence<'_>, column: &Column, base: Option<Tex
     for point in &mut points {
         point.accepted = accepted.iter().any(|(from, to, _)| (*from..=*to).contains(&point.end));
     }
-    Picture::Series(Series { name: column.title.clone(), unit: column.unit, base, points })
+    Picture::Series(Series { name: column.title.clone(), column: column.name.clone(), unit: column.unit, base, points })
 }
 
 /// The query of a column.

@@ -8,23 +8,27 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::domain::exemplar::{Exemplar, trace_of};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::metric::{NoData, Reading, Windows};
 use crate::domain::observation::Observation;
 use crate::domain::question::{MetricQuestion, SeriesOf, Span};
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW};
-use crate::domain::text::safe;
+use crate::domain::text::{bounded, safe};
 
 /// A newest sample older than this is stale.
 const FRESH: SignedDuration = SignedDuration::from_secs(300);
 
 /// Longest text of an error that is kept.
 const MOST_TEXT: usize = 200;
+/// Longest trace id that is kept, in bytes.
+const MOST_TRACE: usize = 200;
 
 /// Path of the endpoint for a question, below the base URL.
 pub fn path(question: &MetricQuestion) -> &'static str {
     match question.span {
         Span::At(_) => "/api/v1/query",
+        Span::Exemplars { .. } => "/api/v1/query_exemplars",
         Span::Windows { .. } | Span::History { .. } => "/api/v1/query_range",
     }
 }
@@ -35,6 +39,11 @@ pub fn path(question: &MetricQuestion) -> &'static str {
 pub fn form(question: &MetricQuestion) -> Vec<(&'static str, String)> {
     let mut form = vec![("query", question.query.clone())];
     match question.span {
+        // It has no time limit of its own.
+        Span::Exemplars { first, last } => {
+            form.extend([("start", seconds(first)), ("end", seconds(last)), ("partial_response", "false".to_owned())]);
+            return form;
+        }
         Span::At(at) => form.push(("time", seconds(at))),
         Span::Windows { first, last } => range(&mut form, first, last, WINDOW),
         Span::History { first, last, step } => range(&mut form, first, last, step),
@@ -50,7 +59,7 @@ const MOST_POINTS: i32 = 11_000;
 /// A question as parts that a server answers: a long range in several, oldest first.
 pub fn parts(question: &MetricQuestion) -> Vec<MetricQuestion> {
     let (first, last, step) = match question.span {
-        Span::At(_) => return vec![question.clone()],
+        Span::At(_) | Span::Exemplars { .. } => return vec![question.clone()],
         Span::Windows { first, last } => (first, last, WINDOW),
         Span::History { first, last, step } => (first, last, step.max(SignedDuration::from_secs(1))),
     };
@@ -114,7 +123,7 @@ fn seconds(at: Timestamp) -> String {
 struct Envelope<'a> {
     status: String,
     #[serde(borrow, default)]
-    data: Option<Data<'a>>,
+    data: Option<&'a RawValue>,
     #[serde(default)]
     error: Option<String>,
     #[serde(default)]
@@ -168,11 +177,21 @@ type Points = Vec<(Timestamp, f64)>;
 
 /// Reads an HTTP answer into what was asked for.
 pub fn answer(question: &MetricQuestion, code: u16, body: &[u8]) -> Observation {
-    read(question, parse(code, body))
+    let payload = payload(code, body);
+    if let Span::Exemplars { .. } = question.span {
+        return exemplars(question, payload.and_then(|p| serde_json::from_str(p.get()).map_err(|_| misshapen())));
+    }
+    read(
+        question,
+        payload.and_then(|p| serde_json::from_str(p.get()).ok().as_ref().and_then(series).ok_or_else(misshapen)),
+    )
 }
 
 /// The observation of a question that could not be sent or answered.
 pub fn failed(question: &MetricQuestion, why: NoData) -> Observation {
+    if let Span::Exemplars { .. } = question.span {
+        return exemplars(question, Err(why));
+    }
     read(question, Err(why))
 }
 
@@ -180,6 +199,7 @@ fn read(question: &MetricQuestion, series: Result<Vec<Series<'_>>, NoData>) -> O
     let per_region = split(question, series);
     let (service, column) = (question.service, question.column.clone());
     match question.span {
+        Span::Exemplars { last, .. } => Observation::Exemplars { service, column, last, found: Vec::new() },
         Span::At(at) => {
             let readings = per_region.into_iter().map(|(r, s)| (r, newest(s, at))).collect();
             Observation::Samples { service, column, at, readings }
@@ -196,7 +216,8 @@ fn read(question: &MetricQuestion, series: Result<Vec<Series<'_>>, NoData>) -> O
     }
 }
 
-fn parse(code: u16, body: &[u8]) -> Result<Vec<Series<'_>>, NoData> {
+/// The `data` of a good answer.
+fn payload(code: u16, body: &[u8]) -> Result<&RawValue, NoData> {
     let text = |t: &str| -> Text { safe(t.trim(), MOST_TEXT).into() };
     let envelope: Envelope<'_> = match serde_json::from_slice(body) {
         Ok(envelope) => envelope,
@@ -217,8 +238,7 @@ fn parse(code: u16, body: &[u8]) -> Result<Vec<Series<'_>>, NoData> {
     if envelope.is_partial {
         return Err(NoData::Warning("isPartial is set".into()));
     }
-    let Some(data) = envelope.data else { return Err(NoData::NotPrometheus("success without data".into())) };
-    series(&data).ok_or_else(misshapen)
+    envelope.data.ok_or_else(|| NoData::NotPrometheus("success without data".into()))
 }
 
 fn misshapen() -> NoData {
@@ -281,6 +301,62 @@ fn split(
             values.iter().map(|(region, value)| (*region, found(value))).collect()
         }
     }
+}
+
+/// Exemplars of one series.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Exemplars {
+    #[serde(default)]
+    series_labels: BTreeMap<String, String>,
+    #[serde(default)]
+    exemplars: Vec<One>,
+}
+
+/// One of them.
+#[derive(Deserialize)]
+struct One {
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    value: Value,
+    timestamp: f64,
+}
+
+/// The newest exemplar with a trace, for each region that was asked about.
+fn exemplars(question: &MetricQuestion, answer: Result<Vec<Exemplars>, NoData>) -> Observation {
+    let (first, last) = match question.span {
+        Span::Exemplars { first, last } => (first, last),
+        _ => (Timestamp::MIN, Timestamp::MAX),
+    };
+    let of = |series: &Exemplars, mine: &dyn Fn(&Exemplars) -> bool| -> Vec<Exemplar> {
+        if !mine(series) {
+            return Vec::new();
+        }
+        let name = series.series_labels.get("__name__").map_or("", String::as_str);
+        let one = |one: &One| {
+            let trace = trace_of(|label| one.labels.get(label).map(String::as_str))?;
+            let at = timestamp(one.timestamp).filter(|at| (first..=last).contains(at))?;
+            Some(Exemplar {
+                at,
+                value: one.value.0,
+                trace: bounded(trace, MOST_TRACE).into(),
+                series: safe(name, MOST_TEXT).into(),
+            })
+        };
+        series.exemplars.iter().filter_map(one).collect()
+    };
+    let newest = |mine: &dyn Fn(&Exemplars) -> bool| match &answer {
+        Ok(all) => Ok(all.iter().flat_map(|s| of(s, mine)).max_by_key(|e| e.at)),
+        Err(why) => Err(why.clone()),
+    };
+    let found = match &question.regions {
+        SeriesOf::One(region) => vec![(*region, newest(&|_| true))],
+        SeriesOf::Label { label, values } => {
+            let has = |s: &Exemplars, value: &str| s.series_labels.get(&**label).is_some_and(|v| v == value);
+            values.iter().map(|(region, value)| (*region, newest(&|s| has(s, value)))).collect()
+        }
+    };
+    Observation::Exemplars { service: question.service, column: question.column.clone(), last, found }
 }
 
 fn reading(value: f64) -> Reading {

@@ -34,8 +34,15 @@ pub fn title(scene: &Scene<'_>, row: usize, gate: usize) -> String {
     found.map_or_else(|| "evidence".to_owned(), |(row, gate)| format!("{} · {gate}", row_name(scene, row)))
 }
 
-/// Draws it into an area; `offset` scrolls the text, the chart stays.
-pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, row: usize, gate: usize, offset: usize) {
+/// Draws it into an area, with what there is to say of a trace; `offset` scrolls the text, the chart stays.
+pub fn draw(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    scene: &Scene<'_>,
+    (row, gate): (usize, usize),
+    trace: Option<&Line>,
+    offset: usize,
+) {
     let question = scene.view().and_then(|v| v.question.as_ref());
     let found = question.and_then(|q| q.rows.get(row));
     let Some((found, judgement)) = found.and_then(|r| Some((r, r.cells.get(gate)?.as_ref()?))) else {
@@ -45,7 +52,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, row: usize, 
     let wide = usize::from(area.width.max(1));
     let mut head = said(scene, found, judgement, wide);
     head.truncate(usize::from(area.height / 2).max(1));
-    let text: Vec<Line> = rests_on(scene, found, judgement).iter().flat_map(|l| l.wrap(wide, 4)).collect();
+    let mut text: Vec<Line> = trace.into_iter().flat_map(|l| l.wrap(wide, 4)).collect();
+    text.extend(rests_on(scene, found, judgement).iter().flat_map(|l| l.wrap(wide, 4)));
     let mut y = area.y;
     for line in &head {
         canvas.line(area.x, y, area.width, line);
@@ -157,16 +165,7 @@ fn windows(points: &[Point], at: usize, of: usize) -> &[Point] {
 
 /// Of several windows that share a dot, the one that matters: furthest outside, or nearest to its bound.
 fn worst(points: &[Point]) -> Option<&Point> {
-    let over = |p: &Point| {
-        let value = p.value.unwrap_or(f64::NAN);
-        match (p.low, p.high) {
-            (Some(low), None) => low - value,
-            (Some(low), Some(high)) => (value - high).max(low - value),
-            (None, Some(high)) => value - high,
-            (None, None) => value,
-        }
-    };
-    points.iter().filter(|p| p.value.is_some_and(f64::is_finite)).max_by(|a, b| over(a).total_cmp(&over(b)))
+    points.iter().filter(|p| p.value.is_some_and(f64::is_finite)).max_by(|a, b| a.excess().total_cmp(&b.excess()))
 }
 
 fn draw_series(canvas: &mut Canvas<'_>, area: Rect, series: &Series, zone: Option<&TimeZone>) {

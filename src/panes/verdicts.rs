@@ -200,7 +200,7 @@ pub fn alone(canvas: &mut Canvas<'_>, area: Rect, state: &State, scene: &Scene<'
         height: area.height.saturating_sub(height + 1),
     };
     if let Some((row, gate)) = state.selected(scene) {
-        evidence::draw(canvas, rest, scene, row, gate, 0);
+        evidence::draw(canvas, rest, scene, (row, gate), None, 0);
     }
 }
 

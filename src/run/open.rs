@@ -223,6 +223,7 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
         service: opening.service,
         size: crossterm::terminal::size().unwrap_or((80, 24)),
         runbooks: runbooks.collect(),
+        trace_url: world.config.ui.trace_url.clone(),
         contexts: contexts(&world),
         unfinished: if watch_only { Vec::new() } else { unfinished(&world) },
         unjournaled: world.unjournaled.clone().map(Into::into),

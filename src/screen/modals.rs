@@ -157,7 +157,7 @@ fn draw_evidence(app: &App, canvas: &mut Canvas<'_>, area: Rect, (row, gate): (u
     let title = format!("{} · arrows: neighbours{accepts}", evidence::title(&scene, row, gate));
     let inner = popup(canvas, place, &Line::of(Role::Strong, title), Role::Accent);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    evidence::draw(canvas, inner, &scene, row, gate, offset);
+    evidence::draw(canvas, inner, &scene, (row, gate), app.trace_line((row, gate)).as_ref(), offset);
 }
 
 fn runbook(app: &App) -> Vec<Line> {

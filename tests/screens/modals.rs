@@ -375,3 +375,58 @@ fn a_key_that_cannot_work_says_why() {
     stage.keys("j j j D");
     assert!(stage.text().contains("no route is configured for staging"), "{}", stage.text());
 }
+
+/// A person looks at a breach: one question for the newest exemplar of its worst window, its trace as a
+/// link that `c` copies. What is not breached asks nothing, and a hostile id becomes no link.
+#[test]
+fn the_evidence_of_a_breach_links_a_trace() {
+    use gonogo::app::AppEffect;
+    use gonogo::domain::exemplar::Exemplar;
+    use gonogo::domain::observation::Observation;
+    use gonogo::domain::question::Span;
+    use gonogo::engine::effect::{Effect, Msg};
+    let asked = |stage: &mut Stage| -> Vec<_> {
+        let effects = std::mem::take(&mut stage.effects).into_iter();
+        let question = |e| match e {
+            AppEffect::Engine(Effect::Ask(q)) if matches!(q.span, Span::Exemplars { .. }) => Some(q),
+            _ => None,
+        };
+        effects.filter_map(question).collect()
+    };
+    for (id, shown) in [
+        ("4bf92f3577b34da6a3ce929d0e0e4736", "https://traces.example/t/4bf92f3577b34da6a3ce929d0e0e4736"),
+        ("../\u{1b}[2Jadmin", "trace ../␛[2Jadmin"),
+    ] {
+        let mut engine = fixture::judged();
+        // Somebody must be there to ask.
+        let fleet = std::sync::Arc::make_mut(&mut engine.fleet);
+        fleet.prometheuses = vec!["main".into()];
+        fleet.clusters.iter_mut().for_each(|c| c.prometheus = Some(gonogo::domain::id::PrometheusIx(0)));
+        let trace_url = Some("https://traces.example/t/{{trace_id}}".into());
+        let mut stage = Stage::with(engine, Setup { size: (120, 36), trace_url, ..Setup::default() });
+        stage.keys("tab tab home down").keys(&"left ".repeat(8)).keys("enter");
+        assert!(asked(&mut stage).is_empty(), "the bake is no breach of a metric");
+        stage.keys("right");
+        let question = asked(&mut stage).pop().expect("a question about the breach");
+        assert!(stage.text().contains("looking for a trace of the worst window"), "{}", stage.text());
+        stage.keys("left right");
+        assert!(asked(&mut stage).is_empty(), "asked once");
+        let Span::Exemplars { first, last } = question.span else { panic!() };
+        assert_eq!(last.duration_since(first).as_secs(), 300);
+        let exemplar = Exemplar { at: last, value: 0.71, trace: id.into(), series: "http_requests_bucket".into() };
+        let found = vec![(gonogo::domain::id::RegionIx(1), Ok(Some(exemplar)))];
+        let seen = Observation::Exemplars { service: question.service, column: question.column.clone(), last, found };
+        stage.send(Duration::from_millis(50), AppMsg::Engine(Msg::Seen(seen)));
+        let text = stage.text();
+        assert!(text.contains(shown), "{text}");
+        if shown.starts_with("https") {
+            insta::assert_snapshot!("evidence_trace", stage.shot());
+        }
+        stage.keys("c");
+        let copied = stage.effects.iter().find_map(|e| match e {
+            AppEffect::Copy(text) => Some(text.to_string()),
+            _ => None,
+        });
+        assert_eq!(copied.unwrap(), shown.strip_prefix("trace ").unwrap_or(shown));
+    }
+}

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gonogo::config::{Login, PrometheusServer, Reach, Secret};
+use gonogo::domain::exemplar::{Exemplar, trace_url};
 use gonogo::domain::id::{ClusterIx, PrometheusIx, RegionIx, ServiceIx};
 use gonogo::domain::metric::{NoData, Reading};
 use gonogo::domain::observation::Observation;
@@ -209,4 +210,55 @@ async fn the_latest_question_of_a_slot_wins_and_four_are_in_flight() {
 fn secrets_are_never_printed() {
     let shown = format!("{:?}", by_url());
     assert!(!shown.contains("t0p") && !shown.contains("team-a"), "{shown}");
+}
+
+/// An exemplar is one more question: POST with a form in a console, GET on a watch screen, which lets
+/// through exactly this path of the configured Prometheus.
+#[tokio::test(start_paused = true)]
+async fn exemplars_are_asked_for_like_any_other_question() {
+    async fn found(server: &PrometheusServer, mode: &Mode, does: fn(&Asked) -> Does) -> (Found, Server) {
+        let scripted = Server::new(does);
+        let (lines, _) = lines(server, &scripted, mode);
+        let last = start_of_time();
+        let first = last - jiff::SignedDuration::from_mins(5);
+        let question = MetricQuestion { span: Span::Exemplars { first, last }, ..question("p99", "rate(x[5m])") };
+        let Observation::Exemplars { found, .. } = lines.ask_once(&question).await else { panic!("no exemplars") };
+        (found[0].1.clone(), scripted)
+    }
+    type Found = Result<Option<Exemplar>, NoData>;
+    let newest = |_: &Asked| {
+        let at = start_of_time().as_second();
+        let one = |id: &str, at: i64| json!({"labels": {"trace_id": id}, "value": "0.7", "timestamp": at});
+        // Later than the window, in it, without a trace: one of four is what is looked for.
+        let bare = json!({"labels": {}, "value": "9", "timestamp": at});
+        let all = [one("later", at + 1), one("older", at - 9), one("\u{1b}[2J../newest", at - 3), bare];
+        let labels = json!({"__name__": "x_bucket"});
+        Does::Json(200, json!({"status": "success", "data": [{"seriesLabels": labels, "exemplars": all}]}))
+    };
+    let (answer, scripted) = found(&by_url(), &Mode::Console, newest).await;
+    let exemplar = answer.unwrap().unwrap();
+    assert_eq!((&*exemplar.trace, exemplar.value, &*exemplar.series), ("\u{1b}[2J../newest", 0.7, "x_bucket"));
+    assert_eq!(trace_url("https://traces.example/{{trace_id}}", &exemplar.trace), None);
+    let asked = &scripted.asked()[0];
+    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/prom/api/v1/query_exemplars"));
+    let form = String::from_utf8(asked.body.to_vec()).unwrap();
+    assert!(form.starts_with("query=rate%28x%5B5m%5D%29&start=") && form.contains("&end="), "{form}");
+    let watch = Mode::Watch(reach(&plan(&fleet(1, false)), Prometheus::proxy_paths(&[by_proxy()])));
+    for (server, path) in [
+        (by_url(), "/prom/api/v1/query_exemplars"),
+        (by_proxy(), "/api/v1/namespaces/mon/services/prom:9090/proxy/api/v1/query_exemplars"),
+    ] {
+        let (answer, scripted) = found(&server, &watch, newest).await;
+        assert!(answer.unwrap().is_some());
+        assert_eq!((scripted.asked()[0].method.as_str(), scripted.asked()[0].path.as_str()), ("GET", path));
+    }
+    let paths = Prometheus::proxy_paths(&[by_proxy()]);
+    let ends: Vec<&str> = paths.iter().filter_map(|p| p.rsplit('/').next()).collect();
+    assert_eq!(ends, ["query", "query_range", "query_exemplars"], "and nothing else");
+    let none = |_: &Asked| Does::Json(200, json!({"status": "success", "data": []}));
+    assert_eq!(found(&by_url(), &Mode::Console, none).await.0, Ok(None));
+    let refused = |_: &Asked| Does::Json(404, json!({"status": "error", "error": "no exemplar storage"}));
+    assert!(matches!(found(&by_url(), &Mode::Console, refused).await.0, Err(NoData::Http(404, _))));
+    let odd = |_: &Asked| Does::Json(200, json!({"status": "success", "data": {"resultType": "vector"}}));
+    assert!(matches!(found(&by_url(), &Mode::Console, odd).await.0, Err(NoData::NotPrometheus(_))));
 }

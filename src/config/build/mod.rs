@@ -13,6 +13,7 @@ use super::model::{Config, Given, KeyOverride, SimulatedClock, Ui};
 use super::reader::{Problems, Table};
 use super::source::{Source, Span};
 use crate::domain::approval::Identities;
+use crate::domain::exemplar::PLACE;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{FleetName, Text};
 
@@ -165,6 +166,15 @@ fn ui(build: &Build<'_>, root: Table<'_>) -> Ui {
         }
         refresh.value
     });
+    let trace_url = table.and_then(|t| t.text("trace_url"));
+    if let Some(url) = &trace_url {
+        let sample = url.value.replace(PLACE, "id");
+        let parsed = sample.parse::<http::Uri>().ok().filter(|u| matches!(u.scheme_str(), Some("http" | "https")));
+        if parsed.is_none() || sample == url.value || sample.contains(['{', '}']) {
+            let fix = "write it like `https://traces.example/trace/{{trace_id}}`";
+            build.problems.error("bad-url", url.at, "this is not an http(s) URL with `{{trace_id}}` in it", fix);
+        }
+    }
     let mut keys = Vec::new();
     for (command, value) in table.map(|t| t.by_name("keys")).unwrap_or_default() {
         let texts = super::reader::texts_of(build.problems, &command.value, value);
@@ -177,6 +187,7 @@ fn ui(build: &Build<'_>, root: Table<'_>) -> Ui {
     Ui {
         theme: table.and_then(|t| t.text("theme")).map_or_else(|| "dark".into(), |t| t.value.into()),
         refresh: refresh.unwrap_or(std::time::Duration::from_secs(15)),
+        trace_url: trace_url.map(|t| t.value.into()),
         keys,
     }
 }

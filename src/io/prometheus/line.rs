@@ -58,6 +58,7 @@ type Slot = (ServiceIx, ColumnName, SpanKind, Option<RegionIx>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum SpanKind {
     Now,
+    Exemplars,
     /// By its first window: a long span is asked for piece by piece.
     Windows(i64),
     /// By its step: the last hour and the last week are different questions.
@@ -98,7 +99,9 @@ impl Prometheus {
     /// The paths of queries through service proxies: what a watch screen's reader must let through.
     pub fn proxy_paths(servers: &[PrometheusServer]) -> Vec<String> {
         let paths = servers.iter().filter_map(|s| proxied(&s.reach));
-        paths.flat_map(|base| [format!("{base}/api/v1/query"), format!("{base}/api/v1/query_range")]).collect()
+        let below =
+            |base: String| ["query", "query_range", "query_exemplars"].map(|name| format!("{base}/api/v1/{name}"));
+        paths.flat_map(below).collect()
     }
 
     /// Asks. A question that still waits in the same slot is replaced. Never waits.
@@ -302,6 +305,7 @@ fn sensitive(text: &str) -> Result<HeaderValue, NoData> {
 fn slot(question: &MetricQuestion) -> Slot {
     let kind = match question.span {
         Span::At(_) => SpanKind::Now,
+        Span::Exemplars { .. } => SpanKind::Exemplars,
         Span::Windows { first, .. } => SpanKind::Windows(first.as_second()),
         Span::History { step, .. } => SpanKind::History(step.as_secs()),
     };

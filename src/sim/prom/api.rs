@@ -8,6 +8,7 @@ use promql_parser::parser::Expr;
 
 use super::error::QueryError;
 use super::eval::{self, MAX_POINTS, Options};
+use super::exemplars;
 use super::exposition;
 use super::json;
 use super::params::{Params, invalid};
@@ -61,7 +62,10 @@ impl Reply {
 /// Answers a request that reached the API.
 pub fn reply(scrapes: &Scrapes, options: Options, warnings: &[String], asked: Asked) -> Reply {
     let reads = *asked.method == Method::GET;
-    let may_post = matches!(asked.path, "/api/v1/query" | "/api/v1/query_range" | "/api/v1/labels" | "/api/v1/series");
+    let may_post = matches!(
+        asked.path,
+        "/api/v1/query" | "/api/v1/query_range" | "/api/v1/query_exemplars" | "/api/v1/labels" | "/api/v1/series"
+    );
     let known = may_post
         || matches!(asked.path, "/metrics" | "/-/healthy" | "/-/ready" | "/api/v1/status/buildinfo")
         || label_name(asked.path).is_some();
@@ -82,6 +86,7 @@ pub fn reply(scrapes: &Scrapes, options: Options, warnings: &[String], asked: As
         "/api/v1/status/buildinfo" => envelope(Ok(build_info())),
         "/api/v1/query" => Reply::from(query(scrapes, options, warnings, asked.form)),
         "/api/v1/query_range" => Reply::from(query_range(scrapes, options, warnings, asked.form)),
+        "/api/v1/query_exemplars" => envelope(exemplars::query(scrapes, asked.form)),
         "/api/v1/series" => envelope(series(scrapes, asked.form)),
         path => envelope(names(scrapes, asked.form, label_name(path))),
     }

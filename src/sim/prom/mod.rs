@@ -64,6 +64,8 @@ pub mod call;
 pub mod error;
 /// Evaluates a parsed expression over samples.
 pub mod eval;
+/// `query_exemplars`: traces of the latency histogram.
+pub mod exemplars;
 /// The text format of `/metrics`.
 pub mod exposition;
 /// What can be wrong with a Prometheus.

@@ -262,3 +262,35 @@ async fn the_documented_columns_show_the_dashboard() {
     let memory = by_region("sum by (region) (container_memory_working_set_bytes{service=\"webapp\"}) / sum by (region) (kube_pod_container_resource_limits{service=\"webapp\",resource=\"memory\"})").await;
     near("memory", memory, [0.65; 3], 0.04);
 }
+
+/// Exemplars of the histogram's own buckets, inside the time asked for; what has no traces has none.
+#[tokio::test]
+async fn exemplars_are_the_histograms() {
+    let server = server();
+    let asked = |query: &str| format!("query={query}&start={}&end={}", NOON - 300, NOON);
+    let query =
+        "histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket{region=\"eu-west-1\"}[5m])))";
+    let (code, body) = post(&server, "/api/v1/query_exemplars", &asked(query)).await;
+    assert_eq!((code, &body["status"]), (StatusCode::OK, &json!("success")), "{body}");
+    let all = body["data"].as_array().unwrap();
+    assert!(all.len() > 3, "{body}");
+    let mut ids = std::collections::BTreeSet::new();
+    for series in all {
+        assert_eq!(series["seriesLabels"]["region"], "eu-west-1");
+        let one = &series["exemplars"][0];
+        let at = one["timestamp"].as_f64().unwrap();
+        assert!((NOON as f64 - 300.0..=NOON as f64).contains(&at), "{one}");
+        let (value, bound): (f64, f64) = (
+            one["value"].as_str().unwrap().parse().unwrap(),
+            series["seriesLabels"]["le"].as_str().unwrap().parse().unwrap(),
+        );
+        assert!(value <= bound, "{series}");
+        assert!(ids.insert(one["labels"]["trace_id"].as_str().unwrap().to_owned()), "one id per request");
+    }
+    let (_, again) = post(&server, "/api/v1/query_exemplars", &asked(query)).await;
+    assert_eq!(again, body, "the same request has the same trace");
+    let (_, none) = post(&server, "/api/v1/query_exemplars", &asked("sum(rate(http_requests_total[5m]))")).await;
+    assert_eq!(none["data"], json!([]));
+    let (code, _) = post(&server, "/api/v1/query_exemplars", "query=sum(").await;
+    assert_eq!(code, StatusCode::BAD_REQUEST);
+}
