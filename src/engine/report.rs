@@ -33,6 +33,8 @@ pub struct Operation {
     pub regions: Vec<Text>,
     /// Why.
     pub why: Text,
+    /// The record's facts that it was to write.
+    pub facts: BTreeSet<FactId>,
     /// How it ended, and when; none: not closed.
     pub ended: Option<(Text, Timestamp)>,
     /// It needed a broken glass.
@@ -215,6 +217,7 @@ fn told(
 ) -> Vec<Told> {
     let mut by_plan: BTreeMap<Ulid, Told> = BTreeMap::new();
     let mut told: Vec<Told> = Vec::new();
+    let named_by = |fact: FactId| operations.iter().find(|o| o.facts.contains(&fact)).map(|o| o.plan.clone());
     let mut seen: BTreeSet<FactId> = BTreeSet::new();
     for (at, region) in record.regions.iter().enumerate() {
         let at = RegionIx::from(at);
@@ -253,7 +256,7 @@ fn told(
                         overrides: Vec::new(),
                         break_glass: false,
                         outcome: None,
-                        plan: None,
+                        plan: named_by(fact.id),
                         sort: Sort::of(body),
                     });
                 }
@@ -264,9 +267,14 @@ fn told(
     told.extend(by_plan.into_values());
     for operation in operations.iter().filter(|o| *o.service == *service.name.as_str() && inside(o.at)) {
         let outcome = operation.ended.as_ref().map_or_else(|| "not closed".into(), |(o, _)| o.clone());
-        if let Some(known) = told.iter_mut().find(|t| t.plan.as_ref() == Some(&operation.plan)) {
-            known.outcome = Some(outcome);
-            known.break_glass |= operation.break_glass;
+        // What the record tells of it is not told a second time.
+        let mut known = false;
+        for told in told.iter_mut().filter(|t| t.plan.as_ref() == Some(&operation.plan)) {
+            told.outcome = Some(outcome.clone());
+            told.break_glass |= operation.break_glass;
+            known = true;
+        }
+        if known {
             continue;
         }
         // A release's report takes from the journal only what its own facts name.

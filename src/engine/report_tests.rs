@@ -73,6 +73,7 @@ fn the_journal_adds_outcomes_and_what_the_record_never_got() {
         service: "webapp".into(),
         regions: vec!["us-east-1".into()],
         why: "".into(),
+        facts: BTreeSet::new(),
         ended,
         break_glass: false,
     };
@@ -86,6 +87,53 @@ fn the_journal_adds_outcomes_and_what_the_record_never_got() {
     let lines: Vec<(&str, Option<&str>)> = told.iter().map(|t| (&*t.what, t.outcome.as_deref())).collect();
     let expected = [("promoted ring-1 v2.0.0 → v2.1.0", Some("settled")), ("roll back us-east-1", Some("not closed"))];
     assert_eq!(lines, expected);
+}
+
+#[test]
+fn what_the_record_and_the_journal_both_tell_is_told_once() {
+    let mut stage = release();
+    let hold = Body::Hold { scope: Scope::Service, reason: "odd graphs".into() };
+    stage.fleet_fact(clock("11:00"), hold);
+    stage.fleet_fact(clock("12:00"), Body::Hold { scope: Scope::Ring("ring-2".into()), reason: "another".into() });
+    let told = of(&stage, &[], &ask(&stage)).told;
+    assert_eq!(told.len(), 2);
+    let id = *stage
+        .state
+        .record
+        .regions
+        .iter()
+        .flatten()
+        .flat_map(|r| r.facts.iter())
+        .find_map(|(id, fact)| matches!(&fact.body, Body::Hold { scope: Scope::Service, .. }).then_some(id))
+        .unwrap();
+    let operation = |facts: BTreeSet<FactId>| Operation {
+        plan: "01PLAN".into(),
+        at: clock("11:00"),
+        by: "ana@console".into(),
+        title: "hold webapp".into(),
+        service: "webapp".into(),
+        regions: vec!["eu-west-1".into()],
+        why: "odd graphs".into(),
+        facts,
+        ended: Some(("settled".into(), clock("11:01"))),
+        break_glass: false,
+    };
+    let lines = |operations: &[Operation]| -> Vec<(String, Option<String>, Option<String>)> {
+        let told = of(&stage, operations, &ask(&stage)).told;
+        told.iter()
+            .map(|t| {
+                (t.what.to_string(), t.outcome.as_deref().map(str::to_owned), t.plan.as_deref().map(str::to_owned))
+            })
+            .collect()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let other = ("hold ring-2".to_owned(), None, None);
+    let joined = ("hold webapp".to_owned(), some("settled"), some("01PLAN"));
+    let one = lines(&[operation([id].into())]);
+    assert_eq!(one.len(), 2, "{one:?}");
+    assert_eq!((&one[0].1, &one[0].2, &one[1]), (&joined.1, &joined.2, &other));
+    // A journal that does not name its facts is told beside the record, as before.
+    assert_eq!(lines(&[operation(BTreeSet::new())]).len(), 3);
 }
 
 #[test]

@@ -361,6 +361,7 @@ fn operations(world: &World) -> (Vec<Operation>, Option<String>) {
         service: text(&o.opened.service),
         regions: o.opened.regions.iter().map(|r| text(&r.region)).collect(),
         why: text(o.opened.reason.as_deref().unwrap_or_default()),
+        facts: o.opened.steps.iter().flat_map(|step| step.facts()).map(|fact| fact.id).collect(),
         ended: o.closed.as_ref().map(|(outcome, _, at)| (text(outcome), *at)),
         break_glass: false,
     };
