@@ -22,6 +22,8 @@ use gonogo::domain::fleet::{Cluster, Fleet, Region, Ring, Service, VersionFrom, 
 use gonogo::domain::id::{ClusterIx, RegionIx, RingIx, ServiceIx};
 use gonogo::domain::intent::{Intent, Target, Verb};
 use gonogo::domain::plan::{Blast, Plan, PlanId, Step, Write, WriteRole};
+use gonogo::domain::record::{Body, Fact, FactId};
+use gonogo::domain::stamp::{SignedDuration, Timestamp};
 use gonogo::engine::effect::{Note, NoteKind};
 use gonogo::io::Clock;
 use gonogo::io::journal::{
@@ -89,12 +91,17 @@ fn fleet() -> Fleet {
 }
 
 fn approved(number: u128, verb: Verb) -> Approved {
+    approved_with(number, verb, Vec::new())
+}
+
+fn approved_with(number: u128, verb: Verb, facts: Vec<Fact>) -> Approved {
     let object = ObjectRef {
         cluster: ClusterIx(0),
         api: ApiType::new("apps", "v1", "deployments", "Deployment"),
         namespace: "shop".into(),
         name: "web".into(),
     };
+    let facts = (!facts.is_empty()).then(|| (object.clone(), facts));
     let change = Change::Patch {
         object,
         kind: PatchKind::Json,
@@ -103,7 +110,7 @@ fn approved(number: u128, verb: Verb) -> Approved {
     };
     let step = Step {
         region: RegionIx(0),
-        facts: None,
+        facts,
         label: "image v1 → v2".into(),
         writes: vec![Write { role: WriteRole::Main, change, if_absent: None }],
         diff: vec![],
@@ -222,7 +229,10 @@ async fn what_a_dead_process_left_open_is_found_with_what_was_done() {
 async fn a_person_closes_what_a_dead_process_left_open() {
     let (folder, dead) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let journal = start(dead.path());
-    assert!(matches!(journal.begin(approved(1, promote()), &fleet(), &Known::new()).await, Begun::Proof(_)));
+    let (id, at) = (FactId(ulid::Ulid::from_parts(1_700_000_000_000, 9)), Timestamp::UNIX_EPOCH);
+    let fact = Fact { id, by: "ann".into(), at, body: Body::Note { text: "promoted".into() } };
+    let approved = approved_with(1, promote(), vec![fact.clone()]);
+    assert!(matches!(journal.begin(approved, &fleet(), &Known::new()).await, Begun::Proof(_)));
     let file = files(dead.path()).remove(0);
     fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
     let left = read_all(folder.path(), HOST).unwrap().left_open().remove(0);
@@ -230,6 +240,13 @@ async fn a_person_closes_what_a_dead_process_left_open() {
     mine.close_left(&left.opened.plan, "bob@here", Some("looked: nothing\u{1b}[2J was sent")).await.unwrap();
     let history = read_all(folder.path(), HOST).unwrap();
     assert!(history.left_open().is_empty(), "it is not offered at the next start");
+    // Closing sends nothing: what the record may lack is known to the next console, for as long as facts count.
+    let place = (ServiceIx(0), RegionIx(0));
+    let kept = vec![(place, vec![fact.clone()]), (place, vec![fact])];
+    assert_eq!(history.closed_facts(&fleet(), Timestamp::MIN), kept, "each step's");
+    assert_eq!(history.operations()[0].steps_left(), 2);
+    let at = history.operations()[0].at;
+    assert!(history.closed_facts(&fleet(), at + SignedDuration::from_secs(1)).is_empty(), "opened before");
     assert_eq!(verify(&history).bad, None);
     let (outcome, why, _) = history.operations().remove(0).closed.unwrap();
     assert_eq!((outcome.as_str(), why.as_str()), ("closed", "closed by bob@here: looked: nothing␛[2J was sent"));

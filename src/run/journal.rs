@@ -188,7 +188,14 @@ fn close(history: &History, plan: &str, reason: &str, around: &Surroundings) -> 
     let noted = super::world::runtime(1)?.block_on(journal.close_left(&opened.plan, &by, Some(reason)));
     match noted {
         Ok(_) => {
-            let text = format!("closed by {by}: {}\nNothing was sent: the clusters are as they are.\n", opened.title);
+            let mut text =
+                format!("closed by {by}: {}\nNothing was sent: the clusters are as they are.\n", opened.title);
+            if operation.steps_left() > 0 {
+                text.push_str(
+                    "Facts that the record may lack are written by the next console or guard of this host, where the \
+                     region shows that they are so.\n",
+                );
+            }
             Ok(said(text, String::new(), Exit::Done))
         }
         Err(why) => Ok(said(String::new(), format!("gonogo: not closed: {why}\n"), Exit::Unexpected)),

@@ -18,7 +18,10 @@ use crate::cli::Cli;
 use crate::config::{self, Config, ConfigError, Connection, Given, Loaded, SearchPaths};
 use crate::domain::id::{ClusterIx, RegionIx, ServiceIx, Text};
 use crate::domain::intent::{Intent, Target, Verb};
+use crate::domain::record::FACT_LIFE;
+use crate::domain::stamp::Timestamp;
 use crate::domain::text::safe;
+use crate::engine::left::LeftFacts;
 use crate::engine::operation::Outcome;
 use crate::input::Keymap;
 use crate::io::Clock;
@@ -233,7 +236,10 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
     for notice in &setup.notices {
         tracing::warn!("{notice}");
     }
-    let engine = world.engine(!watch_only);
+    let mut engine = world.engine(!watch_only);
+    if !watch_only {
+        engine.take_over(closed_facts(&world));
+    }
     let clock = world.clock.clone();
     let app = App::new(engine, setup, clock.now());
     let screens = world.around.places.state.join("screens");
@@ -258,6 +264,13 @@ fn contexts(world: &World) -> BTreeMap<ClusterIx, KubeContext> {
 fn unfinished(world: &World) -> Vec<Unfinished> {
     let Ok(history) = read_all(&world.journal_folder(), &world.around.host) else { return Vec::new() };
     history.left_open().iter().map(|operation| one_unfinished(world, operation)).collect()
+}
+
+/// Facts of operations that were closed in the journal alone: the record still may lack them.
+pub fn closed_facts(world: &World) -> LeftFacts {
+    let Ok(history) = read_all(&world.journal_folder(), &world.around.host) else { return LeftFacts::new() };
+    let since = world.clock.wall().checked_sub(FACT_LIFE).unwrap_or(Timestamp::MIN);
+    history.closed_facts(&world.fleet, since)
 }
 
 fn one_unfinished(world: &World, operation: &Operation) -> Unfinished {

@@ -20,7 +20,7 @@ use crate::io::clock::Clock;
 /// How long a lowering plan waits for the disk before it goes on without.
 const LOWERING_WAITS: Duration = Duration::from_millis(500);
 /// Outcome of what a person closed: nobody knows more than they do.
-const CLOSED_BY_PERSON: &str = "closed";
+pub(super) const CLOSED_BY_PERSON: &str = "closed";
 /// How long a raising plan waits before it is refused.
 const RAISING_WAITS: Duration = Duration::from_secs(10);
 

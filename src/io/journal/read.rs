@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::chain::{Head, Line, Torn};
 use super::entry::{Entry, HeadRef, Opened, OpenedStep};
+use super::proof::CLOSED_BY_PERSON;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::Place;
 use crate::domain::record::Fact;
@@ -74,6 +75,12 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Steps of which it is not known whether the record got their facts.
+    pub fn steps_left(&self) -> usize {
+        let open = self.opened.steps.iter().zip(&self.steps);
+        open.filter(|(step, state)| state.ended.is_none() && !step.facts.is_empty()).count()
+    }
+
     /// The facts of steps that were not noted as ended, by place; those of other configurations are left out.
     pub fn left_facts(&self, fleet: &Fleet) -> Vec<(Place, Vec<Fact>)> {
         let Some((at, service)) = fleet.find_service(&self.opened.service) else { return Vec::new() };
@@ -215,6 +222,14 @@ impl History {
     /// Operations whose process died before they were closed: offered, never resumed by themselves.
     pub fn left_open(&self) -> Vec<Operation> {
         self.operations().into_iter().filter(|o| o.closed.is_none() && o.process == Process::Dead).collect()
+    }
+
+    /// Facts of operations that somebody closed who did not carry them out, opened since then: no run of
+    /// theirs writes them any more.
+    pub fn closed_facts(&self, fleet: &Fleet, since: Timestamp) -> Vec<(Place, Vec<Fact>)> {
+        let by_hand = |o: &Operation| o.closed.as_ref().is_some_and(|(outcome, ..)| outcome == CLOSED_BY_PERSON);
+        let old = self.operations().into_iter().filter(|o| o.at >= since && by_hand(o));
+        old.flat_map(|o| o.left_facts(fleet)).collect()
     }
 
     /// One operation by the start of its plan's id.
