@@ -13,6 +13,7 @@ use crate::domain::metric::Reading;
 use crate::domain::stamp::Timestamp;
 
 mod approval_nobody;
+mod baseline_alone;
 mod bake_short;
 mod canary_blind;
 mod canary_busiest;
@@ -50,6 +51,7 @@ pub static CHECKS: &[&Check] = &[
     &mixed_change::CHECK,
     &capacity_old::CHECK,
     &waiver_idle::CHECK,
+    &baseline_alone::CHECK,
 ];
 
 /// One kind of finding.
