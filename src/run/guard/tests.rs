@@ -32,6 +32,8 @@ use crate::sim::prom::faults::Fault;
 use crate::sim::store::{DeleteOptions, Writer};
 use crate::sim::world::{SimFleet, SimOptions};
 
+mod differential;
+
 const START: &str = "2026-03-02T10:00:00Z";
 const SHOP: ServiceIx = ServiceIx(0);
 /// How often Prometheus is asked: the evaluation interval.
@@ -47,6 +49,8 @@ struct Stand {
     clock: Clock,
     journal: Journal,
     state: tempfile::TempDir,
+    /// Hears what the engine hears of the world, and does nothing.
+    twin: Option<Engine>,
 }
 
 impl Stand {
@@ -92,7 +96,7 @@ impl Stand {
         );
         let setting = Setting { operator: "guard@test".into(), seed: 7, may_keep: true, refresh: REFRESH };
         let engine = Engine::new(fleet.clone(), setting, clock.now());
-        Self { sim, fleet, engine, inbox, performer, clock, journal, state }
+        Self { sim, fleet, engine, inbox, performer, clock, journal, state, twin: None }
     }
 
     fn perform(&mut self, effects: Vec<Effect>) {
@@ -101,7 +105,16 @@ impl Stand {
     }
 
     fn feed(&mut self, value: Msg) {
-        let effects = self.engine.update(Stamped { stamp: self.clock.now(), value });
+        let stamp = self.clock.now();
+        let heard = match &value {
+            Msg::Seen(observation) => Some(Msg::Seen(observation.clone())),
+            Msg::Tick => Some(Msg::Tick),
+            Msg::Reply(_) => None,
+        };
+        if let Some((twin, value)) = self.twin.as_mut().zip(heard) {
+            twin.update(Stamped { stamp, value });
+        }
+        let effects = self.engine.update(Stamped { stamp, value });
         self.perform(effects);
     }
 
