@@ -127,7 +127,7 @@ fn what_the_record_and_the_journal_both_tell_is_told_once() {
             .collect()
     };
     let some = |text: &str| Some(text.to_owned());
-    let other = ("hold ring-2".to_owned(), None, None);
+    let other = ("hold ring:ring-2".to_owned(), None, None);
     let joined = ("hold webapp".to_owned(), some("settled"), some("01PLAN"));
     let one = lines(&[operation([id].into())]);
     assert_eq!(one.len(), 2, "{one:?}");

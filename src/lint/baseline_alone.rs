@@ -15,7 +15,7 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn find(plan: &Plan<'_>, notes: &mut Notes) {
-    let Some((at, ring)) = plan.service.rings.iter().enumerate().last() else { return };
+    let Some((at, ring)) = plan.service.rings.iter().enumerate().next_back() else { return };
     for gate in ring.exit_gates.iter().filter(|g| &*g.gate == "baseline" && peers_alone(g)) {
         let column = match gate.params.0.get("column") {
             Some(Param::Text(column)) => column.as_str(),
