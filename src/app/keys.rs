@@ -54,6 +54,9 @@ impl App {
     }
 
     pub(super) fn take_key(&mut self, key: Key, gap: Duration) -> Vec<AppEffect> {
+        if self.is_tiny() && !self.asks_to_quit() {
+            return self.tiny_key(key);
+        }
         if self.filtering {
             self.type_filter(key);
             self.say_if_hold_all(key);

@@ -27,6 +27,7 @@ pub mod order;
 pub mod prompt;
 pub mod prompt_text;
 pub mod target;
+mod tiny;
 mod trace;
 
 use std::collections::BTreeMap;

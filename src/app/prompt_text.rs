@@ -13,6 +13,7 @@ use crate::domain::plan::{DiffLine, Plan, Refusal, Step, WriteRole};
 use crate::domain::text::{safe, several};
 use crate::engine::operation::ProposalState;
 use crate::look::{Line, Role};
+use crate::panes::layout::LEAST;
 
 /// Whether a prompt fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub fn columns(terminal: u16) -> u16 {
 /// Whether the prompt fits a terminal.
 pub fn fit(app: &App, prompt: &Prompt, size: (u16, u16)) -> Fit {
     let columns = columns(size.0);
-    if columns < NARROWEST {
+    if columns < NARROWEST || size.1 < LEAST.1 {
         return Fit::Never;
     }
     let sheet = sheet(app, prompt, columns);

@@ -154,7 +154,14 @@ fn too_small(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let (columns, rows) = LEAST;
     let mut lines = vec![top::line(app, area.width)];
     let text = format!("{}×{} is too small for the board: {columns}×{rows} shows it", area.width, area.height);
-    lines.extend(Line::of(Role::Dim, text).wrap(usize::from(area.width.max(1)), 0));
+    let wrapped = |line: Line| line.wrap(usize::from(area.width.max(1)), 0);
+    lines.extend(wrapped(Line::of(Role::Dim, text)));
+    if app.asks_to_quit() {
+        lines.extend(wrapped(Line::of(Role::Wait, "an operation is open: quit all the same? y yes, Esc no")));
+    }
+    if let Some(notice) = &app.notice {
+        lines.extend(wrapped(Line::of(if notice.bad { Role::Alarm } else { Role::Text }, notice.text.to_string())));
+    }
     for (y, line) in (area.top()..area.bottom()).zip(lines) {
         canvas.line(area.x, y, area.width, &line);
     }

@@ -275,6 +275,27 @@ fn a_terminal_too_small_to_show_the_prompt_closes_it() {
 }
 
 #[test]
+fn where_nothing_can_be_shown_nothing_is_asked_and_only_a_stop_acts() {
+    for (columns, rows) in [(59, 60), (100, 14), (20, 5)] {
+        let mut stage = opened("P", (120, 36), |_| (), 0);
+        press(&mut stage, 0, Key::parse("esc").unwrap());
+        stage.resize(columns, rows);
+        for key in ["P", "H", "B", "D", "X", "W"] {
+            press(&mut stage, 1_000, Key::parse(key).unwrap());
+            assert!(stage.app.prompt().is_none() && stage.app.engine.proposal.is_none(), "{key} at {columns}×{rows}");
+        }
+        press(&mut stage, 1_000, Key::parse("y").unwrap());
+        assert_eq!(approved(&stage), 0);
+        if columns > 50 {
+            assert!(stage.text().contains("nobody could see what it does") || stage.text().contains("too small"));
+        }
+        press(&mut stage, 1_000, Key::parse("!").unwrap());
+        stage.wait(Duration::from_millis(20));
+        assert!(stage.app.holding.is_some() || approved(&stage) == 1, "a stop acts");
+    }
+}
+
+#[test]
 fn the_board_stays_live_behind_the_prompt() {
     let mut stage = opened("P", (120, 36), |_| (), 0);
     stage.app.engine.services[0].view.exposure = Some(0.25);

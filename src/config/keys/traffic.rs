@@ -1,0 +1,51 @@
+//! Sections on traffic: what steers it, what a region can serve, and what it has normally.
+
+use super::{NONE, REQUIRED, Section, Shape, key};
+
+/// How traffic reaches the regions.
+pub static ROUTE: Section = Section {
+    path: "service.NAME.route",
+    about: "The route whose weights steer traffic; `{{service}} {{region}} {{ring}} {{cluster}}` are replaced.",
+    keys: &[
+        key("provider", Shape::Text, "`HTTPRoute`", "Traffic provider: one of docs/traffic.md."),
+        key("cluster", Shape::Text, REQUIRED, "Cluster that holds the route."),
+        key("namespace", Shape::Text, "`{{service}}`", "Namespace of the route."),
+        key("name", Shape::Text, "`{{service}}`", "Name of the route."),
+        key("rule", Shape::Whole(0), "0", "Which rule, counted from 0."),
+        key("backend", Shape::Text, "`{{service}}-{{region}}`", "Name of the backendRef that is the region."),
+        key("backends", Shape::TextsByName, NONE, "Backends by region; regions that are not listed have no route."),
+        key("except", Shape::Texts, NONE, "Regions that this route does not reach, e.g. staging."),
+        key(
+            "drained_below",
+            Shape::Whole(1),
+            "1 % of the region's capacity, else 1",
+            "Queries per second below which a region at weight 0 counts as drained; above it, it is draining.",
+        ),
+    ],
+};
+
+/// What a region can serve.
+pub static CAPACITY: Section = Section {
+    path: "service.NAME.region.REGION.capacity",
+    about: "What the region can serve, and when that was measured.",
+    keys: &[
+        key("qps", Shape::Number, REQUIRED, "Queries per second."),
+        key("measured", Shape::Day, NONE, "Day of the measurement; older than 90 days is a finding of `check --plan`."),
+    ],
+};
+
+/// The traffic that a region has normally.
+pub static TRAFFIC: Section = Section {
+    path: "service.NAME.region.REGION.traffic",
+    about: "The traffic that the region has normally. `gonogo check --plan` judges the plan by it where nothing is measured; no gate does.",
+    keys: &[
+        key("qps", Shape::Number, NONE, "Queries per second; 0: no users reach it."),
+        key("share", Shape::Text, NONE, "Its share of the service's traffic, e.g. `25%`."),
+        key(
+            "mix",
+            Shape::TextsByName,
+            NONE,
+            "Shares of its kinds of traffic, e.g. `{ web = \"60%\", mobile = \"40%\" }`: whether a canary is like the rest.",
+        ),
+    ],
+};
