@@ -261,14 +261,8 @@ fn holds(app: &App) -> Vec<Part> {
     let glyph = Sign::Held.glyph();
     let many = view.holds.len();
     let Some(hold) = view.holds.last() else { return Vec::new() };
-    let count = if many > 1 { format!(" (+{})", many - 1) } else { String::new() };
-    let scope = match &hold.scope {
-        crate::domain::record::Scope::Service => "service".to_owned(),
-        crate::domain::record::Scope::Ring(name) | crate::domain::record::Scope::Region(name) => name.to_string(),
-    };
-    let partly = hold.partly().map(|p| format!(" {p}")).unwrap_or_default();
     let age = hold.at.map(|at| format!(" {}", between(at, app.clock.wall))).unwrap_or_default();
-    let head = format!("{glyph} HELD {scope}{partly}{count}");
+    let head = format!("{glyph} {}", hold.headline(many));
     // A long reason must not take the place of who holds.
     let clip = |text: &str, most: usize| match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

@@ -237,6 +237,13 @@ fn a_hold_that_cannot_be_read_holds() {
     let mut world = World::new();
     world.write_key(AP, &format!("{}.hold", Ulid::from_parts(1_772_000_000_000, 9)), "garbage");
     assert_eq!(world.review(promote(), ring(2)).unwrap_err().code, "held");
+    // And every place says it in the same words.
+    let hold = world.engine.services[0].view.holds.last().unwrap().headline(1);
+    assert_eq!(hold, "HELD service hold 1 of 5");
+    let status = gonogo::run::output::status::text(&world.engine, Some(WEBAPP), false);
+    assert!(status.lines().next().unwrap().contains(&hold), "{status}");
+    let handover = gonogo::run::output::handover::text(&world.engine, WEBAPP);
+    assert!(handover.lines().next().unwrap().contains(&hold), "{handover}");
 }
 
 #[test]

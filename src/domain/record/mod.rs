@@ -225,6 +225,17 @@ impl HoldInForce {
         if self.reason.trim().is_empty() { "no reason given" } else { &self.reason }
     }
 
+    /// What is held, as every place says it: `HELD ring-2`, `HELD service hold 1 of 4`; with how many more hold.
+    pub fn headline(&self, holds: usize) -> String {
+        let scope = match &self.scope {
+            Scope::Service => "service",
+            Scope::Ring(name) | Scope::Region(name) => name,
+        };
+        let partly = self.partly().map(|p| format!(" {p}")).unwrap_or_default();
+        let more = if holds > 1 { format!(" (+{})", holds - 1) } else { String::new() };
+        format!("HELD {scope}{partly}{more}")
+    }
+
     /// How far it has come, where that is less than a majority: `hold 1 of 4`.
     pub fn partly(&self) -> Option<String> {
         let wanted = if self.seen_in == 0 { " wanted" } else { "" };

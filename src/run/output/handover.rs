@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::VERSION;
 use super::question::{line_of, people};
-use super::status::{release_word, runs_text};
+use super::status::{phase_text, runs_text};
 use super::wording::for_verbs;
 use crate::domain::fleet::Service;
 use crate::domain::id::{RingIx, ServiceIx};
@@ -71,7 +71,7 @@ fn headline(service: &Service, view: &ServiceView) -> String {
     let exposure =
         view.exposure.map_or_else(|| "exposure ?".to_owned(), |share| format!("exposure {:.1} %", share * 100.0));
     let eta = view.eta.map(|t| format!(", done {} at best", t.strftime("%d %b %H:%M UTC"))).unwrap_or_default();
-    format!("{}  {versions}  {}  {exposure}{eta}", service.name, release_word(view.release.phase).to_uppercase())
+    format!("{}  {versions}  {}  {exposure}{eta}", service.name, phase_text(service, view))
 }
 
 fn next_decision(engine: &Engine, service: &Service, view: &ServiceView) -> String {

@@ -128,6 +128,15 @@ pub fn text(engine: &Engine, only: Option<ServiceIx>, wide: bool) -> String {
     out
 }
 
+/// The phase with its ring; a hold in the words that the board has for it.
+pub fn phase_text(service: &Service, view: &ServiceView) -> String {
+    if let (ReleasePhase::Held, Some(hold)) = (view.release.phase, view.holds.last()) {
+        return hold.headline(view.holds.len());
+    }
+    let ring = view.release.ring.and_then(|r| service.ring(r)).map(|r| format!(" {}", r.name)).unwrap_or_default();
+    format!("{}{ring}", release_word(view.release.phase).to_uppercase())
+}
+
 fn header(service: &Service, view: &ServiceView) -> String {
     let versions = match (&view.release.from, &view.release.to) {
         (Some(from), Some(to)) if from != to => format!("{from} → {to}"),
@@ -138,9 +147,8 @@ fn header(service: &Service, view: &ServiceView) -> String {
         Some(share) => format!("exposure {:.1} %", share * 100.0),
         None => "exposure ?".to_owned(),
     };
-    let phase = release_word(view.release.phase).to_uppercase();
-    let ring = view.release.ring.and_then(|r| service.ring(r)).map(|r| format!(" {}", r.name)).unwrap_or_default();
-    format!("{}  {}  {phase}{ring}  {exposure}\n", service.name, visible(&versions))
+    let phase = phase_text(service, view);
+    format!("{}  {}  {}  {exposure}\n", service.name, visible(&versions), visible(&phase))
 }
 
 fn regions(engine: &Engine, at: ServiceIx, service: &Service, wide: bool) -> String {
