@@ -29,7 +29,7 @@ pub struct Cli {
     /// Theme: a name (`gonogo print themes` lists them) or a file.
     #[arg(long, global = true, value_name = "THEME")]
     pub theme: Option<String>,
-    /// Draw with ASCII only.
+    /// Draw with ASCII only: the default where neither LC_ALL, LC_CTYPE nor LANG names UTF-8.
     #[arg(long, global = true)]
     pub ascii: bool,
     /// What to do; the console when left out.
@@ -325,6 +325,20 @@ mod tests {
             let parsed = Cli::try_parse_from(["gonogo", "check"].iter().chain(arguments));
             assert_eq!(parsed.is_ok(), takes, "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn a_board_that_would_be_too_small_is_refused_with_the_least_that_shows_it() {
+        let error = |size: &str| match Cli::try_parse_from(["gonogo", "board", "webapp", "--size", size]) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        };
+        for small in ["59x15", "60x14", "20x5", "0x0"] {
+            assert!(error(small).contains("too small for the board: the least is 60x15"), "{small}: {}", error(small));
+        }
+        assert!(error("501x60").contains("the most is 500x300"));
+        assert!(error("wide").contains("such as 120x36"));
+        assert_eq!(error("60x15"), "");
     }
 
     #[test]

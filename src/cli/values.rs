@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::stamp::{Timestamp, parse_duration};
+use crate::panes::layout::LEAST;
 
 /// A length of time.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -42,8 +43,13 @@ pub(super) fn size(text: &str) -> Result<(u16, u16), String> {
         let (width, height) = text.split_once('x')?;
         Some((width.parse().ok()?, height.parse().ok()?))
     };
+    let (columns, rows) = LEAST;
     match parse() {
-        Some((w @ 20..=500, h @ 5..=300)) => Ok((w, h)),
-        _ => Err("expected columns by rows, such as 120x36".to_owned()),
+        Some((w, h)) if w < columns || h < rows => {
+            Err(format!("{w}x{h} is too small for the board: the least is {columns}x{rows}"))
+        }
+        Some((w @ ..=500, h @ ..=300)) => Ok((w, h)),
+        Some((w, h)) => Err(format!("{w}x{h} is too large: the most is 500x300")),
+        None => Err("expected columns by rows, such as 120x36".to_owned()),
     }
 }
