@@ -132,6 +132,11 @@ impl Sampler {
         questions
     }
 
+    /// How often samples are asked for.
+    pub fn every(&self) -> Duration {
+        self.every
+    }
+
     /// Forgets windows of sampled services that nobody wants any more. Call it after [`Sampler::due`].
     pub fn forget(&mut self, world: World<'_>, services: &mut [ServiceState]) {
         for (at, schedule) in &mut self.services {
@@ -338,9 +343,19 @@ pub fn traffic_questions(world: World<'_>, at: ServiceIx, state: &ServiceState, 
 /// Whether everything that is asked about a service was answered, one way or the other: every
 /// column's newest sample, and every window that a gate needs.
 pub fn answered(world: World<'_>, at: ServiceIx, state: &ServiceState) -> bool {
+    all_answered(world, at, state, true)
+}
+
+/// Whether what gates need was answered, one way or the other; columns that no gate asks for aside.
+pub fn judged(world: World<'_>, at: ServiceIx, state: &ServiceState) -> bool {
+    all_answered(world, at, state, false)
+}
+
+fn all_answered(world: World<'_>, at: ServiceIx, state: &ServiceState, shown: bool) -> bool {
     let Some(service) = world.fleet.service(at) else { return true };
     let asking = Asking { world, at, service, state };
-    let sampled = service.columns.iter().all(|column| {
+    let needed = wants::current(&world, at, service, state);
+    let sampled = service.columns.iter().filter(|c| shown || needed.contains(&c.name)).all(|column| {
         let mut asked = asking.asked(column, &service.region_indexes().collect::<Vec<_>>()).into_iter();
         asked.all(|r| state.region(r).is_some_and(|r| r.current.contains_key(&column.name)))
     });

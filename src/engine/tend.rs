@@ -103,6 +103,11 @@ impl Engine {
         self.services.get(service.at()).is_none_or(|state| sampling::answered(self.world(), service, state))
     }
 
+    /// How often samples of the columns are asked for.
+    pub fn asks_every(&self) -> std::time::Duration {
+        self.sampler.every()
+    }
+
     /// Whether a first look at a service shows what there is to see: of every cluster it is in, and
     /// that steers its traffic, each list is complete, refused, or lost with the cluster; and its
     /// columns were answered if it is the shown one.

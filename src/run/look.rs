@@ -8,7 +8,7 @@ use jiff::ToSpan;
 use super::failure::Exit;
 use super::session::{Session, Signal};
 use super::world::World;
-use super::{Use, by_signal, fail, open, opened, output, say_as_is, say_text, session};
+use super::{Use, by_signal, fail, open, opened, output, say_as_is, say_errors, say_text, session};
 use crate::cli::{Awaited, Cli, LookArgs, ReportArgs, ReportOutput, StatusOutput, TextOutput};
 use crate::domain::fleet::Service;
 use crate::domain::id::{RingIx, ServiceIx, Text};
@@ -180,6 +180,13 @@ fn asked(
             fail(&text, Exit::Unreachable);
             return Ok(Exit::Unreachable);
         };
+        if !session.engine.has_first_data(at) {
+            let wait = crate::domain::stamp::short(args.wait.try_into().unwrap_or_default());
+            say_errors(&format!(
+                "gonogo: checking: after {wait} not everything was answered; what says `not asked yet` is no verdict. \
+                 --wait gives it longer\n"
+            ));
+        }
         Ok(then(&session.engine, at, &question))
     })
 }

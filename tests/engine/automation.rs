@@ -854,6 +854,23 @@ fn people_are_told_once_per_change() {
 }
 
 #[test]
+fn what_was_not_asked_yet_is_no_verdict_worth_a_notice() {
+    let mut fleet = judged(policy(OnNogo::Hold, Reach::Region));
+    fleet.prometheuses = vec!["main".into()];
+    fleet.clusters.iter_mut().for_each(|c| c.prometheus = Some(0.into()));
+    let verdicts = |world: &World| world.told.iter().filter(|n| n.kind.word() == "verdict").count();
+    let mut world = World::with(fleet);
+    // A template that was rolled back elsewhere says NO-GO, whatever nobody answered.
+    world.go(Verb::Quarantine { digest: None }, Target::Regions(vec![AP]));
+    world.engine.arm(arming(Mode::Guard));
+    world.pass(50);
+    assert_eq!(verdicts(&world), 0, "{:?}", world.told);
+    // It does not wait for ever: a Prometheus that never answers hides no NO-GO.
+    world.pass(20);
+    assert_eq!(verdicts(&world), 1, "{:?}", world.told);
+}
+
+#[test]
 fn a_forgotten_pause_and_a_release_that_stands_still_are_told() {
     let mut fleet = judged(policy(OnNogo::Hold, Reach::Region));
     fleet.services[0].policy.unmoved = Some(std::time::Duration::from_secs(6 * 3_600));

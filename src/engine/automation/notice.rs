@@ -1,11 +1,12 @@
 //! What a guard tells people who do not look: one notice per change of state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::Engine;
 use super::super::effect::Effect;
 use super::super::operation::Outcome;
+use super::super::sampling;
 use crate::domain::id::{ServiceIx, Text};
 use crate::domain::record::Body;
 use crate::domain::stamp::Timestamp;
@@ -14,6 +15,8 @@ use crate::domain::verdict::Verdict;
 
 /// A verdict that only flickers is not told: it must last so long. A NO-GO is told at once.
 const LASTS: Duration = Duration::from_secs(30);
+/// What was never asked is no verdict worth telling: so long the first answers are waited for, and no longer.
+const FIRST_ANSWERS: Duration = Duration::from_secs(60);
 /// Longest text, in bytes.
 const LONGEST: usize = 600;
 
@@ -66,8 +69,10 @@ impl NoticeKind {
 #[derive(Clone, Debug, Default)]
 pub struct Told {
     states: BTreeMap<Text, State>,
-    /// What there was when the guard began is not news.
-    begun: bool,
+    /// Since when it is looked at: what there was then is not news.
+    begun: Option<Duration>,
+    /// Services whose gates still had questions without an answer when it was looked last.
+    checking: BTreeSet<Text>,
     second: Option<u64>,
     /// Notices that were given out.
     pub count: u64,
@@ -109,14 +114,29 @@ impl Engine {
         if !heard {
             return;
         }
-        let now: Vec<Now> = (0..self.services.len()).map(ServiceIx::from).flat_map(|s| self.standing(s)).collect();
+        let mut now: Vec<Now> = (0..self.services.len()).map(ServiceIx::from).flat_map(|s| self.standing(s)).collect();
+        let begun = self.automation.as_ref().and_then(|a| a.told.begun).unwrap_or(mono);
+        let patient = mono.saturating_sub(begun) < FIRST_ANSWERS;
+        let checking: BTreeSet<Text> = self
+            .fleet
+            .services
+            .iter()
+            .zip(&self.services)
+            .enumerate()
+            .filter(|(at, (_, state))| patient && !sampling::judged(self.world(), (*at).into(), state))
+            .map(|(_, (spec, _))| Text::from(spec.name.as_str()))
+            .collect();
         let Some(automation) = &mut self.automation else { return };
         let told = &mut automation.told;
+        // What was not asked yet is being checked. A verdict before the first answers is none.
+        now.retain(|n| n.kind != NoticeKind::Verdict || !checking.contains(&n.service));
         let keys: Vec<&str> = now.iter().map(|n| n.key.as_str()).collect();
         told.states.retain(|key, _| keys.contains(&&**key));
-        let first = !told.begun;
-        told.begun = true;
+        let first = told.begun.is_none();
+        told.begun.get_or_insert(mono);
+        let checked = std::mem::replace(&mut told.checking, checking);
         for now in now {
+            let first = first || now.kind == NoticeKind::Verdict && checked.contains(&now.service);
             let known = told.states.get(&*now.key);
             if known.is_none_or(|k| k.value != now.value) {
                 let quiet = first && !now.urgent || !now.worth;
