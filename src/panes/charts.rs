@@ -46,7 +46,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
 fn one(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, metric: &Metric) {
     let Some(region) = scene.selected() else { return };
     let name = metric.name.as_str();
-    let now = reading(region.state.current.get(name), metric, scene.now());
+    let now = reading(region.state.current.get(name), metric, scene);
     let used = canvas.put(area.x, area.y, area.width, Role::Dim, &format!("{} ", metric.title));
     let unit = if matches!(metric.unit, crate::domain::fleet::Unit::Seconds | crate::domain::fleet::Unit::Millis) {
         " ms"

@@ -18,8 +18,8 @@ use crate::look::{Canvas, Role, scroll, spark};
 
 /// A change is marked for so long.
 const CHANGED: std::time::Duration = std::time::Duration::from_secs(5);
-/// A sample older than this is marked as old.
-const OLD: SignedDuration = SignedDuration::from_secs(90);
+/// A figure older than two rounds of asking says how old it is; so long a round may take at least.
+const ROUND: SignedDuration = SignedDuration::from_secs(15);
 /// Longest reason of a missing sample, in bytes.
 const LONGEST: usize = 200;
 /// From this much worse than the baseline on, a person should look.
@@ -209,9 +209,13 @@ fn cell(scene: &Scene<'_>, at: RegionIx, kind: &Kind<'_>, baseline: &Baseline, t
             Some((weight, share)) => Cell::new(Role::Text, format!("{weight} ({:.0} %)", share * 100.0)),
             None => Cell::new(Role::Dim, if region.spec.route.is_some() { "?" } else { "–" }),
         },
-        Kind::Metric(metric) => reading(region.state.current.get(metric.name.as_str()), metric, scene.now()),
-        Kind::Delta(metric) => delta(scene, &region, metric, baseline),
-        Kind::Worst(metric) => worst_hour(&region, metric),
+        Kind::Metric(metric) => reading(region.state.current.get(metric.name.as_str()), metric, scene),
+        Kind::Delta(metric) => aged(delta(scene, &region, metric, baseline), sampled(&region, metric), scene),
+        Kind::Worst(metric) => {
+            // Its newest hour goes on only while the column is answered.
+            let fresh = sampled(&region, metric).filter(|at| scene.now().duration_since(*at) <= old(scene));
+            aged(worst_hour(&region, metric), fresh.or_else(|| windows_until(&region, metric)), scene)
+        }
         Kind::Spark(metric) => {
             let points = region.state.history.get(metric.name.as_str()).map(Vec::as_slice).unwrap_or_default();
             let points: Vec<Option<f64>> = points.iter().map(|(_, v)| Some(*v).filter(|v| v.is_finite())).collect();
@@ -222,7 +226,7 @@ fn cell(scene: &Scene<'_>, at: RegionIx, kind: &Kind<'_>, baseline: &Baseline, t
             Some(format!("{}{:.0} %", if b.at_most { "≤" } else { "" }, b.left? * 100.0))
         }),
         Kind::Age => match region.age(clock) {
-            Some(age) => Cell::new(if age > OLD { Role::Stale } else { Role::Dim }, short(age)),
+            Some(age) => Cell::new(if age > old(scene) { Role::Stale } else { Role::Dim }, short(age)),
             None => Cell::new(Role::NoData, "?"),
         },
     }
@@ -288,16 +292,38 @@ fn ready(region: &RegionScene<'_>) -> Cell {
     Cell::new(role, text)
 }
 
+/// From this age on a figure shows it: it missed a round of asking.
+fn old(scene: &Scene<'_>) -> SignedDuration {
+    let round = SignedDuration::try_from(scene.engine.asks_every()).unwrap_or(ROUND).max(ROUND);
+    round.saturating_add(round)
+}
+
+/// One rule for every figure: current, or with its age in brackets, or `?`.
+fn aged(cell: Cell, at: Option<Timestamp>, scene: &Scene<'_>) -> Cell {
+    let Some(age) = at.map(|at| scene.now().duration_since(at)).filter(|age| *age > old(scene)) else { return cell };
+    match &*cell.text {
+        "?" | "–" => cell,
+        text => Cell::new(Role::Stale, format!("{text} ({})", short(age))),
+    }
+}
+
+/// When the newest sample of a column was taken, if it is a number.
+fn sampled(region: &RegionScene<'_>, metric: &Metric) -> Option<Timestamp> {
+    region.state.current.get(metric.name.as_str()).filter(|(_, r)| r.is_ok()).map(|(at, _)| *at)
+}
+
+/// Until when the windows of a column are known.
+fn windows_until(region: &RegionScene<'_>, metric: &Metric) -> Option<Timestamp> {
+    let windows = region.state.windows.get(metric.name.as_str())?;
+    windows.known_from(Timestamp::MIN).map(|(end, _)| end).last()
+}
+
 /// A reading in its column: the unit stands in the heading, but for percent.
-pub fn reading(current: Option<&(Timestamp, Reading)>, metric: &Metric, now: Timestamp) -> Cell {
+pub fn reading(current: Option<&(Timestamp, Reading)>, metric: &Metric, scene: &Scene<'_>) -> Cell {
     match current {
         None => Cell::new(Role::Dim, "–"),
         Some((_, Err(_))) => Cell::new(Role::NoData, "?"),
-        Some((at, Ok(value))) => {
-            let text = figure(*value, metric.unit);
-            let old = now.duration_since(*at) > OLD;
-            Cell::new(if old { Role::Stale } else { Role::Text }, text)
-        }
+        Some((at, Ok(value))) => aged(Cell::new(Role::Text, figure(*value, metric.unit)), Some(*at), scene),
     }
 }
 
@@ -361,6 +387,7 @@ fn delta(scene: &Scene<'_>, region: &RegionScene<'_>, metric: &Metric, baseline:
     let measured = scene.service().is_some_and(|s| s.traffic_column().is_some());
     let alike = !measured || view.share.is_some_and(|s| s > 0.0);
     match (view.on_new, baseline.value, region.state.current.get(metric.name.as_str())) {
+        (_, _, Some((_, Err(_)))) => Cell::new(Role::NoData, "?"),
         (Some(false), Some(_), Some((_, Ok(_)))) => Cell::new(Role::Dim, "base"),
         (Some(true), Some(base), Some((_, Ok(value))))
             if base > 0.0 && alike && baseline.of.as_ref() == Some(&metric.name) =>

@@ -88,6 +88,32 @@ fn the_timeline_expands_zooms_and_pans_and_keeps_now_in_view() {
     });
 }
 
+/// Nobody answers: some questions have failed by then, others were not asked again yet.
+#[test]
+fn every_figure_of_a_silent_region_says_its_age_or_that_it_is_not_known() {
+    let mut engine = fixture::normal();
+    let now = fixture::now().wall;
+    for state in &mut engine.services[0].regions {
+        for (column, (at, reading)) in state.current.iter_mut() {
+            *at = now.checked_sub(gonogo::domain::stamp::SignedDuration::from_secs(33)).unwrap();
+            if matches!(column.as_str(), "QPS" | "errors") {
+                *reading = Err(gonogo::domain::metric::NoData::Timeout);
+            }
+        }
+    }
+    let text = Stage::of(engine, (200, 60)).text();
+    let head = text.lines().position(|l| l.contains("version") && l.contains("p99 ms")).unwrap();
+    let names = ["ap-south-1", "eu-west-1", "us-east-1"];
+    let rows: Vec<&str> =
+        text.lines().skip(head + 1).filter(|l| names.iter().any(|n| l.contains(n)) && l.contains("v2.")).collect();
+    assert!(rows.len() >= 3, "{text}");
+    for row in rows {
+        // p50, p95, p99, CPU and memory with their age; traffic and errors are not known.
+        assert!(row.matches("(33s)").count() >= 3, "{row}");
+        assert!(row.matches('?').count() >= 2, "{row}");
+    }
+}
+
 #[test]
 fn unknown_is_never_shown_as_zero_or_healthy() {
     let text = Stage::of(fixture::empty(), (120, 36)).text();
