@@ -270,6 +270,63 @@ fn a_refused_promotion_names_flags_and_verbs_not_keys() {
     assert!(plan.out.contains("way back: `gonogo resume` releases the hold"), "{plan:?}");
 }
 
+/// Answers that accepted a patch of a workload, in the journals of everybody.
+fn accepted(fleet: &Fleet, title: &str) -> usize {
+    let journal = fleet.json(0, "journal", &["journal", "list"]);
+    let operations = journal["operations"].as_array().unwrap();
+    let of = operations.iter().filter(|o| o["opened"]["title"].as_str().unwrap().starts_with(title));
+    let answers = of.flat_map(|o| {
+        let writes = o["opened"]["steps"][0]["writes"].as_array().unwrap().clone();
+        let main = writes.iter().position(|w| w["path"].as_str().unwrap().contains("/deployments/")).unwrap();
+        o["steps"][0]["answers"][main.to_string()].as_str().map(str::to_owned)
+    });
+    answers.filter(|a| a.starts_with("accepted")).count()
+}
+
+#[test]
+fn two_processes_that_act_at_once_write_once_and_each_is_told_what_came_of_it() {
+    let fleet = Fleet::start("");
+    let promote = ["promote", "webapp", "ring-2", "--reason", "clean", "--confirm", "ring-2"];
+    let roll_back = ["rollback", "webapp", "eu-west-1", "--reason", "errors"];
+    for (title, args) in [("promote", &promote[..]), ("roll back", &roll_back)] {
+        let both = std::thread::scope(|s| {
+            let other = s.spawn(|| fleet.run(args));
+            [fleet.run(args), other.join().unwrap()]
+        });
+        let mut codes = both.iter().map(|d| d.code).collect::<Vec<_>>();
+        codes.sort_unstable();
+        assert_eq!(codes, [0, 3], "{both:?}");
+        let late = both.iter().find(|d| d.code == 3).unwrap();
+        let told = format!("{}{}", late.out, late.err);
+        let words = ["changed since you looked", "nothing-to-do", "already"];
+        assert!(words.iter().any(|w| told.contains(w)), "the slower one is told why: {told}");
+        assert_eq!(accepted(&fleet, title), 1, "{both:?}");
+    }
+    fleet.ends(0, &["journal", "verify"]);
+}
+
+#[test]
+fn a_check_says_what_is_wrong_with_the_keys_also_where_the_rest_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gonogo.toml");
+    std::fs::write(
+        &path,
+        "[cluster.a]\n[service.web]\nrings = [[\"a\"]]\nexit = [\"redy\"]\n[ui.keys]\npromote = \"H\"\n",
+    )
+    .unwrap();
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_gonogo"))
+        .args(["check", "--config"])
+        .arg(&path)
+        .env_clear()
+        .env("HOME", folder.path())
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{said}");
+    assert!(said.contains("unknown gate `redy`") && said.contains("[ui.keys]: `H`"), "{said}");
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn output_that_cannot_be_written_is_an_error_whatever_the_verb_says() {

@@ -68,6 +68,14 @@ pub fn read(origin: &Path, bytes: &[u8], given: &Given<'_>) -> Result<(Config, V
     build::build(&source, parsed.get_ref(), given, syntax)
 }
 
+/// What a file says of the screen, whatever else is wrong with it; none: it cannot be read as TOML at all.
+pub fn read_ui(origin: &Path, bytes: &[u8], given: &Given<'_>) -> Option<Ui> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let source = Source::new(origin, text.strip_prefix('\u{feff}').unwrap_or(text));
+    let (parsed, errors) = DeTable::parse_recoverable(&source.text);
+    (errors.len() <= MOST_SYNTAX_ERRORS).then(|| build::ui_alone(&source, parsed.get_ref(), given))
+}
+
 fn not_text(origin: &Path, bytes: &[u8], bad: usize) -> ConfigError {
     let lossy = String::from_utf8_lossy(bytes);
     let before = bytes.get(..bad).map(String::from_utf8_lossy).unwrap_or_default();

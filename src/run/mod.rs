@@ -250,10 +250,16 @@ fn checked(cli: &Cli, output: TextOutput) -> ExitCode {
     let (findings, config) = match open::load(cli.config.clone(), true) {
         Ok(loaded) => {
             let mut findings = loaded.findings;
-            findings.extend(open::ui_errors(cli, &loaded.config, &Surroundings::read().places));
+            let (ui, origin) = (&loaded.config.ui, &loaded.config.origin);
+            findings.extend(open::ui_errors(cli, ui, origin, &Surroundings::read().places));
             (findings, Some(loaded.config))
         }
-        Err(errors) => (errors, None),
+        Err(mut errors) => {
+            if let Some((ui, origin)) = open::broken_ui(cli.config.clone()) {
+                errors.extend(open::ui_errors(cli, &ui, &origin, &Surroundings::read().places));
+            }
+            (errors, None)
+        }
     };
     let worst = findings.iter().map(|f| f.severity).max();
     let exit = match worst {

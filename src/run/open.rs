@@ -15,7 +15,7 @@ use super::performer::Performer;
 use super::world::{self, Surroundings, World};
 use crate::app::{App, Came, KubeContext, Mode, Setup, Unfinished};
 use crate::cli::Cli;
-use crate::config::{self, Config, ConfigError, Connection, Given, Loaded, SearchPaths};
+use crate::config::{self, ConfigError, Connection, Given, Loaded, SearchPaths};
 use crate::domain::id::{ClusterIx, RegionIx, ServiceIx, Text};
 use crate::domain::intent::{Intent, Target, Verb};
 use crate::domain::record::FACT_LIFE;
@@ -45,13 +45,24 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Reads the configuration. Contexts are checked only when asked for: connecting says it too.
-pub fn load(flag: Option<PathBuf>, check_contexts: bool) -> Result<Loaded, Vec<ConfigError>> {
-    let paths = SearchPaths::from_env(flag, &variable);
-    let place = config::locate(&paths).unwrap_or(config::Place {
+fn place(flag: Option<PathBuf>) -> config::Place {
+    config::locate(&SearchPaths::from_env(flag, &variable)).unwrap_or(config::Place {
         path: PathBuf::from("gonogo.toml"),
         because: "looked for here, since there is neither --config, $GONOGO_CONFIG, $XDG_CONFIG_HOME nor $HOME",
-    });
+    })
+}
+
+/// What a broken configuration says of the screen: that may be wrong too, and is said at once.
+pub fn broken_ui(flag: Option<PathBuf>) -> Option<(config::Ui, PathBuf)> {
+    let place = place(flag);
+    let bytes = std::fs::read(&place.path).ok()?;
+    let given = Given { env: &variable, kubeconfigs: None, today: None };
+    Some((config::read_ui(&place.path, &bytes, &given)?, place.path))
+}
+
+/// Reads the configuration. Contexts are checked only when asked for: connecting says it too.
+pub fn load(flag: Option<PathBuf>, check_contexts: bool) -> Result<Loaded, Vec<ConfigError>> {
+    let place = place(flag);
     let list = variable("KUBECONFIG");
     let home = variable("HOME").map(PathBuf::from);
     let kubeconfigs = |file: Option<&Path>| {
@@ -81,7 +92,7 @@ pub fn colour() -> bool {
 
 /// The theme asked for first, then all others in order: one key turns to the next.
 pub fn themes(cli: &Cli, world: &World, notices: &mut Vec<Text>) -> Vec<Theme> {
-    let (themes, wanted, unread) = find_themes(cli, &world.config, &world.around.places.config.join("themes"));
+    let (themes, wanted, unread) = find_themes(cli, &world.config.ui, &world.around.places.config.join("themes"));
     notices.extend(unread.map(Text::from));
     notices.extend(themes.errors.iter().map(|e| Text::from(e.to_string())));
     let no_color = variable("NO_COLOR").is_some_and(|v| !v.is_empty());
@@ -98,9 +109,9 @@ pub fn themes(cli: &Cli, world: &World, notices: &mut Vec<Text>) -> Vec<Theme> {
 }
 
 /// All themes, the name of the one asked for, and why its file cannot be read.
-fn find_themes(cli: &Cli, config: &Config, folder: &Path) -> (Themes, String, Option<String>) {
+fn find_themes(cli: &Cli, ui: &config::Ui, folder: &Path) -> (Themes, String, Option<String>) {
     let mut user = user_themes(folder);
-    let mut wanted = cli.theme.clone().unwrap_or_else(|| config.ui.theme.to_string());
+    let mut wanted = cli.theme.clone().unwrap_or_else(|| ui.theme.to_string());
     let mut unread = None;
     if wanted.contains('/') || wanted.ends_with(".toml") {
         // A file: its name is the theme's.
@@ -131,11 +142,11 @@ fn user_themes(folder: &Path) -> Vec<(String, String)> {
 
 /// What is wrong with the keys and the theme, as errors of the configuration: a console says
 /// them and goes on with the defaults, a check must not pass over them.
-pub fn ui_errors(cli: &Cli, config: &Config, places: &Places) -> Vec<ConfigError> {
+pub fn ui_errors(cli: &Cli, ui: &config::Ui, origin: &Path, places: &Places) -> Vec<ConfigError> {
     let error = |code: &'static str, line: usize, message: String, fix: &str| ConfigError {
         severity: config::Severity::Error,
         code,
-        origin: config.origin.clone(),
+        origin: origin.to_owned(),
         line,
         column: 1,
         text: String::new(),
@@ -144,15 +155,15 @@ pub fn ui_errors(cli: &Cli, config: &Config, places: &Places) -> Vec<ConfigError
         fix: fix.to_owned(),
     };
     let mut errors = Vec::new();
-    if let Err(bad) = Keymap::with(&changed_keys(config)) {
+    if let Err(bad) = Keymap::with(&changed_keys(ui)) {
         let line = |text: &str| {
             let named = |k: &&config::KeyOverride| text.contains(&format!("`{}`", k.command));
-            config.ui.keys.iter().find(named).or(config.ui.keys.first()).map_or(1, |k| k.line)
+            ui.keys.iter().find(named).or(ui.keys.first()).map_or(1, |k| k.line)
         };
         let fix = "give each command keys of its own; `gonogo print keys` lists what is bound";
         errors.extend(bad.iter().map(|e| error("bad-key", line(&e.to_string()), format!("[ui.keys]: {e}"), fix)));
     }
-    let (themes, wanted, unread) = find_themes(cli, config, &places.config.join("themes"));
+    let (themes, wanted, unread) = find_themes(cli, ui, &places.config.join("themes"));
     let (_, unknown) = themes.get(&wanted, Depth::None);
     let fix = "`gonogo print themes` lists the themes; the default is used until then";
     let said = unread.into_iter().chain(unknown.iter().chain(&themes.errors).map(ToString::to_string));
@@ -166,7 +177,7 @@ pub fn ui_errors(cli: &Cli, config: &Config, places: &Places) -> Vec<ConfigError
 
 /// The keymap with the configuration's changes; conflicts are said, and the default is used.
 pub fn keymap(world: &World, notices: &mut Vec<Text>) -> Keymap {
-    match Keymap::with(&changed_keys(&world.config)) {
+    match Keymap::with(&changed_keys(&world.config.ui)) {
         Ok(keymap) => keymap,
         Err(errors) => {
             notices.extend(errors.iter().map(|e| Text::from(e.to_string())));
@@ -175,8 +186,8 @@ pub fn keymap(world: &World, notices: &mut Vec<Text>) -> Keymap {
     }
 }
 
-fn changed_keys(config: &Config) -> Vec<(String, Vec<String>)> {
-    let keys = config.ui.keys.iter();
+fn changed_keys(ui: &config::Ui) -> Vec<(String, Vec<String>)> {
+    let keys = ui.keys.iter();
     keys.map(|k| (k.command.to_string(), k.keys.iter().map(|k| k.to_string()).collect())).collect()
 }
 
@@ -337,7 +348,7 @@ mod tests {
         let (config, _) = config::read(Path::new("c.toml"), text.as_bytes(), &Given::env(&env)).unwrap();
         let cli = Cli::try_parse_from(["gonogo"].iter().chain(flags)).unwrap();
         let places = Places::of(|_| None, Path::new("/nonexistent"));
-        ui_errors(&cli, &config, &places).into_iter().map(|e| e.message).collect()
+        ui_errors(&cli, &config.ui, &config.origin, &places).into_iter().map(|e| e.message).collect()
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::Build;
 use super::names::{self, Kind};
 use super::topology::Level;
 use crate::domain::fleet::{GateSpec, Param, Params, Service};
+use crate::domain::gate::ParamError;
 use crate::domain::id::RingIx;
 use crate::gates;
 
@@ -190,6 +191,53 @@ pub(super) struct Known {
     pub endpoints: Vec<String>,
 }
 
+impl GateDraft {
+    /// As it was written.
+    fn spec(&self) -> GateSpec {
+        let label = self.label.clone().unwrap_or_else(|| match self.params.get("column") {
+            // A threshold is called like its column; others say what they make of it.
+            Some((Param::Text(column), _)) if self.gate.value == "threshold" => column.clone(),
+            Some((Param::Text(column), _)) => format!("{} {column}", self.gate.value.replace('_', " ")),
+            _ => self.gate.value.clone(),
+        });
+        let params = Params(self.params.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect());
+        GateSpec { gate: self.gate.value.as_str().into(), label: label.into(), params }
+    }
+}
+
+/// Says every parameter of a gate that does not fit; whether all do.
+pub(super) fn parameters(build: &Build<'_>, draft: &GateDraft, service: &Service) -> bool {
+    let mut spec = draft.spec();
+    let mut good = true;
+    // A gate says one error at a time: what was said is taken out of the way, for the next to show.
+    while let Err(error) = gates::build(&spec, service) {
+        let written = spec.params.0.contains_key(&error.name);
+        // That a parameter is missing which was said to be wrong is only a consequence.
+        if good || written {
+            wrong(build, draft, service, &error);
+        }
+        good = false;
+        // What else a gate says of a column depends on which it is.
+        if !written || error.name == "column" {
+            break;
+        }
+        spec.params.0.remove(&error.name);
+    }
+    good
+}
+
+fn wrong(build: &Build<'_>, draft: &GateDraft, service: &Service, error: &ParamError) {
+    let gate = draft.gate.value.as_str();
+    let at = draft.params.get(&error.name).map_or(draft.at, |(_, at)| *at);
+    let message = format!("gate `{gate}` of service `{}`: {}", service.name, error.message);
+    let about = |gate: &dyn crate::domain::gate::GateType| match gate.parameter(&error.name) {
+        Some(p) => format!("`{}`: {}", p.name, p.about),
+        None => format!("`{}`: {}", gate.name(), gate.about()),
+    };
+    let fix = gates::gate_type(gate).map_or_else(String::new, about);
+    build.problems.error(code(&error.name), at, message, fix);
+}
+
 /// Builds each gate once to see whether its parameters fit the service.
 pub(super) fn finish(
     build: &Build<'_>,
@@ -200,23 +248,12 @@ pub(super) fn finish(
 ) -> Vec<GateSpec> {
     let mut out: Vec<GateSpec> = Vec::new();
     for draft in drafts {
-        let label = draft.label.clone().unwrap_or_else(|| match draft.params.get("column") {
-            // A threshold is called like its column; others say what they make of it.
-            Some((Param::Text(column), _)) if draft.gate.value == "threshold" => column.clone(),
-            Some((Param::Text(column), _)) => format!("{} {column}", draft.gate.value.replace('_', " ")),
-            _ => draft.gate.value.clone(),
-        });
-        let params = Params(draft.params.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect());
-        let spec = GateSpec { gate: draft.gate.value.as_str().into(), label: label.into(), params };
-        if let Err(error) = gates::build(&spec, service).and_then(|_| gates::fits(&spec, service, ring)) {
-            let at = draft.params.get(&error.name).map_or(draft.at, |(_, at)| *at);
-            let message = format!("gate `{}` of service `{}`: {}", spec.gate, service.name, error.message);
-            let about = |gate: &dyn crate::domain::gate::GateType| match gate.parameter(&error.name) {
-                Some(p) => format!("`{}`: {}", p.name, p.about),
-                None => format!("`{}`: {}", gate.name(), gate.about()),
-            };
-            let fix = gates::gate_type(&spec.gate).map_or_else(String::new, about);
-            build.problems.error(code(&error.name), at, message, fix);
+        if !parameters(build, &draft, service) {
+            continue;
+        }
+        let spec = draft.spec();
+        if let Err(error) = gates::fits(&spec, service, ring) {
+            wrong(build, &draft, service, &error);
             continue;
         }
         if &*spec.gate == "requires"

@@ -71,6 +71,13 @@ impl Build<'_> {
     }
 }
 
+/// Only what a file says of the screen; what is wrong with it is said by [`build`].
+pub(super) fn ui_alone(source: &Source, parsed: &DeTable<'_>, given: &Given<'_>) -> Ui {
+    let problems = Problems::new(source);
+    let build = Build { problems: &problems, given, folder: PathBuf::new(), names: RefCell::default() };
+    ui(&build, Table::root(build.problems, &keys::ROOT, parsed))
+}
+
 /// Reads the sections of a parsed file; `earlier` are problems of its syntax.
 pub(super) fn build(source: &Source, parsed: &DeTable<'_>, given: &Given<'_>, earlier: Vec<ConfigError>) -> Outcome {
     let problems = Problems::new(source);

@@ -69,7 +69,10 @@ impl<'r> One<'r, '_> {
     }
 
     fn read(&self, claims: &mut Claims) -> Option<Service> {
-        let (drafts, topology_level) = self.rings()?;
+        let Some((drafts, topology_level)) = self.rings() else {
+            self.without_rings();
+            return None;
+        };
         let regions = self.regions(&drafts, claims);
         let columns = columns::read(self.build, self.root, self.defaults, self.table, &self.name.value, &regions);
         let general = |key: &str| self.general(key).and_then(|t| text(t, key));
@@ -104,6 +107,32 @@ impl<'r> One<'r, '_> {
             self.shared.prometheuses,
         );
         Some(service)
+    }
+
+    /// What can be said of a service whose rings are not known: all that is wrong is said at once.
+    fn without_rings(&self) {
+        let service = Service {
+            name: ServiceName::new(self.name.value.clone()),
+            rings: Vec::new(),
+            regions: Vec::new(),
+            columns: columns::read(self.build, self.root, self.defaults, self.table, &self.name.value, &[]),
+            carries: Vec::new(),
+            version_from: VersionFrom::Image,
+            owner: None,
+            escalation: None,
+            deciders: Vec::new(),
+            runbook: None,
+            release_url: None,
+            freeze: false,
+            policy: Policy::default(),
+            policy_hash: "".into(),
+        };
+        let rings = self.table.named("ring").into_iter().map(|(_, table)| table);
+        for level in std::iter::once(self.table).chain(rings).map(|table| Level::read(self.build, table)) {
+            for draft in level.exit.iter().chain(&level.entry).flatten() {
+                gates::parameters(self.build, draft, &service);
+            }
+        }
     }
 
     fn release_url(&self) -> Option<crate::domain::id::Text> {
@@ -348,14 +377,23 @@ impl<'r> One<'r, '_> {
             ring.map(|(_, table)| Level::read(self.build, *table)).unwrap_or_default()
         };
         let rings: Vec<Level> = drafts.iter().map(level_of).collect();
+        // A ring that there is not has mistakes of its own all the same.
+        for (_, table) in overrides.iter().filter(|(name, _)| !drafts.iter().any(|d| d.name.value == name.value)) {
+            let level = Level::read(self.build, *table);
+            for draft in level.exit.iter().chain(&level.entry).flatten() {
+                gates::parameters(self.build, draft, service);
+            }
+        }
         for (at, (draft, ring)) in drafts.iter().zip(&rings).enumerate() {
             let ready = policy::preset_level(preset, at, drafts.len());
             let levels = [ring, &draft.level, &own, topology, &defaults, &ready];
             let Resolved { exit, entry, exit_by_default } =
                 gates::resolve(self.build, &levels, with_metrics, self.name.at);
+            // A list whose gates are all wrong is not an empty one.
+            let none = exit.is_empty();
             let exit = gates::finish(self.build, exit, service, at.into(), &known);
             let entry = gates::finish(self.build, entry, service, at.into(), &known);
-            if exit.is_empty() {
+            if none {
                 lint::no_exit_gate(self.build, draft, &self.name.value, at == last);
             }
             lint::exit_gates(self.build, draft, &exit, exit_by_default, at == last);
