@@ -211,7 +211,7 @@ fn who_may_not_is_told_why() {
             "twice",
             |w| assert_eq!(w.go(approve(), ring(2)), w.engine.operations[0].plan.id),
             "nothing-to-do",
-            "`:revoke` on ring-2 ends it",
+            "`:revoke ring-2` ends it",
         ),
         ("no region of the ring is heard", |w| w.cut(EU_CLUSTER), "unreachable", "R tries"),
         (

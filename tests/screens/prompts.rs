@@ -80,7 +80,7 @@ fn keys_of_the_burst_that_confirmed_do_not_reach_the_board() {
     assert!(!stage.app.modals.is_empty(), "help");
 
     // What is typed on after the answer neither.
-    let mut stage = opened("P", (120, 36), small, 0);
+    let mut stage = opened("P", (120, 36), |p| p.findings.push(baseline()), 0);
     stage.types("ring-2");
     for key in "HDBX".chars() {
         press(&mut stage, 40, Key::char(key));
@@ -92,6 +92,7 @@ fn keys_of_the_burst_that_confirmed_do_not_reach_the_board() {
     press(&mut stage, 1_000, Key::char('y'));
     press(&mut stage, 30, Key::char('y'));
     press(&mut stage, 30, Key::char('!'));
+    stage.wait(Duration::from_millis(20));
     assert!(stage.app.holding.is_some() || approved(&stage) == 2, "`!` holds: {}", stage.text());
 }
 

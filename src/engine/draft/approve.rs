@@ -82,7 +82,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, to: Option
         service: desk.at,
         title: format!("approve {} for {version}", ring.name).into(),
         after: format!("it counts until {until}, for this template only; promoting stays a step of its own").into(),
-        way_back: format!("`:revoke` on {} ends it, for everybody", ring.name).into(),
+        way_back: format!("`:revoke {}` ends it, for everybody", ring.name).into(),
         parallelism: 1,
         blast: desk.blast(ring.regions.clone()),
         findings: standing(desk, at),
@@ -173,7 +173,7 @@ fn entering(desk: &Desk<'_>, ring: RingIx, to: Option<&str>) -> Result<(Version,
             return Err(Refusal::new(
                 "no-version",
                 "the first ring has no ring before it to take a version from",
-                format!("name the version: `gonogo approve {} {} --to VERSION`", desk.service.name, name),
+                format!("name the version: `:approve {name} VERSION`"),
             ));
         };
         let version = if text.contains(['/', '@', ':']) { Image::parse(text).version() } else { Version(text.into()) };
@@ -271,7 +271,7 @@ fn not_twice(desk: &Desk<'_>, ring: &Ring, about: &About, me: &Operator) -> Resu
         return Err(Refusal::new(
             "nothing-to-do",
             format!("{me} has approved {} in {} already", about.version, ring.name),
-            format!("`:revoke` on {} ends it", ring.name),
+            format!("`:revoke {}` ends it", ring.name),
         ));
     }
     Ok(())

@@ -152,7 +152,7 @@ fn source(desk: &Desk<'_>, ring: RingIx, to: Option<&str>) -> Result<From, Refus
             return Err(Refusal::new(
                 "no-version",
                 "the first ring has no ring before it to take a version from",
-                format!("name the version: `gonogo promote {} {} --to VERSION`", desk.service.name, first(desk)),
+                format!("name the version: `:promote {} VERSION`", first(desk)),
             ));
         };
         if !names_an_image(text) {

@@ -33,21 +33,24 @@ pub fn for_verbs(text: &str, service: Option<&str>) -> String {
 /// Palette words that act on the whole service, which a verb names by its own name.
 const WHOLE: [&str; 2] = ["clear", "quarantine"];
 
-/// `` `:revoke` on ring-2 `` is `` `gonogo revoke webapp ring-2` ``, and `` `:clear` `` is
-/// `` `gonogo clear webapp webapp` ``.
+/// `` `:revoke ring-2` `` is `` `gonogo revoke webapp ring-2` ``, `` `:clear` `` is
+/// `` `gonogo clear webapp webapp` ``, and what the palette takes as a version follows `--to`.
 fn palette(text: &str, service: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, (word, after))) = rest.split_once("`:").and_then(|(b, r)| Some((b, r.split_once('`')?))) {
+    while let Some((before, (line, after))) = rest.split_once("`:").and_then(|(b, r)| Some((b, r.split_once('`')?))) {
         out.push_str(before);
-        let on = after.strip_prefix(" on ").map(|t| t.split_at(t.find([' ', ',', ';', ')']).unwrap_or(t.len())));
-        let (target, after) = match on {
-            Some((target, after)) => (target, after),
-            None if WHOLE.contains(&word) => (service, after),
-            None => ("REGION…", after),
+        let mut words = line.split_whitespace();
+        let word = words.next().unwrap_or_default();
+        let arguments: Vec<&str> = words.collect();
+        let arguments = match (word, arguments.as_slice()) {
+            ("promote" | "approve", [ring, version]) => format!("{ring} --to {version}"),
+            (word, []) if WHOLE.contains(&word) => service.to_owned(),
+            (_, []) => "REGION…".to_owned(),
+            (_, all) => all.join(" "),
         };
         let word = if word == "rollback-upstream" { "rollback" } else { word };
-        out.push_str(&format!("`gonogo {word} {service} {target}`"));
+        out.push_str(&format!("`gonogo {word} {service} {arguments}`"));
         rest = after;
     }
     out.push_str(rest);
@@ -68,11 +71,15 @@ mod tests {
                 "x explains; F asks for break-glass, with a reason",
                 "`gonogo explain webapp RING` explains; `--without-wait` asks for break-glass, with a reason",
             ),
-            ("`:revoke` on ring-2 ends it, for everybody", "`gonogo revoke webapp ring-2` ends it, for everybody"),
+            ("`:revoke ring-2` ends it, for everybody", "`gonogo revoke webapp ring-2` ends it, for everybody"),
             ("`:clear` ends it, with a reason", "`gonogo clear webapp webapp` ends it, with a reason"),
             (
                 "another template is judged anew; H holds what must not go on",
                 "another template is judged anew; `gonogo hold` holds what must not go on",
+            ),
+            (
+                "name the version: `:promote ring-0 VERSION`",
+                "name the version: `gonogo promote webapp ring-0 --to VERSION`",
             ),
             ("under review (`:rollback-upstream`)", "under review (`gonogo rollback webapp REGION…`)"),
             ("wait until it is there, or cancel it", "wait until it is there, or cancel it"),
