@@ -52,6 +52,8 @@ fn themes() {
         A style is `COLOUR on COLOUR` with any of `bold dim italic underline reverse`; a colour is a name from\n\
         `[colours]`, `#rrggbb`, `default` or `ground`. With `NO_COLOR`, or on a terminal without colours, weight and\n\
         reverse remain; the glyph and the word of every state are always there. A theme that cannot be read is an\n\
-        error with file, line and fix, and the default is used.\n";
+        error with file, line and fix, and the default is used.\n\nWhere neither `LC_ALL`, `LC_CTYPE` nor `LANG` (the first \
+        that is set counts) names UTF-8, as in `LANG=C`, everything is\ndrawn with ASCII; `--ascii` forces that, \
+        `LC_ALL=C.UTF-8` the other.\n";
     check("themes.md", head, &body);
 }

@@ -104,8 +104,12 @@ fn every_figure_of_a_silent_region_says_its_age_or_that_it_is_not_known() {
     let text = Stage::of(engine, (200, 60)).text();
     let head = text.lines().position(|l| l.contains("version") && l.contains("p99 ms")).unwrap();
     let names = ["ap-south-1", "eu-west-1", "us-east-1"];
-    let rows: Vec<&str> =
-        text.lines().skip(head + 1).filter(|l| names.iter().any(|n| l.contains(n)) && l.contains("v2.")).collect();
+    let rows: Vec<&str> = text
+        .lines()
+        .skip(head + 1)
+        .take_while(|l| !l.starts_with('╰'))
+        .filter(|l| names.iter().any(|n| l.contains(n)) && l.contains("v2."))
+        .collect();
     assert!(rows.len() >= 3, "{text}");
     for row in rows {
         // p50, p95, p99, CPU and memory with their age; traffic and errors are not known.
