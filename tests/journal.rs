@@ -243,10 +243,10 @@ async fn a_person_closes_what_a_dead_process_left_open() {
     // Closing sends nothing: what the record may lack is known to the next console, for as long as facts count.
     let place = (ServiceIx(0), RegionIx(0));
     let kept = vec![(place, vec![fact.clone()]), (place, vec![fact])];
-    assert_eq!(history.closed_facts(&fleet(), Timestamp::MIN), kept, "each step's");
+    assert_eq!(history.past_facts(&fleet(), Timestamp::MIN, false), kept, "each step's");
     assert_eq!(history.operations()[0].steps_left(), 2);
     let at = history.operations()[0].at;
-    assert!(history.closed_facts(&fleet(), at + SignedDuration::from_secs(1)).is_empty(), "opened before");
+    assert!(history.past_facts(&fleet(), at + SignedDuration::from_secs(1), false).is_empty(), "opened before");
     assert_eq!(verify(&history).bad, None);
     let (outcome, why, _) = history.operations().remove(0).closed.unwrap();
     assert_eq!((outcome.as_str(), why.as_str()), ("closed", "closed by bob@here: looked: nothing␛[2J was sent"));

@@ -167,6 +167,19 @@ fn whoever_does_not_wait_leaves_a_journal_that_says_so() {
 }
 
 #[test]
+fn what_the_record_lacks_of_a_drain_is_written_before_the_restore_rests_on_it() {
+    let fleet = Fleet::start("");
+    fleet.ends(0, &["drain", "webapp", "ap-south-1", "--reason", "disks", "--confirm", "ap-south-1"]);
+    // As if it had been killed between the route and the record.
+    fleet.forget_record("ap-south-1");
+    let args = ["restore", "webapp", "ap-south-1", "--reason", "disks are new", "--confirm", "ap-south-1"];
+    let dry = fleet.ends(3, &[&args[..], &["--dry-run"]].concat());
+    assert!(dry.err.contains("no drain of ours is in force"), "a dry run writes nothing: {dry:?}");
+    let done = fleet.ends(0, &args);
+    assert!(done.out.contains("restore ap-south-1: settled"), "{done:?}");
+}
+
+#[test]
 fn the_services_own_name_means_all_of_it_or_is_refused_by_that_word() {
     let fleet = Fleet::start("");
     let plan = fleet.run(&["rollback", "webapp", "webapp", "--dry-run"]);

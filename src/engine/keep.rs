@@ -58,6 +58,17 @@ impl Keeping {
 }
 
 impl Engine {
+    /// Whether the records of a service lack nothing that was done, as far as can be told.
+    pub fn owes_nothing(&self, service: ServiceIx) -> bool {
+        let left = self.keeping.left.iter().any(|((at, _), _)| *at == service);
+        let record = self.services.get(service.at()).map(|s| &s.record);
+        let lacks = |((at, region), facts): (&Place, &Vec<Fact>)| {
+            let known = record.filter(|_| *at == service).and_then(|r| r.region(*region));
+            known.is_some_and(|known| facts.iter().any(|f| !known.facts.contains_key(&f.id)))
+        };
+        !self.may_keep || !left && !self.keeping.owed.iter().any(lacks)
+    }
+
     /// Writes what is missing in the records of services that are shown or under release.
     ///
     /// A service is looked through when something in it changed, or when a wait is over.

@@ -54,11 +54,12 @@ impl Engine {
         let spec = self.fleet.service(place.0).and_then(|s| s.region(place.1));
         let cluster = spec.and_then(|r| self.clusters.get(r.cluster.at()));
         let service = self.services.get(place.0.at());
-        let known = service.and_then(|s| Some((s.region(place.1)?, s.record.region(place.1)?)));
-        let Some(((spec, cluster), (region, record))) = spec.zip(cluster).zip(known) else { return Left::NotSo };
-        if !cluster.freshness(self.now).is_live() {
+        let Some(((spec, cluster), service)) = spec.zip(cluster).zip(service) else { return Left::NotSo };
+        let known = service.region(place.1).zip(service.record.region(place.1));
+        let Some((region, record)) = known.filter(|_| cluster.freshness(self.now).is_live()) else {
+            // Nothing was heard of it yet.
             return Left::Unknown;
-        }
+        };
         let weight = spec.route.as_ref().and_then(|route| {
             let rule = region.route.as_ref()?.rules.get(route.rule)?;
             rule.iter().find(|b| b.name == route.backend).map(|b| b.weight)

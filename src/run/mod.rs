@@ -100,7 +100,7 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Quarantine { args, to }) => verb(&cli, "quarantine", &VerbArgs { to, ..args }),
         Some(Command::Clear { args, to }) => verb(&cli, "clear", &VerbArgs { to, ..args }),
         Some(Command::Accept { args, to }) => verb(&cli, "accept", &VerbArgs { to, ..args }),
-        Some(Command::Drill(args)) => acted(&cli, |session| drill::run(session, &args)),
+        Some(Command::Drill(args)) => acted(&cli, false, |session| drill::run(session, &args)),
         Some(Command::Tick { args, to }) => verb(&cli, "tick", &VerbArgs { to, ..args }),
         Some(Command::Untick { args, to }) => verb(&cli, "untick", &VerbArgs { to: Some(to), ..args }),
         Some(Command::Check(args)) => match (args.simulate, args.plan, args.connect) {
@@ -229,14 +229,19 @@ fn guarded(cli: &Cli, args: &GuardArgs) -> Result<ExitCode> {
 }
 
 fn verb(cli: &Cli, word: &str, args: &VerbArgs) -> Result<ExitCode> {
-    acted(cli, |session| verb::run(session, word, args))
+    acted(cli, !args.dry_run, |session| verb::run(session, word, args))
 }
 
 /// A run that writes: journaled, and over when what it did is on the disk.
-fn acted(cli: &Cli, act: impl FnOnce(&mut Session) -> Said) -> Result<ExitCode> {
+///
+/// With `complete` it first completes the record by what earlier runs here did: a plan may rest on it.
+fn acted(cli: &Cli, complete: bool, act: impl FnOnce(&mut Session) -> Said) -> Result<ExitCode> {
     opened(cli, |mut world| {
         let _log = log::start(&world.around.places.log(), LevelFilter::INFO, false).ok();
         let mut session = session(&mut world, Use::Write)?;
+        if complete {
+            session.engine.take_over(open::past_facts(&world, true));
+        }
         let done = act(&mut session);
         // What was noted last is on the disk before the program ends.
         world.runtime.block_on(world.close_journal());

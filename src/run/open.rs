@@ -249,7 +249,7 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
     }
     let mut engine = world.engine(!watch_only);
     if !watch_only {
-        engine.take_over(closed_facts(&world));
+        engine.take_over(past_facts(&world, false));
     }
     let clock = world.clock.clone();
     let app = App::new(engine, setup, clock.now());
@@ -277,11 +277,12 @@ fn unfinished(world: &World) -> Vec<Unfinished> {
     history.left_open().iter().map(|operation| one_unfinished(world, operation)).collect()
 }
 
-/// Facts of operations that were closed in the journal alone: the record still may lack them.
-pub fn closed_facts(world: &World) -> LeftFacts {
+/// Facts of operations that are over, and with `dead` of those that were left open: the record may still
+/// lack them.
+pub fn past_facts(world: &World, dead: bool) -> LeftFacts {
     let Ok(history) = read_all(&world.journal_folder(), &world.around.host) else { return LeftFacts::new() };
     let since = world.clock.wall().checked_sub(FACT_LIFE).unwrap_or(Timestamp::MIN);
-    history.closed_facts(&world.fleet, since)
+    history.past_facts(&world.fleet, since, dead)
 }
 
 fn one_unfinished(world: &World, operation: &Operation) -> Unfinished {

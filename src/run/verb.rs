@@ -22,6 +22,8 @@ use crate::engine::unwatched::is_sent;
 const FIRST_DATA: Duration = Duration::from_secs(10);
 /// How long lowering waits to learn who we are in a cluster: the record names its author.
 const NAMES: Duration = Duration::from_secs(2);
+/// How long the record is waited for, where it lacks what was done: a plan rests on it.
+const RECORDS: Duration = Duration::from_secs(5);
 /// How long reads and dry-runs may take.
 const REVIEW: Duration = Duration::from_secs(20);
 /// Beyond the plan's own limits.
@@ -164,6 +166,7 @@ pub fn run(session: &mut Session, word: &str, args: &VerbArgs) -> Said {
     session.first_data(Some(at), FIRST_DATA);
     let lowering = verb.direction() == Direction::Lowering;
     session.introduce(at, if lowering { NAMES } else { FIRST_DATA });
+    session.pump(RECORDS, |engine| engine.owes_nothing(at).then_some(()));
     if let Some(id) = &args.hold {
         match chosen_hold(session, at, id) {
             Ok(hold) => verb = Verb::Resume { hold: Some(hold) },
@@ -242,7 +245,7 @@ fn dry_run(session: &Session, args: &VerbArgs, plan: &Plan) -> Said {
 }
 
 fn carry_out(session: &mut Session, args: &VerbArgs, plan: Plan) -> Said {
-    let id = plan.id;
+    let (id, service) = (plan.id, plan.service);
     let limit = plan.steps.iter().map(|s| s.limit).max().unwrap_or_default();
     let rounds = plan.steps.len().div_ceil(plan.parallelism.max(1)).max(1);
     let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
@@ -270,6 +273,8 @@ fn carry_out(session: &mut Session, args: &VerbArgs, plan: Plan) -> Said {
     } else {
         session.pump(most, |engine| engine.operations.iter().find(|o| o.plan.id == id)?.ended.as_ref().map(drop));
     }
+    // What no answer came for is written by whoever is still there.
+    session.pump(RECORDS, |engine| engine.owes_nothing(service).then_some(()));
     // Whoever reads the journal must not take it for a crash.
     let effects = session.engine.leave_unwatched(id);
     session.perform(effects);

@@ -1,6 +1,7 @@
 //! A simulated fleet in a process of its own, and verbs against it as a script runs them: no terminal, no input.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -103,6 +104,25 @@ impl Fleet {
         let second = text.find('\n').unwrap() + 1;
         let (first, rest) = text.split_at(second);
         std::fs::write(&path, format!("{first}{}", rest.replacen("drill", "drall", 1))).unwrap();
+    }
+
+    /// Takes a region's record away, as if it had never been written.
+    pub fn forget_record(&self, region: &str) {
+        let text = std::fs::read_to_string(self.dir.path().join("kubeconfig")).unwrap();
+        let kubeconfig: Value = serde_saphyr::from_str(&text).unwrap();
+        let named = |list: &str| {
+            let all = kubeconfig[list].as_array().unwrap();
+            all.iter().find(|c| c["name"].as_str().unwrap().ends_with(region)).cloned().unwrap()
+        };
+        let server = named("clusters")["cluster"]["server"].as_str().unwrap().trim_start_matches("http://").to_owned();
+        let token = kubeconfig["users"][0]["user"]["token"].as_str().unwrap().to_owned();
+        let mut stream = TcpStream::connect(&server).unwrap();
+        let path = "/api/v1/namespaces/webapp/configmaps/gonogo-sim-webapp";
+        let head = format!("host: {server}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n");
+        write!(stream, "DELETE {path} HTTP/1.1\r\n{head}\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     /// A verb that must end so.

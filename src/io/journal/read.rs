@@ -7,11 +7,13 @@ use std::path::Path;
 
 use super::chain::{Head, Line, Torn};
 use super::entry::{Entry, HeadRef, Opened, OpenedStep};
-use super::proof::CLOSED_BY_PERSON;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::Place;
 use crate::domain::record::Fact;
 use crate::domain::stamp::Timestamp;
+
+/// Outcomes of steps that changed nothing.
+const DID_NOT_HAPPEN: [&str; 2] = ["refused", "cancelled"];
 
 /// One file, as far as it can be trusted.
 #[derive(Clone, Debug)]
@@ -83,8 +85,21 @@ impl Operation {
 
     /// The facts of steps that were not noted as ended, by place; those of other configurations are left out.
     pub fn left_facts(&self, fleet: &Fleet) -> Vec<(Place, Vec<Fact>)> {
+        self.facts_where(fleet, |state| state.ended.is_none())
+    }
+
+    /// The facts of steps that may have happened, by place.
+    pub fn past_facts(&self, fleet: &Fleet) -> Vec<(Place, Vec<Fact>)> {
+        self.facts_where(fleet, |state| match &state.ended {
+            // The line that says that it was started may be lost.
+            None => true,
+            Some((outcome, _)) => !DID_NOT_HAPPEN.contains(&outcome.as_str()),
+        })
+    }
+
+    fn facts_where(&self, fleet: &Fleet, holds: impl Fn(&StepState) -> bool) -> Vec<(Place, Vec<Fact>)> {
         let Some((at, service)) = fleet.find_service(&self.opened.service) else { return Vec::new() };
-        let open = self.opened.steps.iter().zip(&self.steps).filter(|(_, state)| state.ended.is_none());
+        let open = self.opened.steps.iter().zip(&self.steps).filter(|(_, state)| holds(state));
         let of = |(step, _): (&OpenedStep, _)| Some(((at, service.find_region(&step.region)?.0), step.facts()));
         open.filter_map(of).filter(|(_, facts)| !facts.is_empty()).collect()
     }
@@ -224,12 +239,12 @@ impl History {
         self.operations().into_iter().filter(|o| o.closed.is_none() && o.process == Process::Dead).collect()
     }
 
-    /// Facts of operations that somebody closed who did not carry them out, opened since then: no run of
-    /// theirs writes them any more.
-    pub fn closed_facts(&self, fleet: &Fleet, since: Timestamp) -> Vec<(Place, Vec<Fact>)> {
-        let by_hand = |o: &Operation| o.closed.as_ref().is_some_and(|(outcome, ..)| outcome == CLOSED_BY_PERSON);
-        let old = self.operations().into_iter().filter(|o| o.at >= since && by_hand(o));
-        old.flat_map(|o| o.left_facts(fleet)).collect()
+    /// Facts of operations that are over, opened since then, and with `dead` of those that a dead process
+    /// left open: no run of theirs writes what the record may still lack of them.
+    pub fn past_facts(&self, fleet: &Fleet, since: Timestamp, dead: bool) -> Vec<(Place, Vec<Fact>)> {
+        let over = |o: &Operation| o.closed.is_some() || dead && o.process == Process::Dead;
+        let past = self.operations().into_iter().filter(|o| o.at >= since && over(o));
+        past.flat_map(|o| o.past_facts(fleet)).collect()
     }
 
     /// One operation by the start of its plan's id.

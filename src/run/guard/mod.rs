@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use color_eyre::eyre::Result;
 
-use super::open::closed_facts;
+use super::open::past_facts;
 use super::session::{Session, Signal};
 use super::world::World;
 use crate::cli::GuardArgs;
@@ -46,7 +46,7 @@ const LEFT_OPEN: SignedDuration = SignedDuration::from_hours(24);
 pub fn run(world: &World, mut session: Session, args: &GuardArgs) -> Result<Option<Signal>> {
     let arming = arming(world, &mut session.engine, args);
     say(&arming);
-    session.engine.take_over(closed_facts(world));
+    session.engine.take_over(past_facts(world, false));
     let board = Board::new(world.clock.clone());
     let door = match args.listen {
         Some(address) => Some(world.runtime.block_on(Door::open(address, board.clone()))?),
