@@ -81,9 +81,9 @@ impl App {
         effects
     }
 
-    /// A question lies over the board that a key answers.
+    /// A plan lies over the board that a key confirms.
     fn asks(&self) -> bool {
-        matches!(self.modals.last(), Some(Modal::Prompt(_) | Modal::Ask(_)))
+        matches!(self.modals.last(), Some(Modal::Prompt(_)))
     }
 
     fn is_hold_all(&self, key: Key) -> bool {
