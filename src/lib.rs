@@ -14,6 +14,8 @@ pub mod domain;
 pub mod kinds;
 /// Traffic providers: routes in, weights out; a weight in, an exact change out.
 pub mod traffic;
+/// Delivery tools: what brings a repository's state into a cluster, in our words.
+pub mod delivery;
 /// Gate types: what evidence they need, and how they judge it.
 pub mod gates;
 /// Metric sources: query text out, samples in.

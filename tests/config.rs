@@ -257,6 +257,58 @@ fn every_example_is_read_without_an_error() {
 }
 
 #[test]
+fn a_region_names_what_brings_its_workload_in_whatever_cluster_it_lies() {
+    let text = r#"
+[cluster.a]
+[cluster.b]
+[cluster.hub]
+[defaults.delivery]
+cluster = "hub"
+[service.web]
+rings = [["a"], ["b"]]
+[service.web.delivery]
+name = "{{region}}.{{service}}"
+[service.web.region.b]
+application = "web-the-second"
+[service.api]
+rings = [["a"], ["b"]]
+[service.api.delivery]
+except = ["b"]
+[service.cron]
+rings = [["a"]]
+delivery = false
+"#;
+    let given = Given { env: &env, kubeconfigs: None, today: None };
+    let (config, _) = config::read(Path::new("c.toml"), text.as_bytes(), &given).unwrap_or_else(|errors| {
+        panic!("{}", render_errors(&errors, false));
+    });
+    let brought = |service: &str| -> Vec<Option<String>> {
+        let service = config.fleet.services.iter().find(|s| s.name.as_str() == service).unwrap();
+        let text = |d: &gonogo::domain::fleet::DeliveryRef| {
+            format!("{} {} {}/{}", config.fleet.cluster_name(d.cluster), d.kind, d.namespace, d.name)
+        };
+        service.regions.iter().map(|r| r.delivery.as_ref().map(text)).collect()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(brought("web"), [some("hub Application argocd/a.web"), some("hub Application argocd/web-the-second")]);
+    assert_eq!(brought("api"), [some("hub Application argocd/api-a"), None]);
+    assert_eq!(brought("cron"), [None]);
+    let plans = gonogo::io::watch::plan(&config.fleet);
+    let watched = |at: usize| -> Vec<String> { plans[at].watches.iter().map(|w| w.resource()).collect() };
+    assert_eq!(watched(2), ["applications.argoproj.io"]);
+    assert!(!watched(0).contains(&"applications.argoproj.io".to_owned()));
+    let unknown = said(
+        "c.toml",
+        text.replace(
+            "[service.cron]",
+            "[service.x]\nrings = [[\"a\"]]\n[service.x.delivery]\nkind = \"Aplication\"\n[service.cron]",
+        )
+        .as_bytes(),
+    );
+    assert!(render_errors(&unknown, false).contains("unknown kind of delivery `Aplication`"), "{unknown:?}");
+}
+
+#[test]
 fn each_service_and_each_region_may_have_a_kind_of_its_own() {
     let text = r#"
 [cluster.a]

@@ -47,6 +47,7 @@ fn fleet() -> Fleet {
         cluster: ClusterIx(0),
         workload,
         route: None,
+        delivery: None,
         capacity: None,
         absorbers: vec![],
         zone: None,

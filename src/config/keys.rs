@@ -1,8 +1,11 @@
 //! Every section and key of the format: the reader, the schema and the docs go by this table.
 
+mod delivery;
 mod policy;
 mod traffic;
 
+pub use delivery::DELIVERY;
+use delivery::{DELIVERY_KEY, OWN_APPLICATION, OWN_DELIVERY};
 pub use policy::{GATE_POLICY, NOTIFY, POLICY, RING_POLICY};
 use policy::{POLICY_KEY, RING_POLICY_KEY};
 pub use traffic::{CAPACITY, ROUTE, TRAFFIC};
@@ -397,6 +400,7 @@ pub static DEFAULTS: Section = Section {
         key("topology", Shape::Text, "the only one there is", "The topology."),
         WORKLOAD_KEY,
         ROUTE_KEY,
+        DELIVERY_KEY,
         CARRIES,
         VERSION_FROM,
         COLUMNS,
@@ -422,6 +426,7 @@ pub static SERVICE: Section = Section {
         key("rings", Shape::Rings, "the topology's", "Rings of its own, instead of a topology."),
         WORKLOAD_KEY,
         ROUTE_KEY,
+        DELIVERY_KEY,
         CARRIES,
         VERSION_FROM,
         COLUMNS,
@@ -476,6 +481,8 @@ pub static SERVICE_REGION: Section = Section {
             "`true` if the service has one",
             "`false`: the service's route does not reach this region.",
         ),
+        OWN_DELIVERY,
+        OWN_APPLICATION,
         key("backend", Shape::Text, "the route's", "Name of the backendRef."),
         key("rule", Shape::Whole(0), "the route's", "Which rule, counted from 0."),
         key(
@@ -547,6 +554,7 @@ pub static SECTIONS: &[&Section] = &[
     &SERVICE,
     &WORKLOAD,
     &ROUTE,
+    &DELIVERY,
     &SERVICE_RING,
     &SERVICE_REGION,
     &CAPACITY,

@@ -36,7 +36,8 @@ fn section(section: &Section) -> Value {
         }
     }
     // Tables are merged with `[defaults]`, so that a key required there may be missing here.
-    let required = if section.path.ends_with(".route") { Vec::new() } else { required };
+    let required =
+        if section.path.ends_with(".route") || section.path.ends_with(".delivery") { Vec::new() } else { required };
     json!({"type": "object", "description": section.about, "properties": properties, "required": required,
         "additionalProperties": false})
 }

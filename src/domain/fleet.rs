@@ -103,6 +103,8 @@ pub struct Region {
     pub workload: WorkloadRef,
     /// How traffic reaches it, if gonogo may steer that.
     pub route: Option<RouteRef>,
+    /// What brings its workload from a repository, if the configuration names it.
+    pub delivery: Option<DeliveryRef>,
     /// What it can serve, and when that was measured.
     pub capacity: Option<Capacity>,
     /// Who absorbs its traffic when drained; empty: the others in proportion.
@@ -130,6 +132,19 @@ pub struct WorkloadRef {
     pub name: Text,
     /// Container whose image is the version.
     pub container: Text,
+}
+
+/// The object of a delivery tool that brings a region's workload: it may lie in another cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryRef {
+    /// Its kind in [`crate::delivery`]'s table, e.g. `Application`.
+    pub kind: Text,
+    /// Cluster that holds it.
+    pub cluster: ClusterIx,
+    /// Namespace.
+    pub namespace: Namespace,
+    /// Name.
+    pub name: Text,
 }
 
 /// Where the version of a workload is read from.

@@ -10,6 +10,7 @@ pub mod calendar;
 pub mod call;
 pub mod challenge;
 pub mod change;
+pub mod delivery;
 pub mod exemplar;
 pub mod finding;
 pub mod fleet;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::approval::Approval;
 use super::call::HttpCall;
 use super::change::ObjectRef;
+use super::delivery::Delivery;
 use super::exemplar::Exemplar;
 use super::id::{ClusterIx, ClusterUid, ColumnName, Namespace, Operator, RegionIx, ServiceIx, Text};
 use super::link::{Link, LostReason};
@@ -223,6 +224,17 @@ pub enum Seen {
         /// The weights.
         state: Option<Box<Route>>,
     },
+    /// An object of a delivery tool; none: deleted.
+    Delivery {
+        /// Namespace.
+        namespace: Namespace,
+        /// Name.
+        name: Text,
+        /// Kind in the delivery tools' table.
+        kind: Text,
+        /// What it says.
+        state: Option<Box<Delivery>>,
+    },
 }
 
 /// Which watch a list belongs to.
@@ -234,6 +246,8 @@ pub enum WatchKind {
     Records,
     /// Routes of one provider.
     Routes(Text),
+    /// Objects of one kind of delivery tool.
+    Deliveries(Text),
 }
 
 /// What a cluster says of itself and of us.

@@ -59,6 +59,8 @@ struct Changed {
     step: usize,
     /// Since the start of the program.
     since: Duration,
+    /// It was written, and somebody put it back: what is seen.
+    put_back: Option<Text>,
     /// Who did what, by the record.
     whom: Option<Text>,
     /// Who wrote it, by the object.
@@ -122,8 +124,17 @@ impl Engine {
     /// made better as answers come. The other's fact follows its write.
     pub(super) fn blame_step(&mut self, plan: PlanId, step: usize, effects: &mut Vec<Effect>) -> Text {
         let whom = self.whom(plan, step);
-        let changed = Changed { plan, step, since: self.now.mono, whom, writer: None };
-        let text = changed.text();
+        self.ask_who(Changed { plan, step, since: self.now.mono, put_back: None, whom, writer: None }, effects)
+    }
+
+    /// What a step wrote was put back: who did it is asked, and the sentence made better as the answer comes.
+    pub(super) fn blame_revert(&mut self, plan: PlanId, step: usize, seen: Text, effects: &mut Vec<Effect>) -> Text {
+        let whom = self.whom(plan, step);
+        self.ask_who(Changed { plan, step, since: self.now.mono, put_back: Some(seen), whom, writer: None }, effects)
+    }
+
+    fn ask_who(&mut self, changed: Changed, effects: &mut Vec<Effect>) -> Text {
+        let (plan, step, text) = (changed.plan, changed.step, changed.text());
         self.blaming.changed.push(changed);
         let of = self.operations.iter().find(|o| o.plan.id == plan).map(|o| o.plan.clone());
         if let Some(main) = of.as_ref().and_then(|p| p.steps.get(step)?.main()) {
@@ -224,6 +235,13 @@ impl Engine {
 
 impl Changed {
     fn text(&self) -> Text {
+        if let Some(seen) = &self.put_back {
+            return match (&self.whom, &self.writer) {
+                (Some(whom), _) => format!("{seen}; {whom} meanwhile").into(),
+                (None, Some(writer)) => format!("{seen}; put back by {writer}").into(),
+                (None, None) => seen.clone(),
+            };
+        }
         let what = match &self.whom {
             Some(whom) => format!("{whom} meanwhile"),
             None => "another object, template or weight than shown".to_owned(),

@@ -113,6 +113,7 @@ pub(crate) fn service(name: &str, rings: &[&[&str]]) -> Service {
                     container: "web".into(),
                 },
                 route: (*region != "staging").then_some(route),
+                delivery: None,
                 capacity: None,
                 absorbers: Vec::new(),
                 zone: None,

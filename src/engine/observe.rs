@@ -7,6 +7,7 @@ use super::draft::Read;
 use super::newest::Came;
 use super::state::{Happened, RegionState};
 use crate::domain::approval::Approval;
+use crate::domain::delivery::Delivery;
 use crate::domain::fleet::{Fleet, Service};
 use crate::domain::id::{ClusterIx, Namespace, Place, RegionIx, ServiceIx, Text};
 use crate::domain::link::Link;
@@ -22,6 +23,7 @@ pub struct Index {
     workloads: Objects,
     records: Objects,
     routes: Objects,
+    deliveries: Objects,
     /// Places of each cluster.
     pub(super) clusters: BTreeMap<ClusterIx, BTreeSet<Place>>,
 }
@@ -52,6 +54,7 @@ impl Index {
     /// Of a fleet.
     pub fn new(fleet: &Fleet) -> Self {
         let (mut workloads, mut records, mut routes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut deliveries = Vec::new();
         let mut clusters: BTreeMap<ClusterIx, BTreeSet<Place>> = BTreeMap::new();
         for (s, service) in fleet.services.iter().enumerate() {
             let record: Text = fleet.record_name(service).into();
@@ -65,9 +68,19 @@ impl Index {
                     routes.push((route.cluster, route.namespace.clone(), route.name.clone(), place));
                     clusters.entry(route.cluster).or_default().insert(place);
                 }
+                if let Some(delivery) = &region.delivery {
+                    deliveries.push((delivery.cluster, delivery.namespace.clone(), delivery.name.clone(), place));
+                    clusters.entry(delivery.cluster).or_default().insert(place);
+                }
             }
         }
-        Self { workloads: Objects::of(workloads), records: Objects::of(records), routes: Objects::of(routes), clusters }
+        Self {
+            workloads: Objects::of(workloads),
+            records: Objects::of(records),
+            routes: Objects::of(routes),
+            deliveries: Objects::of(deliveries),
+            clusters,
+        }
     }
 }
 
@@ -77,6 +90,7 @@ enum Of {
     Workload,
     Record,
     Route,
+    Delivery,
 }
 
 /// Beyond this, an answer's `Date` is not the same moment as ours.
@@ -214,6 +228,13 @@ impl Engine {
                     }
                 }
             }
+            Seen::Delivery { namespace, name, state, .. } => {
+                for place in self.index.deliveries.find(cluster, namespace.as_str(), &name) {
+                    if self.is_newest(place, Of::Delivery, version, state.is_none(), came) {
+                        self.delivery(place, state.as_deref().cloned());
+                    }
+                }
+            }
         }
     }
 
@@ -226,6 +247,7 @@ impl Engine {
             Of::Workload => &mut region.newest.workload,
             Of::Record => &mut region.newest.record,
             Of::Route => &mut region.newest.route,
+            Of::Delivery => &mut region.newest.delivery,
         };
         let counts = newest.take(version, gone, came, now);
         if counts && self.overtaken.is_empty() {
@@ -235,6 +257,7 @@ impl Engine {
             Of::Workload => Read::Workload(place.1),
             Of::Record => Read::Record(place.1),
             Of::Route => Read::Route(place.1),
+            Of::Delivery => Read::Delivery(place.1),
         };
         if let Some(object) = self.object_of(place.0, &read) {
             if counts {
@@ -319,6 +342,20 @@ impl Engine {
         }
     }
 
+    fn delivery(&mut self, place: Place, state: Option<Delivery>) {
+        let known = self.services.get(place.0.at()).and_then(|s| s.region(place.1));
+        // Argo CD writes an Application every few minutes without anything that is read here.
+        if known.is_some_and(|r| r.delivery == state && r.delivery_absent == state.is_none()) {
+            return;
+        }
+        let now = self.now;
+        self.with(place, |region| {
+            region.delivery_absent = state.is_none();
+            region.delivery = state;
+            region.changed = Some(now);
+        });
+    }
+
     fn route(&mut self, place: Place, state: Option<Route>) {
         let known = self.services.get(place.0.at()).and_then(|s| s.region(place.1));
         if known.is_some_and(|r| r.route == state) {
@@ -400,6 +437,16 @@ impl Engine {
                         && self.is_newest(place, Of::Route, version, true, Came::Watched)
                     {
                         self.route(place, None);
+                    }
+                }
+                WatchKind::Deliveries(kind) => {
+                    let Some(delivery) = spec.delivery.as_ref().filter(|d| d.cluster == cluster) else { continue };
+                    if delivery.kind == *kind
+                        && covers(&delivery.namespace)
+                        && !is_there(&delivery.namespace, &delivery.name)
+                        && self.is_newest(place, Of::Delivery, version, true, Came::Watched)
+                    {
+                        self.delivery(place, None);
                     }
                 }
                 _ => {}

@@ -160,7 +160,12 @@ impl Engine {
 
     pub(super) fn object_of(&self, service: ServiceIx, read: &Read) -> Option<ObjectRef> {
         let spec = self.fleet.service(service)?;
-        let (Read::Workload(at) | Read::Owned(at, _) | Read::Route(at) | Read::Record(at) | Read::Approvals(at)) = read;
+        let (Read::Workload(at)
+        | Read::Owned(at, _)
+        | Read::Route(at)
+        | Read::Delivery(at)
+        | Read::Record(at)
+        | Read::Approvals(at)) = read;
         let region = spec.region(*at)?;
         match read {
             Read::Workload(_) | Read::Owned(..) => self.workload_object((service, *at)),
@@ -171,6 +176,15 @@ impl Engine {
                     api: crate::traffic::provider(&route.provider)?.api(),
                     namespace: route.namespace.clone(),
                     name: route.name.clone(),
+                })
+            }
+            Read::Delivery(_) => {
+                let delivery = region.delivery.as_ref()?;
+                Some(ObjectRef {
+                    cluster: delivery.cluster,
+                    api: crate::delivery::tool(&delivery.kind)?.api(),
+                    namespace: delivery.namespace.clone(),
+                    name: delivery.name.clone(),
                 })
             }
             Read::Record(_) | Read::Approvals(_) => Some(ObjectRef {
@@ -210,6 +224,9 @@ impl Engine {
             }
             (Read::Route(at), Answer::Object(result)) => {
                 review.objects.routes.insert(at, result);
+            }
+            (Read::Delivery(at), Answer::Object(result)) => {
+                review.objects.deliveries.insert(at, result.map(|_| ()));
             }
             (Read::Record(at), Answer::Object(result)) => {
                 review.objects.records.insert(at, result.map(|_| ()));
@@ -385,6 +402,7 @@ impl Engine {
                     match read {
                         Read::Workload(at) => drop(review.objects.workloads.insert(at, Err(late.clone()))),
                         Read::Route(at) => drop(review.objects.routes.insert(at, Err(late.clone()))),
+                        Read::Delivery(at) => drop(review.objects.deliveries.insert(at, Err(late.clone()))),
                         Read::Owned(at, _) => drop(review.objects.owned.insert(at, Err(late.clone()))),
                         Read::Record(at) => drop(review.objects.records.insert(at, Err(late.clone()))),
                         Read::Approvals(at) => drop(review.objects.approvals.insert(at, Err(late.clone()))),
@@ -443,7 +461,7 @@ impl Engine {
                     Box::new(RegionRecord::read(entries))
                 }),
             }),
-            kind => self.seen_workload_or_route(kind, object, value),
+            kind => self.seen_of_kind(kind, object, value),
         };
         if let Some(seen) = seen {
             self.object(object.cluster, seen, value.and_then(ResourceVersion::of), Came::Read(sent));
@@ -469,7 +487,7 @@ impl Engine {
         }
     }
 
-    fn seen_workload_or_route(&self, kind: &str, object: &ObjectRef, value: Option<&Value>) -> Option<Seen> {
+    fn seen_of_kind(&self, kind: &str, object: &ObjectRef, value: Option<&Value>) -> Option<Seen> {
         let (namespace, name) = (object.namespace.clone(), object.name.clone());
         let bytes = value.map(ToString::to_string);
         if let Some(kind) = crate::kinds::KINDS.iter().find(|k| &*k.api().kind == kind) {
@@ -480,6 +498,13 @@ impl Engine {
                 Some(bytes) => Some(Box::new(kind.read(bytes.as_bytes(), &how).ok()??.workload)),
             };
             return Some(Seen::Workload { namespace, name, kind: kind.name().into(), state });
+        }
+        if let Some(tool) = crate::delivery::TOOLS.iter().find(|t| &*t.api().kind == kind) {
+            let state = match bytes {
+                None => None,
+                Some(bytes) => Some(Box::new(tool.read(bytes.as_bytes()).ok()?.delivery)),
+            };
+            return Some(Seen::Delivery { namespace, name, kind: tool.kind().into(), state });
         }
         let provider = crate::traffic::PROVIDERS.iter().find(|p| &*p.api().kind == kind)?;
         let state = match bytes {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::call::{HttpAnswer, HttpCall};
+use crate::domain::delivery::Delivery;
 use crate::domain::fleet::Region;
 use crate::domain::gate::BakeStart;
 use crate::domain::id::{ColumnName, RegionIx};
@@ -86,6 +87,10 @@ pub struct RegionState {
     pub record_had: BTreeSet<FactId>,
     /// The route that steers its traffic.
     pub route: Option<Route>,
+    /// What brings its workload from a repository, as last seen.
+    pub delivery: Option<Delivery>,
+    /// The cluster that is to hold that was listed, and it is not there.
+    pub delivery_absent: bool,
     /// Rollout history, newest first.
     pub revisions: Vec<Revision>,
     /// The template digest the history was read for.
@@ -133,6 +138,8 @@ pub struct NewestViews {
     pub record: Newest,
     /// Of the route.
     pub route: Newest,
+    /// Of what brings the workload.
+    pub delivery: Newest,
 }
 
 /// Most happenings kept per region.

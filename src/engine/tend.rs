@@ -120,7 +120,8 @@ impl Engine {
         let listed = spec.regions.iter().zip(&state.regions).all(|(spec, region)| {
             let lost = self.clusters.get(spec.cluster.at()).is_none_or(|c| matches!(c.link, Link::Lost { .. }));
             let steered = spec.route.as_ref().is_none_or(|route| !connecting(route.cluster));
-            !connecting(spec.cluster) && steered && (lost || region.workload.is_some() || region.absent)
+            let brought = spec.delivery.as_ref().is_none_or(|delivery| !connecting(delivery.cluster));
+            !connecting(spec.cluster) && steered && brought && (lost || region.workload.is_some() || region.absent)
         });
         listed && !state.view.regions.is_empty() && (self.shown != Some(service) || self.fully_sampled(service))
     }

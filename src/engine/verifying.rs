@@ -42,6 +42,11 @@ impl Engine {
                 let took = crate::domain::stamp::short(now.since(since).try_into().unwrap_or_default());
                 self.end_step(at, step, Outcome::Settled, format!("seen after {took}").into(), effects);
             }
+            Check::Never(why) if self.is_put_back(place, spec, &memory) => {
+                let seen = self.what_puts_back(place, &why);
+                let why = self.blame_revert(plan.id, step, seen, effects);
+                self.end_step(at, step, Outcome::Diverged, why, effects);
+            }
             Check::Never(why) => self.end_step(at, step, Outcome::Diverged, why, effects),
             Check::Missing(_) if again && memory.read && memory.overtaken => {
                 let why = self.blame_step(plan.id, step, effects);
@@ -114,6 +119,33 @@ impl Engine {
             }
         }
         Check::Seen
+    }
+
+    /// Whether a template that was written and seen gave way to another.
+    fn is_put_back(&self, place: Place, spec: &Step, memory: &StepMemory) -> bool {
+        let workload =
+            self.services.get(place.0.at()).and_then(|s| s.region(place.1)).and_then(|r| r.workload.as_ref());
+        let Some((workload, generation)) = workload.zip(memory.generation) else { return false };
+        let other = |expected: &Expectation| match expected {
+            Expectation::Settled(wanted) | Expectation::Partitioned(wanted) | Expectation::Template(wanted) => {
+                workload.template != *wanted
+            }
+            _ => false,
+        };
+        workload.generation > generation && spec.expect.iter().any(other)
+    }
+
+    /// What is seen, and what would do that by itself.
+    fn what_puts_back(&self, place: Place, seen: &Text) -> Text {
+        let spec = self.fleet.service(place.0).and_then(|s| s.region(place.1)).and_then(|r| r.delivery.as_ref());
+        let state = self.services.get(place.0.at()).and_then(|s| s.region(place.1)).and_then(|r| r.delivery.as_ref());
+        let Some((spec, _)) = spec.zip(state).filter(|(_, delivery)| delivery.heals()) else { return seen.clone() };
+        let tool = crate::delivery::tool(&spec.kind).map_or("its delivery tool", |t| t.name());
+        format!(
+            "{seen}: {tool} puts back what is written past it ({} {}/{}, self-heal); change what it follows instead",
+            spec.kind, spec.namespace, spec.name
+        )
+        .into()
     }
 
     /// Why a rollback stands still, if somebody paused it: by which hold, and what lets it go on.

@@ -115,6 +115,7 @@ pub(super) fn stand() -> Stand {
             container: "web".into(),
         },
         route: None,
+        delivery: None,
         capacity: None,
         absorbers: Vec::new(),
         zone: Some(zone.into()),

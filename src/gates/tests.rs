@@ -67,6 +67,7 @@ fn service() -> Service {
                 container: "web".into(),
             },
             route: None,
+            delivery: None,
             capacity: None,
             absorbers: Vec::new(),
             zone: None,

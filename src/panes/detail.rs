@@ -131,7 +131,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, scene: &Scene<'_
     scroll::lines(canvas, area, &state.lines(scene), state.scroll);
 }
 
-fn entry(name: &str, role: Role, text: impl Into<String>) -> Line {
+pub(super) fn entry(name: &str, role: Role, text: impl Into<String>) -> Line {
     Line::of(Role::Dim, format!("{name:<14} ")).add(role, text)
 }
 
@@ -172,6 +172,7 @@ fn describe(scene: &Scene<'_>, region: &RegionScene<'_>) -> Vec<Line> {
         None => lines.push(entry("", Role::NoData, "? not seen yet")),
         Some(w) => lines.extend(describe_workload(w)),
     }
+    lines.extend(super::delivery::lines(region));
     lines.extend(describe_traffic(region));
     lines.extend(describe_metrics(scene, region));
     if let Some(settled) = region.state.settled {

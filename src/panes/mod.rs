@@ -5,6 +5,7 @@
 pub mod approvals;
 pub mod axis;
 pub mod charts;
+mod delivery;
 pub mod detail;
 pub mod events;
 pub mod evidence;

@@ -200,6 +200,9 @@ fn services(out: &mut String, layout: &Layout, clock: &ClockLine) {
             .map(|region| format!("{} = {}", quoted(&region.name), quoted(&backend("{{service}}", &region.name))));
         line(out, format_args!("backends = {{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
     }
+    if layout.delivered {
+        line(out, format_args!("\n[defaults.delivery]\ncluster = {}", quoted(EDGE)));
+    }
     for service in &layout.services {
         line(
             out,

@@ -228,8 +228,21 @@ pub static VIRTUALSERVICES: Resource = Resource {
     ..HTTPROUTES
 };
 
+/// argoproj.io/v1alpha1 Applications of Argo CD, from a CRD without a status subresource.
+pub static APPLICATIONS: Resource = Resource {
+    group: "argoproj.io",
+    version: "v1alpha1",
+    plural: "applications",
+    singular: "application",
+    kind: "Application",
+    short: &["app", "apps"],
+    categories: &[],
+    status: false,
+    ..HTTPROUTES
+};
+
 /// Every served resource that holds objects, core first, then groups by name.
-pub static RESOURCES: [&Resource; 18] = [
+pub static RESOURCES: [&Resource; 19] = [
     &CONFIGMAPS,
     &EVENTS,
     &NAMESPACES,
@@ -245,6 +258,7 @@ pub static RESOURCES: [&Resource; 18] = [
     &HPAS,
     &LEASES,
     &EVENTS_V1,
+    &APPLICATIONS,
     &GRPCROUTES,
     &HTTPROUTES,
     &VIRTUALSERVICES,

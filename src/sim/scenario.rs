@@ -77,6 +77,9 @@ pub struct Scenario {
     /// What every Deployment has.
     #[serde(default)]
     pub workload: WorkloadSettings,
+    /// Whether an Application of Argo CD brings each Deployment, and how; none: nothing does.
+    #[serde(default)]
+    pub delivery: Option<DeliverySettings>,
     /// How versions behave.
     #[serde(default)]
     pub behaviour: Vec<BehaviourRule>,
@@ -168,6 +171,16 @@ impl Default for WorkloadSettings {
             min_ready: Span(SignedDuration::ZERO),
         }
     }
+}
+
+/// How Applications bring what the repository holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeliverySettings {
+    /// By themselves, when their target changes.
+    pub automated: bool,
+    /// And what somebody changes in the cluster is put back.
+    pub self_heal: bool,
 }
 
 /// How one version behaves, everywhere or in some regions.

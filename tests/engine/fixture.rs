@@ -25,7 +25,7 @@ use gonogo::engine::operation::{Operation, ProposalState, StepState};
 use gonogo::engine::{Engine, Setting};
 use gonogo::kinds::{self, ReadHow};
 use gonogo::sim::patch;
-use gonogo::traffic;
+use gonogo::{delivery, traffic};
 use serde_json::{Value, json};
 use ulid::Ulid;
 
@@ -135,6 +135,7 @@ pub fn fleet() -> Fleet {
             backend: b.into(),
             drained_below: None,
         }),
+        delivery: None,
         capacity: Some(Capacity { qps: 120_000.0, measured: None }),
         absorbers: Vec::new(),
         zone: None,
@@ -528,6 +529,12 @@ impl World {
                 let read = |v: Value| kinds::kind(name_of_kind).unwrap().read(v.to_string().as_bytes(), &how);
                 let state = value.map(|v| Box::new(read(v).unwrap().unwrap().workload));
                 Seen::Workload { namespace, name, kind: name_of_kind.into(), state }
+            }
+            "Application" => {
+                let read = |v: Value| {
+                    Box::new(delivery::tool("Application").unwrap().read(v.to_string().as_bytes()).unwrap().delivery)
+                };
+                Seen::Delivery { namespace, name, kind: "Application".into(), state: value.map(read) }
             }
             "ConfigMap" if Approval::is_named_so(&name) => {
                 let read = |v: Value| Box::new(Approval::read(&name, v.to_string().as_bytes()));

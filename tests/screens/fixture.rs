@@ -98,6 +98,7 @@ pub fn service(name: &str, regions: &[(String, usize)], rings: &[(&str, &str)]) 
                     backend: region.as_str().into(),
                     drained_below: None,
                 }),
+                delivery: None,
                 capacity: Some(Capacity { qps: 60_000.0, measured: None }),
                 absorbers: Vec::new(),
                 zone: zone(region),

@@ -256,6 +256,7 @@ pub fn fleet(clusters: usize, with_route: bool) -> Arc<Fleet> {
             backend: "web".into(),
             drained_below: None,
         }),
+        delivery: None,
         capacity: None,
         absorbers: vec![],
         zone: None,

@@ -66,6 +66,10 @@ pub fn policy_text(service: &Service, name: &dyn Fn(usize) -> String) -> String 
                 let (provider, name, backend) = (quoted(&r.provider), quoted(&r.name), quoted(&r.backend));
                 let _ = writeln!(out, "route {provider} {holder} {namespace} {name} {} {backend}", r.rule);
             }
+            if let Some(d) = &region.delivery {
+                let (holder, namespace) = (cluster(d.cluster.at()), quoted(d.namespace.as_str()));
+                let _ = writeln!(out, "delivery {} {holder} {namespace} {}", quoted(&d.kind), quoted(&d.name));
+            }
             if let Some(capacity) = &region.capacity {
                 let _ = writeln!(out, "capacity {}", capacity.qps);
             }

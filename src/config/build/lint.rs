@@ -7,7 +7,7 @@ use super::clusters::Clusters;
 use super::prometheus::Prometheuses;
 use super::region::Regions;
 use super::topology::{RingDraft, TopologyDraft};
-use crate::domain::fleet::{Better, Fleet, GateSpec, Service};
+use crate::domain::fleet::{Better, Fleet, GateSpec, Region, Service};
 use crate::gates::JUDGED_SPAN;
 use jiff::civil::Date;
 
@@ -141,8 +141,11 @@ pub(super) fn unused(
     };
     let all = || fleet.services.iter().flat_map(|s| &s.regions);
     for (at, name) in clusters.names.iter().enumerate() {
-        let used =
-            all().any(|r| r.cluster.at() == at || r.route.as_ref().is_some_and(|route| route.cluster.at() == at));
+        let holds = |r: &Region| {
+            let others = [r.route.as_ref().map(|r| r.cluster), r.delivery.as_ref().map(|d| d.cluster)];
+            [Some(r.cluster)].into_iter().chain(others).flatten().any(|c| c.at() == at)
+        };
+        let used = all().any(holds);
         if !used {
             note(name.at, "cluster", &name.value);
         }

@@ -16,6 +16,7 @@ pub(super) enum Kind {
     Gate,
     Workload,
     Provider,
+    Delivery,
     Service,
     Endpoint,
 }
@@ -32,6 +33,7 @@ impl Kind {
             Kind::Gate => ("gate", "unknown-gate"),
             Kind::Workload => ("workload kind", "unknown-kind"),
             Kind::Provider => ("traffic provider", "unknown-provider"),
+            Kind::Delivery => ("kind of delivery", "unknown-delivery"),
             Kind::Endpoint => ("endpoint", "unknown-endpoint"),
             Kind::Service => ("service", "unknown-service"),
         }

@@ -10,7 +10,7 @@ use super::names::{self, Kind};
 use super::prometheus::Prometheuses;
 use super::region::{RegionFacts, Regions, text, texts, zone};
 use super::topology::{Level, RingDraft, TopologyDraft, rings};
-use super::workload::{Here, RouteDraft, route, workload};
+use super::workload::{DeliveryDraft, Here, RouteDraft, delivery, route, workload};
 use super::{Build, carry, columns, hash, lint, policy};
 use crate::domain::fleet::{Capacity, Carry, Region, Ring, RouteRef, Service, VersionFrom, WorkloadRef};
 use crate::domain::id::{ClusterIx, Namespace, RegionIx, RegionName, RingIx, RingName, ServiceName};
@@ -195,6 +195,12 @@ impl<'r> One<'r, '_> {
                 self.mention(name, &listed);
             }
         }
+        let delivery = delivery(self.build, self.shared.clusters, self.table, self.defaults);
+        for name in delivery.iter().flat_map(DeliveryDraft::mentioned) {
+            if self.table.raw("delivery").is_some() || self.shared.regions.find(self.build, name).is_none() {
+                self.mention(name, &listed);
+            }
+        }
         let mut out: Vec<Region> = Vec::with_capacity(drafts.iter().map(|r| r.regions.len()).sum());
         let mut backends: Vec<(RouteRef, String)> = Vec::new();
         for (ring_at, ring) in drafts.iter().enumerate() {
@@ -204,7 +210,7 @@ impl<'r> One<'r, '_> {
                 }
                 let own = overrides.get(&name.value).map(|(_, table)| *table);
                 let place = Named { name, ring: &ring.name.value, ring_at: ring_at.into(), own };
-                out.extend(self.region(&place, route.as_ref(), &listed, claims, &mut backends));
+                out.extend(self.region(&place, (route.as_ref(), delivery.as_ref()), &listed, claims, &mut backends));
             }
         }
         out
@@ -219,7 +225,7 @@ impl<'r> One<'r, '_> {
     fn region(
         &self,
         place: &Named<'_, 'r>,
-        route: Option<&RouteDraft<'_>>,
+        (route, delivery): (Option<&RouteDraft<'_>>, Option<&DeliveryDraft<'_>>),
         listed: &[&str],
         claims: &mut Claims,
         backends: &mut Vec<(RouteRef, String)>,
@@ -266,6 +272,7 @@ impl<'r> One<'r, '_> {
             // A broken one is never used: its error was collected.
             workload: workload.unwrap_or_else(broken),
             route,
+            delivery: delivery.and_then(|d| d.of(self.build, here, place.own)),
             capacity,
             absorbers,
             zone: own.and_then(|t| zone(self.build, t)).or_else(|| general(|f| f.zone.clone())),

@@ -1,4 +1,4 @@
-//! Workload and route of a service in one region, from templates and overrides.
+//! Workload, route and delivery of a service in one region, from templates and overrides.
 
 use super::super::reader::Table;
 use super::super::source::{At, Span};
@@ -6,7 +6,8 @@ use super::Build;
 use super::carry::placeholders;
 use super::clusters::Clusters;
 use super::names::{self, Kind};
-use crate::domain::fleet::{RouteRef, WorkloadRef};
+use crate::delivery::DeliveryTool;
+use crate::domain::fleet::{DeliveryRef, RouteRef, WorkloadRef};
 use crate::domain::id::{ClusterIx, Namespace, Text};
 use crate::traffic::BackendName;
 
@@ -187,5 +188,68 @@ impl RouteDraft<'_> {
             drained_below: self.drained_below,
         };
         Some((route, backend.at))
+    }
+}
+
+/// What of a service's delivery does not depend on the region.
+pub(super) struct DeliveryDraft<'a> {
+    tables: [Option<Table<'a>>; 2],
+    tool: &'static dyn DeliveryTool,
+    cluster: ClusterIx,
+    except: Vec<At<String>>,
+}
+
+/// What brings the workloads of a service, from its own table and the defaults'; none: it is not said.
+pub(super) fn delivery<'a>(
+    build: &Build<'_>,
+    clusters: &Clusters,
+    service: Table<'a>,
+    defaults: Option<Table<'a>>,
+) -> Option<DeliveryDraft<'a>> {
+    if service.is_off("delivery") {
+        return None;
+    }
+    let tables = [service.table("delivery"), defaults.and_then(|d| d.table("delivery"))];
+    let table = tables.iter().flatten().next().copied()?;
+    let kind = first_text(&tables, "kind").unwrap_or_else(|| At { value: "Application".to_owned(), at: table.at });
+    let tool = crate::delivery::tool(&kind.value);
+    if tool.is_none() {
+        names::unknown(build.problems, Kind::Delivery, &kind, crate::delivery::TOOLS.iter().map(|t| t.kind()));
+    }
+    let cluster = first_text(&tables, "cluster");
+    if cluster.is_none() && !tables.iter().flatten().any(|t| t.raw("cluster").is_some()) {
+        table.missing("cluster", "\"hub\"");
+    }
+    let with = |key: &str| tables.iter().flatten().find(|t| t.raw(key).is_some()).copied();
+    Some(DeliveryDraft {
+        cluster: clusters.find(build, &cluster?)?,
+        tool: tool?,
+        except: with("except").and_then(|t| t.texts("except")).unwrap_or_default(),
+        tables,
+    })
+}
+
+impl DeliveryDraft<'_> {
+    /// Names of regions that it mentions, to be checked against the service's.
+    pub fn mentioned(&self) -> impl Iterator<Item = &At<String>> {
+        self.except.iter()
+    }
+
+    /// What brings the workload of one region; none: nothing that is known here.
+    pub fn of(&self, build: &Build<'_>, here: Here<'_>, own: Option<Table<'_>>) -> Option<DeliveryRef> {
+        if own.and_then(|t| t.flag("delivery")) == Some(false) || self.except.iter().any(|e| e.value == here.region) {
+            return None;
+        }
+        let text = |key: &str, default: &str| {
+            first_text(&self.tables, key).unwrap_or_else(|| At { value: default.to_owned(), at: here.service.at })
+        };
+        let namespace = text("namespace", self.tool.namespace());
+        let name = first_text(&[own], "application").unwrap_or_else(|| text("name", "{{service}}-{{region}}"));
+        Some(DeliveryRef {
+            kind: build.name(self.tool.kind()),
+            cluster: self.cluster,
+            namespace: Namespace::new(named(build, here, "delivery's namespace", &namespace, Form::Label)?),
+            name: named(build, here, "delivery", &name, Form::Subdomain)?,
+        })
     }
 }

@@ -116,7 +116,10 @@ pub(super) fn forgotten(scene: &Scene<'_>) -> Vec<(RegionIx, Timestamp)> {
 fn service_clusters(scene: &Scene<'_>) -> Vec<usize> {
     let regions = scene.service.regions.iter();
     let mut clusters: Vec<usize> = regions
-        .flat_map(|r| [Some(r.cluster), r.route.as_ref().map(|r| r.cluster)])
+        .flat_map(|r| {
+            let delivery = r.delivery.as_ref().map(|d| d.cluster);
+            [Some(r.cluster), r.route.as_ref().map(|r| r.cluster), delivery]
+        })
         .flatten()
         .map(|c| c.at())
         .collect();
@@ -150,6 +153,7 @@ fn of_region(
         format!("{name}: paused for {}: forgotten?", coarse(scene.world.now.duration_since(*since)))
     }));
     alarms.extend(paused_without_hold(scene, at, region));
+    alarms.extend(super::delivered::alarms(scene, at, region));
     alarms.extend(changed_under_hold(scene, at, region).or_else(|| written_elsewhere(scene, at, region)));
     alarms.extend(drained_but_weighted(scene, at, region));
     alarms
@@ -285,8 +289,9 @@ fn written_elsewhere(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> O
         return None;
     }
     let what = if matches!(fact.body, Body::Promoted(_)) { "promoted" } else { "rolled back" };
-    let owner =
-        workload.owner.as_ref().map(|o| format!(", managed by {} ({})", o.tool.name(), o.name)).unwrap_or_default();
+    let owner = super::delivered::owner(scene, at)
+        .or_else(|| workload.owner.as_ref().map(|o| format!(", managed by {} ({})", o.tool.name(), o.name)))
+        .unwrap_or_default();
     Some(format!(
         "{}: runs {}, but {} {what} it to {}: another tool writes here{owner}",
         scene.region_name(at),

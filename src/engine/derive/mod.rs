@@ -20,6 +20,7 @@ use crate::domain::version::Version;
 use crate::domain::workload::{Phase, Workload};
 
 mod alarms;
+mod delivered;
 mod drained;
 mod release;
 mod rollback_clock;

@@ -9,7 +9,7 @@ use super::ids::Ids;
 use super::state::{ClusterState, RegionState, ServiceState};
 use super::view::Question;
 use crate::domain::change::{ApiType, Change, ObjectRef, PatchKind, add};
-use crate::domain::finding::{Finding, Severity};
+use crate::domain::finding::Severity;
 use crate::domain::fleet::{Fleet, Region, Ring, Service};
 use crate::domain::id::{Operator, RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::intent::{Direction, Intent, Target, Verb};
@@ -27,6 +27,7 @@ mod drain;
 mod drill;
 mod grounds;
 mod hold;
+mod owner;
 mod known_good;
 mod leaves;
 mod promote;
@@ -60,6 +61,8 @@ pub struct Objects {
     pub owned: BTreeMap<RegionIx, Result<Vec<Value>, LostReason>>,
     /// Routes, by region.
     pub routes: BTreeMap<RegionIx, Fetched>,
+    /// What brings the workload, by region: it is in the state.
+    pub deliveries: BTreeMap<RegionIx, Result<(), LostReason>>,
     /// Records, by region; their facts are in the state.
     pub records: BTreeMap<RegionIx, Result<(), LostReason>>,
     /// Lists of approvals, by region; the approvals are in the state.
@@ -75,6 +78,8 @@ pub enum Read {
     Owned(RegionIx, String),
     /// The route of a region.
     Route(RegionIx),
+    /// What brings the workload of a region.
+    Delivery(RegionIx),
     /// The record of a region.
     Record(RegionIx),
     /// The approvals that lie in a region.
@@ -229,26 +234,8 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
             Some(desk.fact(&region, Body::BreakGlass { what: what.clone(), reason: "".into() }))
         });
     }
-    for at in plan.blast.regions.clone() {
-        if let Some(owner) = desk.region_state(at).and_then(|s| s.workload.as_ref()).and_then(|w| w.owner.as_ref())
-            && matches!(
-                plan.intent.verb,
-                Verb::Promote { .. } | Verb::Hold | Verb::Resume { .. } | Verb::RollBack { .. } | Verb::Abort
-            )
-        {
-            plan.findings.push(Finding::new(
-                Severity::Warning,
-                "owner",
-                desk.region_name(at),
-                format!(
-                    "{}: managed by {} ({}), which may put this back as it wants it",
-                    desk.region_name(at),
-                    owner.tool.name(),
-                    owner.name
-                ),
-            ));
-        }
-    }
+    let found = owner::findings(desk, &plan);
+    plan.findings.extend(found);
     Ok(plan)
 }
 

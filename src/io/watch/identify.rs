@@ -117,6 +117,8 @@ pub(super) fn needs(plan: &ClusterPlan) -> Vec<(&'static str, ApiType, Namespace
                     need("patch", watch.api.clone());
                 }
                 WatchKind::Routes(_) => need("patch", watch.api.clone()),
+                // It is read only.
+                WatchKind::Deliveries(_) => {}
             }
             if needs.len() >= MOST_RIGHTS {
                 needs.truncate(MOST_RIGHTS);

@@ -9,7 +9,7 @@ use crate::domain::id::{ClusterIx, Namespace, Text};
 use crate::domain::observation::WatchKind;
 use crate::io::connect::{Reach, Watched};
 use crate::kinds::{self, ReadHow};
-use crate::traffic;
+use crate::{delivery, traffic};
 
 /// Marks the ConfigMaps that hold records.
 pub const RECORD_SELECTOR: &str = "app.kubernetes.io/managed-by=gonogo";
@@ -61,7 +61,7 @@ impl WatchPlan {
     pub fn children(&self) -> Option<ApiType> {
         match &self.kind {
             WatchKind::Workloads(name) => kinds::kind(name).map(|k| k.children().api),
-            WatchKind::Records | WatchKind::Routes(_) => None,
+            WatchKind::Records | WatchKind::Routes(_) | WatchKind::Deliveries(_) => None,
         }
     }
 
@@ -99,6 +99,12 @@ pub fn plan(fleet: &Fleet) -> Vec<Arc<ClusterPlan>> {
                 let names = plan.routes.entry(route.provider.clone()).or_default();
                 names.insert((route.namespace.clone(), route.name.clone()), None);
             }
+            if let Some(delivery) = &region.delivery
+                && let Some(plan) = plans.get_mut(delivery.cluster.at())
+            {
+                let names = plan.deliveries.entry(delivery.kind.clone()).or_default();
+                names.insert((delivery.namespace.clone(), delivery.name.clone()), None);
+            }
         }
     }
     plans.into_iter().map(|p| Arc::new(p.finish())).collect()
@@ -115,6 +121,7 @@ struct Builder {
     workloads: BTreeMap<Text, Names>,
     records: Names,
     routes: BTreeMap<Text, Names>,
+    deliveries: BTreeMap<Text, Names>,
 }
 
 impl Builder {
@@ -144,6 +151,16 @@ impl Builder {
                 watches.push(WatchPlan {
                     kind: WatchKind::Routes(name),
                     api: provider.api(),
+                    selector: None,
+                    wanted: wanted(names),
+                });
+            }
+        }
+        for (name, names) in self.deliveries {
+            if let Some(tool) = delivery::tool(&name) {
+                watches.push(WatchPlan {
+                    kind: WatchKind::Deliveries(name),
+                    api: tool.api(),
                     selector: None,
                     wanted: wanted(names),
                 });

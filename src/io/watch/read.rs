@@ -13,7 +13,7 @@ use crate::domain::observation::{ResourceVersion, Seen, WatchKind};
 use crate::domain::record::RegionRecord;
 use crate::domain::text::safe;
 use crate::io::answer::Failure;
-use crate::{kinds, traffic};
+use crate::{delivery, kinds, traffic};
 
 /// One line of a watch.
 #[derive(Deserialize)]
@@ -124,6 +124,14 @@ pub(super) fn object(plan: &WatchPlan, namespace: Namespace, name: Text, bytes: 
             };
             Seen::Route { namespace, name, provider: provider.clone(), state: Some(Box::new(named.route)) }
         }
+        WatchKind::Deliveries(kind) => {
+            let named = match delivery::tool(kind).map(|t| t.read(bytes)) {
+                Some(Ok(named)) => named,
+                Some(Err(e)) => return Err(Failure::Garbage(format!("{what} {e}"))),
+                None => return Err(Failure::Garbage(format!("{what} has no tool"))),
+            };
+            Seen::Delivery { namespace, name, kind: kind.clone(), state: Some(Box::new(named.delivery)) }
+        }
     })
 }
 
@@ -134,6 +142,7 @@ pub(super) fn gone(plan: &WatchPlan, namespace: Namespace, name: Text) -> Seen {
         WatchKind::Records if Approval::is_named_so(&name) => Seen::Approval { namespace, name, state: None },
         WatchKind::Records => Seen::Record { namespace, name, state: None },
         WatchKind::Routes(provider) => Seen::Route { namespace, name, provider: provider.clone(), state: None },
+        WatchKind::Deliveries(kind) => Seen::Delivery { namespace, name, kind: kind.clone(), state: None },
     }
 }
 

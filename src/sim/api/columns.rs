@@ -166,6 +166,11 @@ const VIRTUALSERVICE: [Column; 4] = [
     narrow("Hosts", "string", |o, _| in_json(o, "/spec/hosts")),
     narrow("Age", "date", |o, now| age(o, "/metadata/creationTimestamp", now)),
 ];
+const APPLICATION: [Column; 3] = [
+    NAME,
+    narrow("Sync Status", "string", |o, _| text(o, "/status/sync/status")),
+    narrow("Health Status", "string", |o, _| text(o, "/status/health/status")),
+];
 const DAEMONSET: [Column; 11] = [
     NAME,
     narrow("Desired", "integer", |o, _| json!(number(o, "/status/desiredNumberScheduled"))),
@@ -229,6 +234,7 @@ fn columns(resource: &Resource) -> &'static [Column] {
         "Lease" => &LEASE,
         "HTTPRoute" | "GRPCRoute" => &GATEWAY_ROUTE,
         "VirtualService" => &VIRTUALSERVICE,
+        "Application" => &APPLICATION,
         _ => &PLAIN,
     }
 }

@@ -18,13 +18,14 @@ const REVIEWS: [(&str, &str, &str); 3] = [
 ];
 
 /// The named groups with their one version, in the order real servers list them.
-pub(super) const GROUPS: [(&str, &str); 8] = [
+pub(super) const GROUPS: [(&str, &str); 9] = [
     ("apps", "v1"),
     ("events.k8s.io", "v1"),
     ("authentication.k8s.io", "v1"),
     ("authorization.k8s.io", "v1"),
     ("autoscaling", "v2"),
     ("coordination.k8s.io", "v1"),
+    ("argoproj.io", "v1alpha1"),
     ("gateway.networking.k8s.io", "v1"),
     ("networking.istio.io", "v1"),
 ];

@@ -4,6 +4,8 @@
 //! (`world`) applies the writes and calls again. Facts about the real ones come from
 //! Kubernetes' documentation and the behaviour of `pkg/controller/deployment`.
 
+/// Applications of Argo CD: what a repository holds is brought, and kept so.
+pub mod application;
 /// DaemonSets: one pod per node, replaced a few nodes at a time.
 pub mod daemonset;
 /// Deployment: revisions, rolling updates, pauses, deadlines.

@@ -41,6 +41,7 @@ pub(super) fn causes(resource: &Resource, old: Option<&Value>, new: &Value) -> V
         "HorizontalPodAutoscaler" => autoscaler(new, &mut found),
         "HTTPRoute" | "GRPCRoute" => gateway_route(new, &mut found),
         "VirtualService" => virtual_service(new, &mut found),
+        "Application" => application(new, &mut found),
         "Lease" => lease(new, &mut found),
         "Service" => service(new, &mut found),
         _ => {}
@@ -480,6 +481,20 @@ fn gateway_route(new: &Value, found: &mut Vec<Cause>) {
                 _ => {}
             }
         }
+    }
+}
+
+/// What the CRD's schema asks.
+fn application(new: &Value, found: &mut Vec<Cause>) {
+    for field in ["spec", "spec.destination", "spec.project"] {
+        if at(new, &format!("/{}", field.replace('.', "/"))).is_null() {
+            found.push(Cause::required(field, ""));
+        }
+    }
+    let operation = at(new, "/operation");
+    if !operation.is_null() && !operation.is_object() {
+        let why = "operation in body must be of type object";
+        found.push(Cause::invalid("operation", operation, why));
     }
 }
 

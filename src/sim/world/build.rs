@@ -8,7 +8,7 @@ use super::cluster::{Cluster, Key, Workload};
 use super::fleet::{Due, World};
 use super::history::TrackKey;
 use super::layout::{EDGE, Layout, Region, Service, seed_of};
-use super::{objects, past};
+use super::{applications, objects, past};
 use crate::sim::clock::SimClock;
 use crate::sim::controllers::events::{About, Telling};
 use crate::sim::controllers::hpa;
@@ -16,7 +16,9 @@ use crate::sim::controllers::pod::NODES;
 use crate::sim::controllers::pod::{Pod, PodBehaviour};
 use crate::sim::controllers::pod_object::node_name;
 use crate::sim::controllers::{after, hash::fnv};
-use crate::sim::resources::{CONFIGMAPS, DEPLOYMENTS, HPAS, NAMESPACES, NODES as NODE, REPLICASETS, SERVICES};
+use crate::sim::resources::{
+    APPLICATIONS, CONFIGMAPS, DEPLOYMENTS, HPAS, NAMESPACES, NODES as NODE, REPLICASETS, SERVICES,
+};
 use crate::sim::scenario::{Scenario, Since};
 use crate::sim::store::{Author, Store};
 
@@ -49,6 +51,7 @@ impl World {
                 world.install(index, region, service, now);
             }
             world.install_route(service, now);
+            world.install_deliveries(service, now);
         }
         world.plan_script(now);
         world
@@ -87,6 +90,7 @@ impl World {
         let moves = past::moves(&self.layout, region, service, now);
         let object =
             past::deployment(&self.layout, &mut self.templates, region, service, &self.scenario.workload, &moves);
+        let object = if self.scenario.delivery.is_some() { applications::tracked(object, region) } else { object };
         let settled = moves.last().map_or(now, |last| last.settled);
         let began = moves.last().map_or(now, |last| last.started);
         let author = (!large).then_some(Author { manager: RELEASER, at: began });
@@ -126,6 +130,19 @@ impl World {
         }
         if !large {
             self.make_real(index, &key, now);
+        }
+    }
+
+    /// What brings a service to every region, where anything does.
+    fn install_deliveries(&self, service: &Service, now: Timestamp) {
+        let Some(settings) = self.scenario.delivery else { return };
+        let Some(edge) = self.edge().and_then(|edge| self.clusters.get(edge)) else { return };
+        for region in &self.layout.regions {
+            let moves = past::moves(&self.layout, region, service, now);
+            let Some(last) = moves.last() else { continue };
+            let object = applications::application(service, region, &last.version, settings, last.started);
+            let author = (!self.layout.is_large()).then_some(Author { manager: RELEASER, at: last.started });
+            edge.store.load(&APPLICATIONS, object, author, None);
         }
     }
 

@@ -26,6 +26,8 @@ pub enum Due {
     Daemons(usize, Key),
     /// Look at an autoscaler: cluster and key.
     Autoscaler(usize, Key),
+    /// Look at an Application of the edge cluster.
+    Application(Key),
     /// The gateway takes up a changed route.
     Route(Key),
     /// The scenario's action of this index.
@@ -54,6 +56,8 @@ pub struct World {
     pub traffic: BTreeMap<String, f64>,
     /// Actions that wait for their region's first rollout.
     pub waiting: Vec<(usize, Action)>,
+    /// When Applications of the edge cluster are looked at next.
+    pub(super) applications: BTreeMap<Key, Timestamp>,
     /// Status updates per real second.
     pub churn: u32,
     pub(super) templates: Templates,
@@ -87,6 +91,7 @@ impl World {
             offered: BTreeMap::new(),
             traffic: BTreeMap::new(),
             waiting: Vec::new(),
+            applications: BTreeMap::new(),
             churn,
             templates,
             rng: fastrand::Rng::with_seed(seed ^ 0x00c0_ffee),
@@ -164,6 +169,7 @@ impl World {
                 }
             }
             Due::Autoscaler(cluster, key) => self.autoscale(cluster, &key, at),
+            Due::Application(key) => self.tick_application(&key, at),
             Due::Route(key) => self.program(&key, at),
             Due::Action(index) => {
                 if let Some(action) = self.scenario.action.get(index).cloned() {

@@ -74,6 +74,8 @@ pub struct Layout {
     pub seed: u64,
     /// How users' traffic is steered.
     pub steering: Steering,
+    /// Whether an Application brings every workload.
+    pub delivered: bool,
 }
 
 /// Container of every workload.
@@ -86,7 +88,7 @@ impl Layout {
         let regions: Vec<Region> = (0..regions.max(2)).map(region).collect();
         let rings = regions.iter().map(|region| region.ring + 1).max().unwrap_or(0);
         let services = (0..services.max(1)).map(|index| service(index, rings, release, seed)).collect();
-        Self { regions, services, rings, seed, steering: Steering::default() }
+        Self { regions, services, rings, seed, steering: Steering::default(), delivered: false }
     }
 
     /// `ring-2`.

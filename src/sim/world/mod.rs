@@ -1,5 +1,7 @@
 //! The simulated fleet: its regions and services, and their history.
 
+/// Applications of Argo CD in the world.
+pub mod applications;
 /// Autoscalers in the world.
 mod autoscale;
 /// Puts the world together.

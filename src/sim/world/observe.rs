@@ -9,7 +9,7 @@ use super::history::TrackKey;
 use super::layout::seed_of;
 use crate::sim::controllers::after;
 use crate::sim::controllers::hpa;
-use crate::sim::resources::{DAEMONSETS, DEPLOYMENTS, HPAS, NODES, PODS, REPLICASETS, STATEFULSETS};
+use crate::sim::resources::{APPLICATIONS, DAEMONSETS, DEPLOYMENTS, HPAS, NODES, PODS, REPLICASETS, STATEFULSETS};
 use crate::sim::store::{Change, Verb};
 
 /// How long controllers take to notice a change.
@@ -21,6 +21,9 @@ impl World {
     /// Takes note of a change in a cluster.
     pub fn observe(&mut self, index: usize, change: &Change, now: Timestamp) {
         let resource = change.resource;
+        if resource.is(&APPLICATIONS) || resource.is(&DEPLOYMENTS) {
+            self.application_concerned(index, change, now);
+        }
         if resource.is(&DEPLOYMENTS) {
             self.deployment_changed(index, change, now);
         } else if resource.is(&REPLICASETS) {

@@ -118,7 +118,7 @@ impl SimFleet {
     /// When the scenario does not fit the fleet.
     pub fn start_scenario(name: &str, scenario: Scenario, options: &SimOptions) -> Result<Self, SimError> {
         let layout = Layout::new(options.regions, options.services, &scenario.release, options.seed);
-        let layout = Layout { steering: scenario.steering, ..layout };
+        let layout = Layout { steering: scenario.steering, delivered: scenario.delivery.is_some(), ..layout };
         check_regions(name, &scenario, &layout)?;
         let speed = options.speed.unwrap_or(scenario.speed);
         let began = SimClock::wall();
