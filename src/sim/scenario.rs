@@ -506,6 +506,7 @@ mod tests {
                 "no-metrics",
                 "partition",
                 "regression",
+                "self-heal-fight",
                 "slow",
                 "steady",
             ]

@@ -28,7 +28,7 @@ async fn absent_objects_are_a_status_and_absent_groups_are_text() {
     assert_eq!(missing.code, 404);
     assert_eq!(missing.json()["reason"], "NotFound");
     assert_eq!(missing.json()["details"], json!({"name": "nope", "group": "apps", "kind": "deployments"}));
-    let absent = get(&server, "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts").await;
+    let absent = get(&server, "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/shop/kustomizations").await;
     assert_eq!((absent.code, absent.text.as_str()), (404, "404 page not found\n"));
     assert!(absent.header("content-type").starts_with("text/plain"));
 }
