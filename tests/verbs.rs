@@ -180,6 +180,23 @@ fn what_the_record_lacks_of_a_drain_is_written_before_the_restore_rests_on_it() 
 }
 
 #[test]
+fn what_would_be_overridden_must_be_named_or_have_been_shown() {
+    let fleet = Fleet::start("");
+    fleet.ends(0, &["promote", "webapp", "ring-2", "--reason", "clean", "--confirm", "ring-2"]);
+    fleet.configure("[service.webapp.ring.ring-2]\nexit = [\"ready\"]");
+    let args = ["promote", "webapp", "ring-3", "--reason", "all of it", "--confirm", "ring-3"];
+    let refused = fleet.ends(3, &args);
+    assert!(
+        refused.err.contains("refused (not-overridden): promote ring-3 to v2.1.0 would override policy:"),
+        "{refused:?}"
+    );
+    assert!(refused.err.contains("--override policy, or --plan "), "{refused:?}");
+    let other = [&args[..], &["--override", "headroom"]].concat();
+    assert!(fleet.ends(3, &other).err.contains("not-overridden"));
+    fleet.ends(0, &[&args[..], &["--override", "policy"]].concat());
+}
+
+#[test]
 fn the_services_own_name_means_all_of_it_or_is_refused_by_that_word() {
     let fleet = Fleet::start("");
     let plan = fleet.run(&["rollback", "webapp", "webapp", "--dry-run"]);

@@ -138,6 +138,9 @@ pub struct VerbArgs {
     /// Of resume: which hold.
     #[arg(skip)]
     pub hold: Option<String>,
+    /// What may be overridden, by the code that --dry-run shows (e.g. policy); --plan says it of all that it showed.
+    #[arg(long = "override", value_name = "CODE", value_delimiter = ',')]
+    pub overrides: Vec<String>,
     /// Show the plan and what the servers say to it; write nothing.
     #[arg(long)]
     pub dry_run: bool,

@@ -26,6 +26,8 @@ const NAMES: Duration = Duration::from_secs(2);
 const RECORDS: Duration = Duration::from_secs(5);
 /// How long reads and dry-runs may take.
 const REVIEW: Duration = Duration::from_secs(20);
+/// Code of findings that `--without-wait` asked for.
+const WAITS: &str = "gate";
 /// Beyond the plan's own limits.
 const SLACK: Duration = Duration::from_secs(15);
 
@@ -252,6 +254,9 @@ fn carry_out(session: &mut Session, args: &VerbArgs, plan: Plan) -> Said {
     let most = args.wait.unwrap_or_else(|| limit.saturating_mul(rounds).saturating_add(SLACK));
     let reason = args.reason.as_deref().filter(|r| !r.trim().is_empty()).map(Into::into);
     let by = session.engine.operator_of(&plan);
+    if let Err(refusal) = asked_to_override(args, &plan) {
+        return Said::refused(args, &refusal, Exit::Refused);
+    }
     let challenge = crate::domain::challenge::challenge(&plan);
     let approved = match challenge.flags(plan, args.confirm.as_deref(), reason, by) {
         Ok(approved) => approved,
@@ -279,6 +284,28 @@ fn carry_out(session: &mut Session, args: &VerbArgs, plan: Plan) -> Said {
     let effects = session.engine.leave_unwatched(id);
     session.perform(effects);
     said(session, args, id)
+}
+
+/// In the console a person sees what a reason overrides; here it must be named, or have been shown.
+///
+/// The wait is named by `--without-wait`; what needs break-glass is typed as a phrase of its own.
+fn asked_to_override(args: &VerbArgs, plan: &Plan) -> Result<(), Refusal> {
+    if plan.direction() == Direction::Lowering && plan.intent.verb != Verb::Drain || args.plan.is_some() {
+        return Ok(());
+    }
+    let named = |code: &str| code == WAITS || args.overrides.iter().any(|o| o == code);
+    let overridden = plan.findings.iter().filter(|f| f.severity == Severity::Override);
+    let silent: Vec<_> = overridden.filter(|f| !named(f.code)).collect();
+    let Some(first) = silent.first() else { return Ok(()) };
+    let mut codes: Vec<&str> = silent.iter().map(|f| f.code).collect();
+    codes.dedup();
+    let more = silent.len().saturating_sub(1);
+    let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+    Err(Refusal::new(
+        "not-overridden",
+        format!("{} would override {}: {}{more}", plan.title, first.code, first.text),
+        format!("look at it with --dry-run; then --override {}, or --plan {}", codes.join(","), plan.hash()),
+    ))
 }
 
 fn wait_sent(session: &mut Session, id: PlanId) {

@@ -106,6 +106,12 @@ impl Fleet {
         std::fs::write(&path, format!("{first}{}", rest.replacen("drill", "drall", 1))).unwrap();
     }
 
+    /// Adds to the configuration: another policy is another hash.
+    pub fn configure(&self, more: &str) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        std::fs::write(&self.config, format!("{text}\n{more}")).unwrap();
+    }
+
     /// Takes a region's record away, as if it had never been written.
     pub fn forget_record(&self, region: &str) {
         let text = std::fs::read_to_string(self.dir.path().join("kubeconfig")).unwrap();
