@@ -137,6 +137,23 @@ fn a_quarantine_refuses_until_it_is_cleared_with_a_reason() {
 }
 
 #[test]
+fn a_quarantine_of_what_later_rings_run_is_shown_and_named_as_the_way_back_that_is_gone() {
+    let fleet = Fleet::start("");
+    fleet.ends(0, &["quarantine", "webapp", "eu-west-1", "--reason", "leaks"]);
+    let status = fleet.run(&["status", "webapp"]);
+    assert!(status.out.contains("quarantine v2.0.0: quarantined by oncall: leaks"), "{status:?}");
+    let handover = fleet.ends(0, &["handover", "webapp"]);
+    assert!(handover.out.contains("QUAR  v2.0.0: quarantined by oncall: leaks"), "{handover:?}");
+    let plan = fleet.ends(3, &["promote", "webapp", "ring-2", "--dry-run"]);
+    assert!(plan.out.contains("a rollback to it would be refused"), "{plan:?}");
+    assert!(!plan.out.contains("returns to what it runs now"), "{plan:?}");
+    let none = fleet.ends(3, &["clear", "webapp", "webapp", "--to", "v9", "--reason", "x", "--confirm", "webapp"]);
+    assert!(none.err.contains("in force: sha256:"), "{none:?}");
+    fleet.ends(0, &["clear", "webapp", "webapp", "--to", "v2.0.0", "--reason", "fixed", "--confirm", "webapp"]);
+    assert!(!fleet.run(&["status", "webapp"]).out.contains("quarantine "));
+}
+
+#[test]
 fn a_resume_says_which_holds_still_cover_what_it_resumed() {
     let fleet = Fleet::start("");
     fleet.ends(0, &["hold", "webapp", "webapp", "--reason", "errors"]);

@@ -33,6 +33,7 @@ pub mod newest;
 mod observe;
 pub mod operation;
 pub mod pace;
+pub mod quarantines;
 mod remaining;
 pub mod report;
 pub mod residency;

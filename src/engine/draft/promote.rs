@@ -17,6 +17,7 @@ use crate::domain::text::safe;
 use crate::domain::verdict::Verdict;
 use crate::domain::version::{Image, Version, names_an_image};
 use crate::engine::besides;
+use crate::engine::quarantines::candidate;
 use crate::engine::view::{RingRuns, RingView};
 use crate::kinds::{Still, WorkloadKind};
 
@@ -94,13 +95,19 @@ pub(super) fn draft(
         Some(next) => format!("bake {}, then {next} may ask", short(bake.try_into().unwrap_or_default())),
         None => "this is the last ring".to_owned(),
     };
+    let taken = no_way_back(desk, &blast.regions);
+    let way_back = match taken.as_slice() {
+        [] => format!("B on {name} returns to what it runs now"),
+        _ => format!("B on {name} goes to another revision than what it runs now, which is in quarantine"),
+    };
+    findings.extend(taken);
     Ok(Plan {
         rests_on: Vec::new(),
         id,
         intent: intent.clone(),
         service: desk.at,
         title: format!("promote {name} to {}", from.version).into(),
-        way_back: format!("B on {name} returns to what it runs now").into(),
+        way_back: way_back.into(),
         after: after.into(),
         parallelism: parallelism as usize,
         blast,
@@ -246,6 +253,19 @@ fn judged(desk: &Desk<'_>, ring: RingIx, without_wait: bool) -> Result<Vec<Findi
         }
     }
     Ok(findings)
+}
+
+/// What runs now is where a rollback would return to: in quarantine it is no way back.
+fn no_way_back(desk: &Desk<'_>, regions: &[RegionIx]) -> Vec<Finding> {
+    let all = desk.state.record.quarantined(desk.now);
+    let taken = |at: &RegionIx| {
+        let workload = desk.region_state(*at)?.workload.as_ref()?;
+        let hit = all.iter().rev().find(|q| q.covers(&candidate(workload)))?;
+        let (name, said) = (desk.region_name(*at), hit.text(|at| desk.region_name(at)));
+        let text = format!("{name}: {} was {said}: a rollback to it would be refused", workload.version);
+        Some(Finding::new(Severity::Warning, "way-back", name, text))
+    };
+    regions.iter().filter_map(taken).collect()
 }
 
 /// The step of one region; none when it runs the version already.

@@ -8,6 +8,7 @@ use crate::domain::plan::{Plan, PlanId, Refusal};
 use crate::domain::quarantine::{Candidate, image};
 use crate::domain::record::{Body, FactId};
 use crate::domain::version::Version;
+use crate::engine::quarantines::versions;
 
 /// Refuses a digest everywhere: the one named, else the image of what runs at the target.
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, digest: Option<&Text>) -> Result<Plan, Refusal> {
@@ -67,7 +68,11 @@ pub(super) fn clear(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, what: Opti
     let all = desk.state.record.quarantined(desk.now);
     let name = |at: RegionIx| desk.region_name(at);
     let wanted = |q: &&crate::domain::quarantine::Quarantined<'_>| {
-        what.is_none_or(|w| *q.subject() == **w || q.fact.id.to_string().eq_ignore_ascii_case(w))
+        what.is_none_or(|w| {
+            let named = *q.subject() == **w || q.fact.id.to_string().eq_ignore_ascii_case(w);
+            // A digest is known to people by the version that runs with it.
+            named || versions(desk.state, q).contains(w)
+        })
     };
     let hits: Vec<_> = all.iter().filter(wanted).collect();
     let mut subjects: Vec<&str> = hits.iter().map(|q| q.subject()).collect();
@@ -75,11 +80,13 @@ pub(super) fn clear(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, what: Opti
     subjects.dedup();
     let subject = match subjects.as_slice() {
         [] => {
-            return Err(Refusal::new(
-                "nothing-to-do",
-                "no such quarantine is in force",
-                "`gonogo status` shows those that are",
-            ));
+            let mut known: Vec<&str> = all.iter().map(|q| q.subject()).collect();
+            known.dedup();
+            let hint = match known.as_slice() {
+                [] => "none is in force".to_owned(),
+                known => format!("in force: {}", known.join(", ")),
+            };
+            return Err(Refusal::new("nothing-to-do", "no such quarantine is in force", hint));
         }
         [one] => (*one).to_owned(),
         several => {

@@ -36,6 +36,7 @@ pub fn text(engine: &Engine, at: ServiceIx) -> String {
         let reason = h.why();
         format!("HOLD  {} by {}{since}: {reason}", h.scope, h.by)
     }));
+    middle.extend(engine.in_quarantine(at).iter().map(|q| format!("QUAR  {}: {}", q.name(), q.said)));
     middle.extend(overrides(service, &state.record).into_iter().map(|(fact, moved)| {
         let word = if moved.break_glass { "GLASS" } else { "OVER " };
         let what = moved.overrides.first().map_or("", |o| o);

@@ -117,6 +117,10 @@ pub fn text(engine: &Engine, only: Option<ServiceIx>, wide: bool) -> String {
                     visible(reason)
                 ));
             }
+            for quarantine in engine.in_quarantine(at.into()) {
+                let line = format!("quarantine {}: {}", quarantine.name(), quarantine.said);
+                out.push_str(&format!("{}\n", visible(&line)));
+            }
             for alarm in &state.view.alarms {
                 out.push_str(&format!("! {}\n", visible(&for_verbs(alarm, Some(service.name.as_str())))));
             }
@@ -320,6 +324,9 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
             "id": h.id.map(|i| i.to_string()), "scope": h.scope.to_string(), "by": h.by.as_str(),
             "at": h.at.map(|t| t.to_string()), "reason": &*h.reason, "seen_in": h.seen_in, "of": h.of,
             "complete": h.complete(),
+        })).collect::<Vec<_>>(),
+        "quarantines": engine.in_quarantine(at.into()).iter().map(|q| json!({
+            "subject": &*q.subject, "versions": q.versions.iter().map(|v| &**v).collect::<Vec<_>>(), "said": &*q.said,
         })).collect::<Vec<_>>(),
         "alarms": view.alarms.iter().map(|a| for_verbs(a, Some(service.name.as_str()))).collect::<Vec<_>>(),
         "rings": rings,
