@@ -21,7 +21,6 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use build::policy_text;
 pub use error::{ConfigError, Severity, render_errors};
 pub use load::{Loaded, Place, SearchPaths, load, locate};
 pub use model::{

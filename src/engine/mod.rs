@@ -34,6 +34,7 @@ mod observe;
 pub mod operation;
 pub mod pace;
 pub mod quarantines;
+pub mod policy_text;
 mod remaining;
 pub mod report;
 pub mod residency;

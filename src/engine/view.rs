@@ -100,6 +100,8 @@ pub struct OtherPolicy {
     pub who: Text,
     /// The hash of its policy.
     pub hash: Text,
+    /// Its policy as text, where a guard tells it.
+    pub text: Option<Text>,
     /// When it promoted, or renewed its lease, as it wrote it.
     pub at: Option<Timestamp>,
     /// It is a guard.

@@ -744,6 +744,35 @@ fn a_guard_that_only_advises_gives_its_lease_to_one_that_may_act() {
 }
 
 #[test]
+fn a_guard_tells_its_policy_once_and_a_console_names_what_differs() {
+    let mut world = baked(auto());
+    world.engine.arm(arming(Mode::Guard));
+    world.pass(30);
+    let object = world.engine.lease_object((WEBAPP, EU)).unwrap();
+    let annotations = world.objects[&object]["metadata"]["annotations"].clone();
+    let text = annotations["gonogo.dev/policy-text"].as_str().unwrap().to_owned();
+    assert!(text.starts_with("gonogo policy 1\nservice \"webapp\""), "{text}");
+    // What it would not have written is not taken for a policy.
+    let theirs = text.replacen("parallelism 1", "parallelism 2", 1);
+    let lease = |text: &str| {
+        serde_json::json!({
+            "metadata": {"annotations": {"gonogo.dev/mode": "guard", "gonogo.dev/policy": "feedfeedfeedfeed", "gonogo.dev/policy-text": text}},
+            "spec": {"holderIdentity": "guard-2", "renewTime": "2020-01-01T00:00:00.000000Z"}})
+    };
+    for (text, known) in [(theirs.clone(), true), ("x".repeat(17 * 1024), false)] {
+        let mut world = baked(auto());
+        let effects = world.engine.show(WEBAPP);
+        world.perform(effects);
+        world.objects.insert(object.clone(), lease(&text));
+        world.pass(12);
+        world.engine.freshen(WEBAPP);
+        let others = &world.engine.services[0].view.policies;
+        assert_eq!((&*others[0].hash, others[0].guards), ("feedfeedfeedfeed", true));
+        assert_eq!(others[0].text.as_deref(), known.then_some(text.as_str()));
+    }
+}
+
+#[test]
 fn consoles_see_the_guard_and_that_it_died() {
     let mut world = baked(auto());
     let object = world.engine.lease_object((WEBAPP, EU)).unwrap();

@@ -119,6 +119,7 @@ fn a_forgotten_pause_and_the_guard_stand_in_the_top_line_at_every_size() {
                 holder: "guard-1".into(),
                 mode: "guard".into(),
                 policy: "0123456789abcdef".into(),
+                policy_text: None,
                 renewed: "2026-11-20T14:32:05Z".into(),
                 transitions: 0,
                 changed,

@@ -155,13 +155,26 @@ fn no_name_is_said_twice() {
 #[test]
 fn the_policy_of_others_is_named_and_ours_shown_whole() {
     let mut engine = fixture::normal();
-    engine.services[0].view.policies = vec![gonogo::engine::view::OtherPolicy {
+    let fleet = engine.fleet.clone();
+    let told =
+        gonogo::engine::policy_text::told_text(&fleet.services[0], &|at| fleet.cluster_name(at.into()).to_string());
+    let theirs = told.unwrap().replacen("parallelism 1", "parallelism 3", 1) + "decider \"\u{1b}[2Jeve\"\n";
+    let promoted = gonogo::engine::view::OtherPolicy {
         who: "maria".into(),
         hash: "feedbeef00000000".into(),
+        text: None,
         at: Some(fixture::at("20 11:00:00")),
         guards: false,
         regions: vec![1.into()],
-    }];
+    };
+    let guards = gonogo::engine::view::OtherPolicy {
+        who: "guard-1".into(),
+        hash: "beefbeef00000000".into(),
+        text: Some(theirs.as_str().into()),
+        guards: true,
+        ..promoted.clone()
+    };
+    engine.services[0].view.policies = vec![promoted, guards];
     for size in [(80, 24), (120, 36), (200, 60), (40, 10)] {
         let text = Stage::of(fixture::normal(), size).text();
         assert!(!text.lines().next().unwrap().contains("POLICY"));
@@ -170,9 +183,14 @@ fn the_policy_of_others_is_named_and_ours_shown_whole() {
     assert!(stage.text().lines().next().unwrap().contains("POLICY"), "{}", stage.text());
     stage.keys(":").types("policy").keys("enter");
     let text = stage.text();
-    for said in
-        ["maria promoted by feedbeef00000000 at 20 Nov 11:00 UTC", "its text is not known here", "ring \"ring-0\""]
-    {
+    for said in [
+        "maria promoted by feedbeef00000000 at 20 Nov 11:00 UTC",
+        "its text is not known here",
+        "guard-1 guards by beefbeef00000000",
+        "here:  ring \"ring-0\" parallelism 1 stagger 0",
+        "there: ring \"ring-0\" parallelism 3 stagger 0",
+        "there: decider \"␛[2Jeve\"",
+    ] {
         assert!(text.contains(said), "{said}: {text}");
     }
     insta::assert_snapshot!("policy", text);

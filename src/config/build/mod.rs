@@ -35,7 +35,6 @@ mod topology;
 mod workload;
 
 pub(super) use columns::STANDARD;
-pub use hash::policy_text;
 
 /// A configuration with what there is to say about it, or everything that is wrong.
 pub(super) type Outcome = Result<(Config, Vec<ConfigError>), Vec<ConfigError>>;

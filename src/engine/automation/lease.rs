@@ -17,6 +17,7 @@ use crate::domain::link::LostReason;
 use crate::domain::policy::Mode;
 use crate::domain::stamp::{Stamp, Timestamp};
 use crate::domain::text::safe;
+use crate::engine::policy_text::{MOST_TOLD, told_text};
 
 /// A lease that has not changed for so long is free.
 pub const LASTS: Duration = Duration::from_secs(30);
@@ -30,6 +31,8 @@ const REFUSED: Duration = Duration::from_secs(60);
 pub const MODE: &str = "gonogo.dev/mode";
 /// Annotation with the policy hash that it goes by.
 pub const POLICY: &str = "gonogo.dev/policy";
+/// Annotation with that policy as text, paths of endpoints as hashes; none where it is too long.
+pub const POLICY_TEXT: &str = "gonogo.dev/policy-text";
 
 /// What the lease of a region shows: a guard's heartbeat.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +43,8 @@ pub struct GuardSeen {
     pub mode: Text,
     /// Hash of the policy that it goes by.
     pub policy: Text,
+    /// That policy as text, as far as it says; hostile text of many lines.
+    pub policy_text: Option<Text>,
     /// `spec.renewTime` as written: only compared for equality.
     pub renewed: Text,
     /// `spec.leaseTransitions`.
@@ -63,6 +68,7 @@ impl GuardSeen {
             holder: text("/spec/holderIdentity"),
             mode: annotation(MODE),
             policy: annotation(POLICY),
+            policy_text: policy_text(object),
             renewed: text("/spec/renewTime"),
             transitions: object.pointer("/spec/leaseTransitions").and_then(Value::as_i64).unwrap_or(0),
             changed: now,
@@ -71,7 +77,7 @@ impl GuardSeen {
 
     fn same(&self, other: &Self) -> bool {
         let of = |g: &Self| (g.holder.clone(), g.renewed.clone(), g.transitions, g.mode.clone(), g.policy.clone());
-        of(self) == of(other)
+        of(self) == of(other) && self.policy_text == other.policy_text
     }
 }
 
@@ -210,9 +216,14 @@ impl Engine {
         }
         let holder = &automation.arming.holder;
         let mode = automation.announced;
-        let policy = self.fleet.service(place.0)?.policy_hash.clone();
+        let service = self.fleet.service(place.0)?;
+        let policy = service.policy_hash.clone();
+        let text = told_text(service, &|at| self.fleet.cluster_name(at.into()).to_string());
         let now = micro(self.server_now());
-        let annotations = json!({MODE: mode.word(), POLICY: policy});
+        let mut annotations = json!({MODE: mode.word(), POLICY: policy});
+        if let (Some(text), Some(map)) = (&text, annotations.as_object_mut()) {
+            map.insert(POLICY_TEXT.to_owned(), Value::from(&**text));
+        }
         if self.leases().absent.contains(&place) {
             return Some(create(object, holder, &now, &annotations));
         }
@@ -230,8 +241,11 @@ impl Engine {
             add("/spec/holderIdentity", Value::from(&**holder)),
             add("/spec/renewTime", Value::from(now.as_str())),
             add("/spec/leaseDurationSeconds", LASTS.as_secs().into()),
-            add("/metadata/annotations", annotations),
         ];
+        // What stands there already is not sent with every heartbeat.
+        if !ours || *seen.mode != *mode.word() || seen.policy != policy || seen.policy_text != text {
+            operations.push(add("/metadata/annotations", annotations));
+        }
         if !ours {
             operations.push(add("/spec/acquireTime", Value::from(now.as_str())));
             operations.push(add("/spec/leaseTransitions", (seen.transitions + 1).into()));
@@ -318,6 +332,13 @@ impl Engine {
             self.with(place, |region| region.guard = seen);
         }
     }
+}
+
+/// The policy that a guard says it goes by; what is longer than any guard writes is none.
+fn policy_text(object: &Value) -> Option<Text> {
+    let annotations = object.pointer("/metadata/annotations")?;
+    let text = annotations.get(POLICY_TEXT)?.as_str().filter(|t| t.len() <= MOST_TOLD)?;
+    Some(text.into())
 }
 
 /// Nobody's from now on. Whoever took it meanwhile keeps it.

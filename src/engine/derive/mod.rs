@@ -397,6 +397,7 @@ fn policies(scene: &Scene<'_>) -> Vec<OtherPolicy> {
         others.push(OtherPolicy {
             who: fact.by.as_str().into(),
             hash: moved.policy.clone(),
+            text: None,
             at: Some(fact.at),
             guards: false,
             regions: vec![at.into()],
@@ -411,11 +412,17 @@ fn policies(scene: &Scene<'_>) -> Vec<OtherPolicy> {
             None => others.push(OtherPolicy {
                 who: guard.holder.clone(),
                 hash: guard.policy.clone(),
+                text: guard.policy_text.clone(),
                 at: guard.renewed.parse().ok(),
                 guards: true,
                 regions: vec![at.into()],
             }),
         }
+    }
+    // Who promoted left only a hash: a guard that goes by the same tells what is behind it.
+    let told: Vec<_> = others.iter().filter_map(|o| Some((o.hash.clone(), o.text.clone()?))).collect();
+    for other in others.iter_mut().filter(|o| o.text.is_none()) {
+        other.text = told.iter().find(|(hash, _)| *hash == other.hash).map(|(_, text)| text.clone());
     }
     others
 }

@@ -12,7 +12,8 @@ use crate::domain::verdict::Verdict;
 use crate::engine::Engine;
 use crate::engine::automation::lease::LASTS;
 use crate::engine::drills::{due_sentence, is_due, last};
-use crate::engine::view::{Heard, Incident, RegionWord, ReleasePhase, Residual, RingRuns, ServiceView};
+use crate::engine::policy_text::{Difference, differences, told_text};
+use crate::engine::view::{Heard, Incident, OtherPolicy, RegionWord, ReleasePhase, Residual, RingRuns, ServiceView};
 use crate::look::glyph::ring_word;
 
 /// The words of a release's phase, for people and JSON.
@@ -309,7 +310,7 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
         "policy_hash": &*service.policy_hash,
         "other_policies": view.policies.iter().map(|p| json!({
             "who": &*p.who, "hash": &*p.hash, "at": p.at.map(|t| t.to_string()), "guard": p.guards,
-            "regions": names(service, &p.regions),
+            "regions": names(service, &p.regions), "differs": differs(engine, service, p),
         })).collect::<Vec<_>>(),
         "guard": guard_json(engine, service, at),
         "forgotten_pauses": view.forgotten.iter().map(|(r, since)| json!({
@@ -352,6 +353,14 @@ fn clock_json(service: &Service, view: &ServiceView, now: Timestamp) -> Option<V
 
 fn names(service: &Service, regions: &[RegionIx]) -> Vec<String> {
     regions.iter().filter_map(|r| Some(service.region(*r)?.name.to_string())).collect()
+}
+
+/// The settings that another policy has differently; null where its text is not known.
+fn differs(engine: &Engine, service: &Service, other: &OtherPolicy) -> Value {
+    let ours = told_text(service, &|at| engine.fleet.cluster_name(at.into()).to_string());
+    let Some((ours, theirs)) = ours.as_ref().zip(other.text.as_ref()) else { return Value::Null };
+    let one = |d: &Difference| json!({"ring": &*d.ring, "here": d.ours.as_deref(), "there": d.theirs.as_deref()});
+    Value::Array(differences(ours, theirs).iter().map(one).collect())
 }
 
 /// Which guards hold the leases, and when each wrote last. What was looked at once cannot be seen to
