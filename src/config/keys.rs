@@ -286,7 +286,7 @@ pub static REGION: Section = Section {
             "residency",
             Shape::Word(&["free", "stays"]),
             "`free`",
-            "`stays`: values measured in it must not leave it. `gonogo report` is made without them, and says so.",
+            "`stays`: values measured in it must not leave it. Reports, handovers, explanations as JSON, notices, the journal and what policies write into the record are made without them, and say so.",
         ),
     ],
 };

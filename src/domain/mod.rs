@@ -27,6 +27,7 @@ pub mod policy;
 pub mod quarantine;
 pub mod question;
 pub mod record;
+pub mod residency;
 pub mod small_map;
 pub mod stamp;
 pub mod text;

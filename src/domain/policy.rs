@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use super::id::{RingIx, Text};
 
+/// How every reason that a policy gives begins: the record tells by it who acted.
+pub const BY_POLICY: &str = "by policy: ";
+
 /// The policy of one service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {

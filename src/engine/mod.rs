@@ -37,7 +37,6 @@ pub mod quarantines;
 pub mod policy_text;
 mod remaining;
 pub mod report;
-pub mod residency;
 mod rehearse;
 mod review;
 pub mod sampling;

@@ -10,8 +10,8 @@ use ulid::Ulid;
 use crate::domain::fleet::Service;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::record::{Body, Fact, FactId, Move, Record};
+use crate::domain::residency;
 use crate::domain::stamp::{SignedDuration, Timestamp};
-use crate::engine::residency;
 
 /// Hourly points of a region's traffic, oldest first.
 pub type Traffic = Vec<(Timestamp, f64)>;

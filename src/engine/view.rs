@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::domain::fleet::Unit;
+use crate::domain::fleet::{Service, Unit};
 use crate::domain::gate::BakeStart;
 use crate::domain::id::{RegionIx, RingIx, Text};
 use crate::domain::record::HoldInForce;
+use crate::domain::residency;
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::domain::version::{TemplateDigest, Version};
@@ -355,6 +356,31 @@ pub enum Turn {
 }
 
 impl Question {
+    /// As it may be told outside of the regions whose measured values must stay there.
+    pub fn told(&self, service: &Service) -> Question {
+        let mut told = self.clone();
+        let mut cut = None;
+        for row in &mut told.rows {
+            let Some(ring) = service.ring(row.ring) else { continue };
+            for (gate, cell) in self.gates.iter().zip(&mut row.cells) {
+                let Some(judged) = cell else { continue };
+                let as_told = match row.region {
+                    Some(at) => residency::judgement(service, ring, at, gate, judged),
+                    None => residency::of_ring(service, ring, gate, judged),
+                };
+                if as_told != **judged {
+                    if judged.verdict == self.verdict {
+                        cut.get_or_insert_with(|| as_told.sentence.clone());
+                    }
+                    **judged = as_told;
+                }
+            }
+        }
+        // The sentence is that of a cell that decides.
+        told.sentence = cut.unwrap_or(told.sentence);
+        told
+    }
+
     /// Every cell that is not go, worst first; among waits, the one that ends last.
     pub fn causes(&self) -> Vec<(&QuestionRow, &Text, &Judgement)> {
         let mut causes: Vec<_> = self.cells().filter(|(_, _, j)| j.verdict > Verdict::Go).collect();

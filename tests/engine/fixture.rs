@@ -95,6 +95,8 @@ pub struct World {
     pub keep_fault: Option<ActResult>,
     /// What went out, in order: journal entries, requests, notes.
     pub log: Vec<String>,
+    /// What the journal was given when plans were opened, as it writes it.
+    pub opened: Vec<String>,
     /// Bodies of the requests that were sent, in order.
     pub sent: Vec<Change>,
     /// How many objects were read.
@@ -330,6 +332,7 @@ impl World {
             endpoint: None,
             keep_fault: None,
             log: Vec::new(),
+            opened: Vec::new(),
             sent: Vec::new(),
             gets: 0,
             now,
@@ -793,6 +796,8 @@ impl World {
             Effect::Journal(approved) => {
                 let plan = approved.plan().id;
                 let title = approved.plan().title.clone();
+                let entry = gonogo::io::journal::Entry::opened(&approved, &self.fleet, &BTreeMap::new());
+                self.opened.push(serde_json::to_string(&entry).unwrap());
                 self.approved.insert(plan, *approved);
                 match self.journal {
                     Journal::Hangs => return Vec::new(),

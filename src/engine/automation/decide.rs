@@ -13,8 +13,9 @@ use ulid::Ulid;
 use crate::domain::fleet::Ring;
 use crate::domain::id::{Place, RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::intent::{BEFORE_PREVIOUS, Intent, Target, Verb};
-use crate::domain::policy::{Advance, Fallback, Mode, OnNogo, Reach, Reaction, RingPolicy};
+use crate::domain::policy::{Advance, BY_POLICY, Fallback, Mode, OnNogo, Reach, Reaction, RingPolicy};
 use crate::domain::record::{Body, Fact, FactId, Scope};
+use crate::domain::residency;
 use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::text::safe;
 use crate::domain::verdict::{Judgement, Verdict};
@@ -25,8 +26,6 @@ use crate::engine::judge;
 use crate::engine::scene::Scene;
 use crate::engine::view::{RingRuns, ServiceView};
 
-/// How every reason that a policy gives begins: the record tells by it who acted.
-pub const BY_POLICY: &str = "by policy: ";
 /// How the reason of a breaker's hold begins.
 pub const BREAKER: &str = "by policy: breaker open: ";
 /// Longest reason, in bytes.
@@ -154,6 +153,8 @@ pub fn breaches(scene: &Scene<'_>, view: &ServiceView) -> Vec<Breach> {
             .map(|(gate, j)| (scene.service.policy.reaction(ring, &gate), gate, j))
             .max_by_key(|(reaction, ..)| (reaction.on_nogo, reaction.scope))?;
         let (reaction, gate, judgement) = worst;
+        // It goes into the record of every region, the journal and notices.
+        let judgement = residency::judgement(scene.service, scene.service.ring(ring)?, at, &gate, &judgement);
         Some(Breach { region: at, ring, template, gate, sentence: judgement.sentence, reaction })
     };
     scene.service.region_indexes().filter_map(of).collect()
@@ -443,7 +444,7 @@ impl Decide<'_> {
                 "{BY_POLICY}{} may have {}: {}",
                 self.scene.ring_name(question.ring),
                 question.version,
-                question.sentence
+                question.told(self.scene.service).sentence
             ),
             LONGEST,
         )

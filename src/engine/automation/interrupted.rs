@@ -1,12 +1,12 @@
 //! Plans that an earlier run of a guard left open: what lowers is continued, what raises waits for a person.
 
-use super::decide::{BY_POLICY, Case, Deed, Wish};
+use super::decide::{Case, Deed, Wish};
 use super::{AGAIN, Remembered};
 use crate::domain::id::{Place, RegionIx, ServiceIx, Text};
 use crate::domain::intent::{Intent, Target, Verb};
 use crate::domain::link::Link;
 use crate::domain::plan::PlanId;
-use crate::domain::policy::Mode;
+use crate::domain::policy::{BY_POLICY, Mode};
 use crate::domain::record::{Body, Fact};
 use crate::engine::Engine;
 use crate::engine::effect::{Effect, Note, NoteKind};

@@ -9,6 +9,7 @@ use super::super::operation::Outcome;
 use super::super::sampling;
 use crate::domain::id::{ServiceIx, Text};
 use crate::domain::record::Body;
+use crate::domain::residency;
 use crate::domain::stamp::Timestamp;
 use crate::domain::text::safe;
 use crate::domain::verdict::Verdict;
@@ -170,7 +171,8 @@ impl Engine {
         let mut out = Vec::new();
         if let Some(question) = &state.view.question {
             let ring = spec.ring(question.ring).map_or("?", |r| r.name.as_str());
-            let text = format!("{ring} and {}: {}: {}", question.version, question.verdict, question.sentence);
+            let text =
+                format!("{ring} and {}: {}: {}", question.version, question.verdict, question.told(spec).sentence);
             let value = format!("{} {}", question.version, question.verdict.key());
             let no = question.verdict == Verdict::NoGo;
             let lasts = if no { Duration::ZERO } else { LASTS };
@@ -192,7 +194,8 @@ impl Engine {
         }
         for hold in &state.view.holds {
             let key = hold.id.map_or_else(|| "?".to_owned(), |id| id.to_string());
-            let text = format!("held ({}) by {}: {}", hold.scope, hold.by, hold.why());
+            let why = residency::reason(spec, &[], hold.why());
+            let text = format!("held ({}) by {}: {why}", hold.scope, hold.by);
             out.push(now(format!("hold/{key}"), "held".into(), NoticeKind::Hold, text));
         }
         for (n, region) in spec.regions.iter().enumerate() {
@@ -202,10 +205,17 @@ impl Engine {
                     f,
                     format!(
                         "{}: rolled back from {} to {} by {}: {}",
-                        region.name, m.from_version, m.to_version, f.by, m.reason
+                        region.name,
+                        m.from_version,
+                        m.to_version,
+                        f.by,
+                        residency::reason(spec, &[n.into()], &m.reason)
                     ),
                 )),
-                Body::Drained { reason, .. } => Some((f, format!("{}: drained by {}: {reason}", region.name, f.by))),
+                Body::Drained { reason, .. } => {
+                    let reason = residency::reason(spec, &[n.into()], reason);
+                    Some((f, format!("{}: drained by {}: {reason}", region.name, f.by)))
+                }
                 _ => None,
             });
             if let Some((fact, text)) = newest {

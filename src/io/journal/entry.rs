@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::challenge::Approved;
 use crate::domain::change::Change;
-use crate::domain::fleet::Fleet;
-use crate::domain::id::{ClusterIx, ClusterUid, Operator};
+use crate::domain::fleet::{Fleet, Service};
+use crate::domain::id::{ClusterIx, ClusterUid, Operator, RegionIx, Text};
 use crate::domain::intent::Direction;
 use crate::domain::plan::{Plan, WriteRole};
 use crate::domain::record::{Body, Fact};
+use crate::domain::residency;
 use crate::domain::text::safe;
 use crate::engine::effect::{Note, NoteKind};
 
@@ -202,10 +203,10 @@ impl Entry {
             raising: plan.direction() == Direction::Raising,
             title: text(&plan.title),
             service: fleet.service(plan.service).map_or_else(|| "?".to_owned(), |s| text(s.name.as_str())),
-            reason: approved.reason().map(|r| text(r)),
+            reason: approved.reason().map(|r| text(&told_reason(plan, fleet, r))),
             regions: regions(plan, fleet, known),
             steps: steps(plan, fleet),
-            findings: plan.findings.iter().map(|f| text(&format!("{} {}: {}", f.code, f.subject, f.text))).collect(),
+            findings: told_findings(plan, fleet),
             hash: plan.hash(),
         }))
     }
@@ -257,8 +258,32 @@ fn regions(
     plan.steps.iter().filter_map(|step| of(step.region)).collect()
 }
 
+/// Regions of a plan, and its service.
+fn about<'f>(plan: &Plan, fleet: &'f Fleet) -> Option<(&'f Service, Vec<RegionIx>)> {
+    Some((fleet.service(plan.service)?, plan.steps.iter().map(|step| step.region).collect()))
+}
+
+/// The reason, without values that must stay in their region: the journal lies elsewhere.
+fn told_reason(plan: &Plan, fleet: &Fleet, reason: &Text) -> Text {
+    about(plan, fleet).map_or_else(|| reason.clone(), |(service, at)| residency::reason(service, &at, reason))
+}
+
+/// The same of findings.
+fn told_findings(plan: &Plan, fleet: &Fleet) -> Vec<String> {
+    let Some((service, at)) = about(plan, fleet) else { return Vec::new() };
+    let one = |f: &crate::domain::finding::Finding| {
+        let said = residency::overrides(service, &at, std::slice::from_ref(&f.text));
+        text(&format!("{} {}: {}", f.code, f.subject, said.first().map_or("", |t| t)))
+    };
+    plan.findings.iter().map(one).collect()
+}
+
 /// A fact as the journal keeps it: a carried field that is no image may be anything, also a secret.
-fn kept(mut fact: Fact) -> (String, String) {
+fn kept(mut fact: Fact, service: Option<&Service>, region: RegionIx) -> (String, String) {
+    if let (Body::Promoted(moved) | Body::RolledBack(moved), Some(service)) = (&mut fact.body, service) {
+        moved.overrides = residency::overrides(service, &[region], &moved.overrides);
+        moved.reason = residency::reason(service, &[region], &moved.reason);
+    }
     if let Body::Promoted(moved) | Body::RolledBack(moved) = &mut fact.body {
         moved.from.retain(|(pointer, _)| pointer.ends_with("/image"));
     }
@@ -266,7 +291,8 @@ fn kept(mut fact: Fact) -> (String, String) {
 }
 
 fn steps(plan: &Plan, fleet: &Fleet) -> Vec<OpenedStep> {
-    let name = |at| fleet.service(plan.service).and_then(|s| s.region(at)).map(|r| text(r.name.as_str()));
+    let service = fleet.service(plan.service);
+    let name = |at| service.and_then(|s| s.region(at)).map(|r| text(r.name.as_str()));
     let request = |role: &str, change: &Change| OpenedWrite {
         role: role.to_owned(),
         cluster: text(fleet.cluster_name(change.object().cluster).as_str()),
@@ -292,7 +318,12 @@ fn steps(plan: &Plan, fleet: &Fleet) -> Vec<OpenedStep> {
             region: name(step.region).unwrap_or_else(|| "?".to_owned()),
             label: text(&step.label),
             writes: writes(step),
-            facts: step.facts.iter().flat_map(|(_, facts)| facts).map(|f| kept(f.clone())).collect(),
+            facts: step
+                .facts
+                .iter()
+                .flat_map(|(_, facts)| facts)
+                .map(|f| kept(f.clone(), service, step.region))
+                .collect(),
         })
         .collect()
 }

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::VERSION;
-use super::question::{line_of, people};
+use super::question::{line_of, people, withheld};
 use super::status::{phase_text, runs_text};
 use super::wording::for_verbs;
 use crate::domain::fleet::Service;
 use crate::domain::id::{RingIx, ServiceIx};
 use crate::domain::record::{Body, Fact, Move, Record};
+use crate::domain::residency;
 use crate::domain::stamp::short;
 use crate::domain::text::{safe, visible};
 use crate::engine::Engine;
@@ -28,19 +29,25 @@ pub fn text(engine: &Engine, at: ServiceIx) -> String {
     let view = &state.view;
     // The head and the foot stand in any case; the middle gives way.
     let mut head = vec![headline(service, view), next_decision(engine, service, view)];
-    let foot = foot(service, view);
+    let mut foot = foot(service, view);
+    let withheld = withheld(service);
+    if !withheld.is_empty() {
+        foot.push(format!("LESS  values measured in {} are left out: they must stay there", withheld.join(", ")));
+    }
     let name = Some(service.name.as_str());
     let mut middle: Vec<String> = view.alarms.iter().map(|a| format!("ALARM {}", for_verbs(a, name))).collect();
     middle.extend(view.holds.iter().map(|h| {
         let since = h.at.map(|t| format!(" since {}", t.strftime("%d %b %H:%M UTC"))).unwrap_or_default();
-        let reason = h.why();
+        let reason = residency::reason(service, &[], h.why());
         format!("HOLD  {} by {}{since}: {reason}", h.scope, h.by)
     }));
     middle.extend(engine.in_quarantine(at).iter().map(|q| format!("QUAR  {}: {}", q.name(), q.said)));
     middle.extend(overrides(service, &state.record).into_iter().map(|(fact, moved)| {
         let word = if moved.break_glass { "GLASS" } else { "OVER " };
-        let what = moved.overrides.first().map_or("", |o| o);
-        let reason = if moved.reason.is_empty() { "no reason given" } else { &moved.reason };
+        let overridden = residency::overrides(service, &[], &moved.overrides);
+        let what = overridden.first().map_or("", |o| o);
+        let told = residency::reason(service, &[], &moved.reason);
+        let reason = if told.is_empty() { "no reason given" } else { &told };
         let when = fact.at.strftime("%d %b %H:%M UTC");
         format!("{word} {} {when} by {}: {what} — {reason}", moved.ring, fact.by)
     }));
@@ -69,8 +76,9 @@ fn headline(service: &Service, view: &ServiceView) -> String {
         (Some(from), _) => from.to_string(),
         _ => "nothing seen yet".to_owned(),
     };
-    let exposure =
-        view.exposure.map_or_else(|| "exposure ?".to_owned(), |share| format!("exposure {:.1} %", share * 100.0));
+    // A share of all traffic tells that of each.
+    let share = view.exposure.filter(|_| residency::staying(service).is_empty());
+    let exposure = share.map_or_else(|| "exposure ?".to_owned(), |share| format!("exposure {:.1} %", share * 100.0));
     let eta = view.eta.map(|t| format!(", done {} at best", t.strftime("%d %b %H:%M UTC"))).unwrap_or_default();
     format!("{}  {versions}  {}  {exposure}{eta}", service.name, phase_text(service, view))
 }
@@ -85,7 +93,7 @@ fn next_decision(engine: &Engine, service: &Service, view: &ServiceView) -> Stri
         Turn::At(_) => "at any moment".to_owned(),
         Turn::Unknown => "when that is seen to".to_owned(),
     };
-    format!("NEXT  {} {when}", line_of(service, question).trim_end())
+    format!("NEXT  {} {when}", line_of(service, &question.told(service)).trim_end())
 }
 
 fn foot(service: &Service, view: &ServiceView) -> Vec<String> {
@@ -144,8 +152,9 @@ pub fn json(engine: &Engine, at: ServiceIx) -> Value {
         .map(|(fact, moved)| {
             json!({
                 "at": fact.at.to_string(), "by": fact.by.as_str(), "ring": &*moved.ring, "to": &*moved.to_version,
-                "overrides": moved.overrides.iter().map(|o| o.to_string()).collect::<Vec<_>>(),
-                "break_glass": moved.break_glass, "reason": &*moved.reason,
+                "overrides": residency::overrides(service, &[], &moved.overrides)
+                    .iter().map(|o| o.to_string()).collect::<Vec<_>>(),
+                "break_glass": moved.break_glass, "reason": &*residency::reason(service, &[], &moved.reason),
             })
         })
         .collect();
@@ -156,6 +165,7 @@ pub fn json(engine: &Engine, at: ServiceIx) -> Value {
         "at": engine.server_now().to_string(),
         "lines": lines,
         "overrides": overrides,
-        "question": state.view.question.as_ref().map(|q| super::question::json(service, q)),
+        "question": state.view.question.as_ref().map(|q| super::question::json(service, &q.told(service))),
+        "withheld": withheld(service),
     })
 }

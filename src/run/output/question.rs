@@ -8,6 +8,7 @@ use super::VERSION;
 use super::wording::for_verbs;
 use crate::domain::fleet::Service;
 use crate::domain::id::{RingIx, ServiceIx};
+use crate::domain::residency;
 use crate::domain::stamp::{Timestamp, short};
 use crate::domain::text::{visible, without_subject};
 use crate::domain::verdict::Judgement;
@@ -121,6 +122,7 @@ pub fn people(service: &Service, ring: RingIx) -> Vec<String> {
 /// The question as a document of its own.
 pub fn document(engine: &Engine, at: ServiceIx, question: &Question, kind: &str) -> Value {
     let Some(service) = engine.fleet.service(at) else { return Value::Null };
+    let question = &question.told(service);
     let (may_change, changes_at) = match question.turn() {
         Turn::Now => ("now", None),
         Turn::At(at) => ("at", Some(at.to_string())),
@@ -142,6 +144,7 @@ pub fn document(engine: &Engine, at: ServiceIx, question: &Question, kind: &str)
         "version": VERSION,
         "kind": kind,
         "service": service.name.as_str(),
+        "withheld": withheld(service),
         "at": engine.server_now().to_string(),
         "question": json(service, question),
         "causes": causes,
@@ -176,6 +179,12 @@ pub fn json(service: &Service, question: &Question) -> Value {
         "sentence": &*question.sentence,
         "rows": rows,
     })
+}
+
+/// The regions whose measured values are left out.
+pub fn withheld(service: &Service) -> Vec<String> {
+    let staying = residency::staying(service);
+    staying.into_iter().filter_map(|at| Some(service.region(at)?.name.to_string())).collect()
 }
 
 /// A judgement with what it rests on.

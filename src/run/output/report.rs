@@ -9,12 +9,12 @@ use super::question::judgement_json;
 use super::status::runs_text;
 use crate::domain::fleet::Service;
 use crate::domain::id::{RegionIx, ServiceIx};
+use crate::domain::residency;
 use crate::domain::stamp::{SignedDuration, short};
 use crate::domain::text::visible;
 use crate::engine::Engine;
 use crate::engine::drills::due_sentence;
 use crate::engine::report::{Ask, Figures, Report, Sort, Told};
-use crate::engine::residency;
 
 /// Records keep no longer than this.
 const RECORD_LIFE: SignedDuration = crate::domain::record::FACT_LIFE;
