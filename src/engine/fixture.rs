@@ -188,7 +188,7 @@ impl Stage {
         let route = Route { uid: "route".into(), rules: vec![rule], owner: None, trouble: None };
         let region = |r: &Region| RegionState {
             record_listed: true,
-            route: r.route.as_ref().map(|_| route.clone()),
+            route: r.route.as_ref().map(|_| route.clone().into()),
             ..RegionState::default()
         };
         let mut record = Record::for_regions(count);

@@ -1,6 +1,7 @@
 //! Observations into the state: the only way the world enters.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Engine;
 use super::draft::Read;
@@ -222,9 +223,10 @@ impl Engine {
                 self.approval(cluster, &namespace, &name, state.map(|s| *s));
             }
             Seen::Route { namespace, name, state, .. } => {
+                let state: Option<Arc<Route>> = state.map(Arc::from);
                 for place in self.index.routes.find(cluster, namespace.as_str(), &name) {
                     if self.is_newest(place, Of::Route, version, state.is_none(), came) {
-                        self.route(place, state.as_deref().cloned());
+                        self.route(place, state.clone());
                     }
                 }
             }
@@ -356,7 +358,7 @@ impl Engine {
         });
     }
 
-    fn route(&mut self, place: Place, state: Option<Route>) {
+    fn route(&mut self, place: Place, state: Option<Arc<Route>>) {
         let known = self.services.get(place.0.at()).and_then(|s| s.region(place.1));
         if known.is_some_and(|r| r.route == state) {
             return;
@@ -365,7 +367,7 @@ impl Engine {
         let at = self.server_now();
         let now = self.now;
         self.with(place, |region| {
-            let weight = |route: &Option<Route>| {
+            let weight = |route: &Option<Arc<Route>>| {
                 let spec = spec.as_ref()?;
                 let rule = route.as_ref()?.rules.get(spec.rule)?;
                 rule.iter().find(|b| b.name == spec.backend).map(|b| b.weight)

@@ -1,6 +1,7 @@
 //! What is believed about the world: per cluster, per service, per region.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::domain::call::{HttpAnswer, HttpCall};
 use crate::domain::delivery::Delivery;
@@ -85,8 +86,8 @@ pub struct RegionState {
     pub record_lost: bool,
     /// Facts that its record had when it was last read.
     pub record_had: BTreeSet<FactId>,
-    /// The route that steers its traffic.
-    pub route: Option<Route>,
+    /// The route that steers its traffic: one for all regions that it steers, and it names each of them.
+    pub route: Option<Arc<Route>>,
     /// What brings its workload from a repository, as last seen.
     pub delivery: Option<Delivery>,
     /// The cluster that is to hold that was listed, and it is not there.

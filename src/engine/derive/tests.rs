@@ -143,9 +143,9 @@ fn exposure_is_measured_or_unknown() {
 #[test]
 fn drained_by_us_or_elsewhere() {
     let mut stage = release();
-    let mut route = stage.region("eu-west-1").route.clone().unwrap();
+    let mut route = (*stage.region("eu-west-1").route.clone().unwrap()).clone();
     route.rules[0][1].weight = 0;
-    stage.region("eu-west-1").route = Some(route);
+    stage.region("eu-west-1").route = Some(route.into());
     let view = stage.view();
     assert_eq!((view.regions[2].drained, view.regions[2].weight), (Drained::Elsewhere, Some((0, 0.0))));
     assert_eq!(view.regions[3].drained, Drained::No);
@@ -159,9 +159,9 @@ fn drained_by_us_or_elsewhere() {
 fn a_region_at_weight_zero_is_drained_once_its_traffic_is_gone() {
     let mut stage = release();
     stage.service().regions[2].capacity = Some(Capacity { qps: 50_000.0, measured: None });
-    let mut route = stage.region("eu-west-1").route.clone().unwrap();
+    let mut route = (*stage.region("eu-west-1").route.clone().unwrap()).clone();
     route.rules[0][1].weight = 0;
-    stage.region("eu-west-1").route = Some(route);
+    stage.region("eu-west-1").route = Some(route.into());
     let body = Body::Drained { before: Vec::new(), backend: "eu-west-1".into(), reason: "".into() };
     stage.fact("eu-west-1", clock("14:00"), body);
     let mut told = |qps: Option<f64>| {

@@ -86,7 +86,7 @@ impl Watched {
                     namespace: "webapp".into(),
                     name: "webapp".into(),
                     provider: "HTTPRoute".into(),
-                    state: state.route.clone().map(Box::new),
+                    state: state.route.as_deref().cloned().map(Box::new),
                 },
             },
             Observation::Revisions {
@@ -203,8 +203,8 @@ fn two_days() -> Watched {
 }
 
 fn weight(w: &mut Watched, when: &str, weight: u32) {
-    let change = |route: &mut Option<Route>| {
-        let rule = &mut route.as_mut().unwrap().rules[0];
+    let change = |route: &mut Option<Arc<Route>>| {
+        let rule = &mut Arc::make_mut(route.as_mut().unwrap()).rules[0];
         rule.iter_mut().filter(|b| &*b.name == "eu-west-1").for_each(|b| b.weight = weight);
     };
     w.world.state.regions.iter_mut().filter(|r| r.route.is_some()).for_each(|r| change(&mut r.route));
