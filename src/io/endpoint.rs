@@ -11,7 +11,7 @@ use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use tokio::runtime::Handle;
 
-use super::prometheus::{HttpStack, Network, NoAnswer, authorize};
+use super::prometheus::{HttpClients, HttpStack, Network, NoAnswer, authorize};
 use crate::config::{Config, Endpoint};
 use crate::domain::call::HttpCall;
 use crate::domain::id::{Place, Text};
@@ -41,7 +41,8 @@ impl Endpoints {
     /// Over the network; answers are told. Must be called inside a tokio runtime.
     pub fn new(config: &Config, tell: Tell) -> Self {
         let proxy = ProxyEnv::read(|name| std::env::var(name).ok());
-        Self::over(&config.endpoints, |e| Network::new(e.ca.clone(), proxy.clone()), tell)
+        let clients = HttpClients::default();
+        Self::over(&config.endpoints, |e| Network::sharing(&clients, e.ca.clone(), proxy.clone()), tell)
     }
 
     /// Over other stacks: for what lives in this process. Must be called inside a tokio runtime.

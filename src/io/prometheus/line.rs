@@ -10,7 +10,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, Request};
 use tokio::runtime::Handle;
 
-use super::stack::{HttpStack, Network, NoAnswer};
+use super::stack::{Clients as HttpClients, HttpStack, Network, NoAnswer};
 use crate::config::{Config, Login, PrometheusServer, Reach, Secret};
 use crate::domain::id::{ClusterIx, ColumnName, RegionIx, ServiceIx, Text};
 use crate::domain::metric::NoData;
@@ -72,7 +72,9 @@ impl Prometheus {
     /// Over the network, or through API servers; answers are told. Must be called inside a tokio runtime.
     pub fn new(config: &Config, clusters: &Clusters, watch_only: bool, tell: Tell) -> Self {
         let proxy = ProxyEnv::read(|name| std::env::var(name).ok());
-        let stack = |s: &PrometheusServer| -> Arc<dyn HttpStack> { Network::new(s.ca.clone(), proxy.clone()) };
+        let clients = HttpClients::default();
+        let stack =
+            |s: &PrometheusServer| -> Arc<dyn HttpStack> { Network::sharing(&clients, s.ca.clone(), proxy.clone()) };
         Self::over(&config.prometheuses, stack, clusters, watch_only, tell)
     }
 

@@ -5,4 +5,4 @@ mod stack;
 
 pub use line::Prometheus;
 pub(crate) use line::authorize;
-pub use stack::{HttpStack, InProcessHttp, Network, NoAnswer};
+pub use stack::{Clients as HttpClients, HttpStack, InProcessHttp, Network, NoAnswer};

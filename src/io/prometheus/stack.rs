@@ -1,7 +1,8 @@
 //! The seam between a question and the network: one HTTP exchange.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -63,41 +64,77 @@ where
     }
 }
 
-/// The network. The client is made with the first request, off the loop.
+/// The network. A client is made with the first request that needs it, off the loop.
 pub struct Network {
     ca: Option<PathBuf>,
     proxy: ProxyEnv,
-    client: OnceCell<Client>,
+    clients: Clients,
+}
+
+/// Clients that servers share: the system's certificates take long to read and much room, and hundreds of
+/// servers need them once.
+#[derive(Clone, Default)]
+pub struct Clients(Arc<Mutex<BTreeMap<Kind, Made>>>);
+
+type Made = Arc<OnceCell<Client>>;
+
+/// What tells one client from another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    ca: Option<PathBuf>,
+    proxy: Option<String>,
+    /// Something on the way is encrypted: certificates are needed.
+    encrypted: bool,
+}
+
+impl Kind {
+    fn of(ca: Option<PathBuf>, proxy: Option<&http::Uri>, server: &http::Uri) -> Self {
+        let plain = |uri: &http::Uri| uri.scheme_str() == Some("http");
+        let encrypted = !plain(server) || proxy.is_some_and(|proxy| !plain(proxy));
+        Self { ca, proxy: proxy.map(ToString::to_string), encrypted }
+    }
 }
 
 impl Network {
-    /// With a certificate authority of its own, if it has one.
+    /// With a certificate authority of its own, if it has one, and a client of its own.
     pub fn new(ca: Option<PathBuf>, proxy: ProxyEnv) -> Arc<Self> {
-        Arc::new(Self { ca, proxy, client: OnceCell::new() })
+        Self::sharing(&Clients::default(), ca, proxy)
     }
 
-    async fn client(&self, server: &http::Uri) -> Result<&Client, NoAnswer> {
-        let (ca, proxy) = (self.ca.clone(), self.proxy.of(server));
-        let make = move || client(ca.as_deref(), proxy.as_ref());
-        let made = || async {
-            let made = tokio::task::spawn_blocking(make).await;
+    /// The same, with clients that others use too.
+    pub fn sharing(clients: &Clients, ca: Option<PathBuf>, proxy: ProxyEnv) -> Arc<Self> {
+        Arc::new(Self { ca, proxy, clients: clients.clone() })
+    }
+
+    async fn client(&self, server: &http::Uri) -> Result<Client, NoAnswer> {
+        let kind = Kind::of(self.ca.clone(), self.proxy.of(server).as_ref(), server);
+        let made = {
+            let mut clients = self.clients.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(clients.entry(kind.clone()).or_default())
+        };
+        let make = || async {
+            let made = tokio::task::spawn_blocking(move || client(&kind)).await;
             made.unwrap_or_else(|_| Err(NoAnswer::Failed("the client could not be made".to_owned())))
         };
-        self.client.get_or_try_init(made).await
+        made.get_or_try_init(make).await.cloned()
     }
 }
 
-fn client(ca: Option<&std::path::Path>, proxy: Option<&http::Uri>) -> Result<Client, NoAnswer> {
+fn client(kind: &Kind) -> Result<Client, NoAnswer> {
     // The environment is read by our own rules: never a proxy to this host itself.
     let mut builder = Client::builder()
         .no_proxy()
         .connect_timeout(CONNECT)
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("gonogo/", env!("CARGO_PKG_VERSION")));
-    if let Some(proxy) = proxy {
-        builder = builder.proxy(Proxy::all(proxy.to_string()).map_err(|e| failed(&e))?);
+    if let Some(proxy) = &kind.proxy {
+        builder = builder.proxy(Proxy::all(proxy.as_str()).map_err(|e| failed(&e))?);
     }
-    if let Some(path) = ca {
+    if !kind.encrypted && kind.ca.is_none() {
+        // What is not encrypted needs no certificates: the system's are not read.
+        builder = builder.tls_certs_only([]);
+    }
+    if let Some(path) = &kind.ca {
         let named = |e: &(dyn std::error::Error + 'static)| {
             NoAnswer::Failed(safe(&format!("CA file {}: {}", path.display(), chain(e)), 300))
         };
@@ -130,4 +167,47 @@ impl HttpStack for Network {
 
 fn failed(error: &(dyn std::error::Error + 'static)) -> NoAnswer {
     NoAnswer::Failed(safe(&chain(error), 300))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn uri(text: &str) -> http::Uri {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn certificates_are_read_where_something_on_the_way_is_encrypted() {
+        let kind = |server: &str, proxy: Option<&str>| Kind::of(None, proxy.map(uri).as_ref(), &uri(server));
+        assert!(!kind("http://prometheus:9090/api", None).encrypted);
+        assert!(kind("https://prometheus/api", None).encrypted);
+        assert!(!kind("http://prometheus:9090/api", Some("http://proxy:3128")).encrypted);
+        assert!(kind("http://prometheus:9090/api", Some("https://proxy:3128")).encrypted);
+        assert!(kind("http://prometheus:9090/api", Some("socks5://proxy:1080")).encrypted);
+    }
+
+    #[tokio::test]
+    async fn servers_that_are_reached_alike_share_one_client() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let clients = Clients::default();
+        let proxy = ProxyEnv { http: Some("proxy:3128".into()), none: Some("near".into()), ..ProxyEnv::default() };
+        let first = Network::sharing(&clients, None, proxy.clone());
+        let second = Network::sharing(&clients, None, proxy);
+        let made = || clients.0.lock().unwrap().len();
+        for (network, server, count) in [
+            (&first, "http://a:9090/", 1),
+            (&second, "http://b:9090/", 1),
+            // Reached without the proxy.
+            (&second, "http://near:9090/", 2),
+            (&first, "http://near:9091/", 2),
+        ] {
+            assert!(network.client(&uri(server)).await.is_ok());
+            assert_eq!(made(), count, "{server}");
+        }
+        let own = Network::sharing(&clients, Some("/nowhere/ca.pem".into()), ProxyEnv::default());
+        let refused = own.client(&uri("http://a:9090/")).await.unwrap_err();
+        assert!(refused.to_string().starts_with("CA file /nowhere/ca.pem: "), "{refused}");
+    }
 }
