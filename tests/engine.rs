@@ -51,6 +51,8 @@ mod reports;
 mod refusals;
 #[path = "engine/rollbacks.rs"]
 mod rollbacks;
+#[path = "engine/rollouts.rs"]
+mod rollouts;
 #[path = "engine/scope.rs"]
 mod scope;
 #[path = "engine/stateful_sets.rs"]

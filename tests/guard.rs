@@ -133,6 +133,9 @@ fn the_roles_cover_every_workload_kind() {
         assert!(reader.contains(&right("list", &kind.children().api)), "list what {} leaves", kind.name());
         for role in ["gonogo-operator", "gonogo-guard"] {
             assert!(rights(role).contains(&right("patch", &kind.api())), "{role}: patch {}", kind.name());
+            // What it writes to a status goes to the subresource first.
+            let status = (String::from("patch"), kind.api().group.to_string(), format!("{}/status", kind.api().plural));
+            assert_eq!(rights(role).contains(&status), kind.name() == "Rollout", "{role}: status of {}", kind.name());
         }
     }
 }

@@ -30,6 +30,7 @@ pub mod record;
 pub mod residency;
 pub mod small_map;
 pub mod stamp;
+pub mod steps;
 pub mod text;
 pub mod timeline;
 pub mod verdict;

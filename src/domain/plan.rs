@@ -139,6 +139,18 @@ pub enum Expectation {
     Settled(TemplateDigest),
     /// The workload runs this template on every pod that its partition lets through.
     Partitioned(TemplateDigest),
+    /// The workload runs this template as far as it goes by itself: it is complete, or has stopped at a step
+    /// of its own.
+    AtStep {
+        /// The template.
+        template: TemplateDigest,
+        /// More steps than these are done; none: any step will do.
+        beyond: Option<u32>,
+    },
+    /// The rollout was given up by its controller.
+    Aborted,
+    /// A rollout of this template that was given up is under way again.
+    Retried(TemplateDigest),
     /// The workload's spec has this template; the rollout may be held.
     Template(TemplateDigest),
     /// `spec.paused` is so, and the controller has seen it.
@@ -201,7 +213,7 @@ impl Step {
 impl Write {
     /// Whether a dry-run of it is sent: own record facts need none.
     pub fn is_rehearsed(&self) -> bool {
-        self.role == WriteRole::Main && self.if_absent.is_none()
+        self.role == WriteRole::Main && !matches!(self.if_absent, Some(Change::Create { .. }))
     }
 }
 

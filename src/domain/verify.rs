@@ -43,6 +43,9 @@ pub fn verify(
         Expectation::Settled(_)
         | Expectation::Partitioned(_)
         | Expectation::Template(_)
+        | Expectation::AtStep { .. }
+        | Expectation::Aborted
+        | Expectation::Retried(_)
         | Expectation::Paused(_)
         | Expectation::Stopped => {
             let Some(workload) = workload else { return missing("the workload is not seen") };
@@ -63,13 +66,22 @@ fn of_workload(expected: &Expectation, workload: &Workload, generation: Option<i
     match expected {
         Expectation::Template(wanted) if workload.template != *wanted => other(wanted),
         Expectation::Template(_) => Check::Seen,
-        Expectation::Settled(wanted) | Expectation::Partitioned(wanted) if workload.template != *wanted => {
+        Expectation::Settled(wanted)
+        | Expectation::Partitioned(wanted)
+        | Expectation::AtStep { template: wanted, .. }
+        | Expectation::Retried(wanted)
+            if workload.template != *wanted =>
+        {
             other(wanted)
         }
-        Expectation::Settled(_) | Expectation::Partitioned(_) => match workload.phase {
+        Expectation::Aborted if workload.progress.steps.as_ref().is_some_and(|s| s.aborted) => Check::Seen,
+        Expectation::Aborted => Check::Missing("not yet aborted".into()),
+        Expectation::Retried(_) if workload.phase == Phase::Degraded => Check::Missing("still aborted".into()),
+        Expectation::Retried(_) => Check::Seen,
+        Expectation::Settled(_) | Expectation::Partitioned(_) | Expectation::AtStep { .. } => match workload.phase {
             Phase::Complete => Check::Seen,
             Phase::Partitioned if matches!(expected, Expectation::Partitioned(_)) => Check::Seen,
-            Phase::Partitioned | Phase::Progressing(_) if workload.paused => {
+            Phase::Partitioned | Phase::AtStep | Phase::Progressing(_) if workload.paused => {
                 Check::Missing("paused: the rollout stands still".into())
             }
             Phase::Partitioned => {
@@ -79,6 +91,19 @@ fn of_workload(expected: &Expectation, workload: &Workload, generation: Option<i
                     format!("{} of {} updated: partition {partition} keeps the others back", r.updated, r.desired)
                         .into(),
                 )
+            }
+            Phase::AtStep => {
+                let steps = workload.progress.steps.as_deref();
+                let done = steps.map_or(0, |s| s.done);
+                match expected {
+                    Expectation::AtStep { beyond, .. } if beyond.is_none_or(|b| done > b) => Check::Seen,
+                    _ => Check::Missing(
+                        format!("stops at {}", steps.map_or_else(|| "a step".to_owned(), |s| s.place())).into(),
+                    ),
+                }
+            }
+            Phase::Degraded => {
+                Check::Never(workload.progress.failure.clone().unwrap_or_else(|| "its controller gave it up".into()))
             }
             Phase::OnDelete => Check::Missing("pods change only when somebody deletes them (OnDelete)".into()),
             Phase::DeadlineExceeded => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::id::{Text, Uid};
 use super::stamp::{SignedDuration, Timestamp};
+use super::steps::Steps;
 use super::version::{Image, TemplateDigest, Version};
 
 /// What a cluster shows of one workload.
@@ -72,6 +73,8 @@ pub struct Progress {
     pub update_revision: Option<Text>,
     /// What may stand in the rollout's way, and what to do about it: it counts once nothing moves.
     pub snag: Option<Text>,
+    /// Where a rollout stands that goes step by step.
+    pub steps: Option<Box<Steps>>,
 }
 
 /// Where a rollout stands, as `kubectl rollout status` decides.
@@ -88,6 +91,11 @@ pub enum Phase {
     Partitioned,
     /// Pods change only when somebody deletes them; `kubectl rollout status` refuses to judge that.
     OnDelete,
+    /// It has stopped at a step of its own: a pause, an analysis, an experiment, a switch to be made. Some
+    /// pods may run what ran before; nothing bakes on it.
+    AtStep,
+    /// The controller gave it up, or cannot do what is asked of it.
+    Degraded,
     /// The progress deadline passed.
     DeadlineExceeded,
 }
@@ -153,12 +161,12 @@ impl Workload {
 
     /// When the last rollout completed, by the cluster's own evidence.
     ///
-    /// Only `NewReplicaSetAvailable` tells: the controller then stops touching the
-    /// time, also when scaling. `lastTransitionTime` is never used: it stays at the
-    /// first rollout's.
+    /// Of a Deployment only `NewReplicaSetAvailable` tells: the controller then stops touching the
+    /// time, also when scaling. `lastTransitionTime` is never used there: it stays at the
+    /// first rollout's. Of an Argo Rollout it is when condition Completed turned true.
     pub fn completed_at(&self) -> Option<Timestamp> {
         match self.progress.reason.as_deref() {
-            Some("NewReplicaSetAvailable") if self.settled() => self.progress.updated,
+            Some("NewReplicaSetAvailable" | "RolloutCompleted") if self.settled() => self.progress.updated,
             _ => None,
         }
     }
@@ -197,6 +205,8 @@ impl Phase {
             Phase::Complete => "complete",
             Phase::Partitioned => "partitioned",
             Phase::OnDelete => "on delete",
+            Phase::AtStep => "at a step",
+            Phase::Degraded => "degraded",
             Phase::DeadlineExceeded => "deadline exceeded",
         }
     }

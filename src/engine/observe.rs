@@ -531,7 +531,7 @@ fn workload(region: &mut RegionState, new: Option<&Workload>, at: Timestamp, now
     if old.phase != new.phase {
         match new.phase {
             Phase::Complete => region.remember(at, Happened::Settled),
-            Phase::DeadlineExceeded => region.remember(at, Happened::Failed),
+            Phase::DeadlineExceeded | Phase::Degraded => region.remember(at, Happened::Failed),
             _ => {}
         }
         notable = true;

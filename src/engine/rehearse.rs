@@ -98,12 +98,23 @@ impl Engine {
                 let text = format!("{name}: the server would refuse it ({code}): {message}");
                 return self.rehearsal_failed(lowering, "dry-run", name, text, left);
             }
+            ActResult::Absent(_) if self.has_another_way(step) => Some(finding(
+                Severity::Note,
+                UNREHEARSED,
+                format!("{name}: not rehearsed: its type has no status of its own, so the object itself is written"),
+            )),
             ActResult::Changed | ActResult::Absent(_) => {
                 let text = format!("{name}: changed since you looked");
                 return self.rehearsal_failed(lowering, "changed", name, text, left);
             }
         };
         self.add_findings(finding.into_iter().collect(), left);
+    }
+
+    /// Whether the step's request has another form for where its path is absent.
+    fn has_another_way(&self, step: usize) -> bool {
+        let Some(ProposalState::Ready { plan, .. }) = self.proposal.as_ref().map(|p| &p.state) else { return false };
+        plan.steps.get(step).and_then(|s| s.main()).is_some_and(|w| w.if_absent.is_some())
     }
 
     /// Raising is refused; lowering goes on where it can, and the step will say so itself.
@@ -125,8 +136,10 @@ impl Engine {
         let plan = Arc::make_mut(plan);
         let mut changed = false;
         for expect in plan.steps.get_mut(step).into_iter().flat_map(|s| &mut s.expect) {
-            if let Expectation::Settled(digest) | Expectation::Partitioned(digest) | Expectation::Template(digest) =
-                expect
+            if let Expectation::Settled(digest)
+            | Expectation::Partitioned(digest)
+            | Expectation::AtStep { template: digest, .. }
+            | Expectation::Template(digest) = expect
                 && *digest != admitted
             {
                 *digest = admitted;

@@ -65,6 +65,11 @@ fn judge(evidence: &Evidence<'_>, workload: &Workload) -> Judgement {
         let sentence = format!("{region}: the progress deadline passed with {} ({why})", counts(workload));
         return Judgement::new(Verdict::NoGo, "deadline", sentence);
     }
+    if workload.phase == Phase::Degraded {
+        let why = workload.progress.failure.as_deref().unwrap_or("its controller gave it up");
+        let sentence = format!("{region}: {} did not roll out ({why}), {}", workload.version, counts(workload));
+        return Judgement::new(Verdict::NoGo, "degraded", sentence);
+    }
     if workload.image.is_none() {
         let sentence = format!("{region}: there is no container {}", evidence.region.workload.container);
         return Judgement::new(Verdict::NoData, "container", sentence);
@@ -116,6 +121,15 @@ fn judge(evidence: &Evidence<'_>, workload: &Workload) -> Judgement {
                 counts(workload)
             );
             Judgement::new(Verdict::NoData, "on delete", sentence)
+        }
+        Phase::AtStep => {
+            let steps = workload.progress.steps.as_deref();
+            let place = steps.map_or_else(|| "a step".to_owned(), |s| s.place());
+            let waits = steps.and_then(|s| s.pauses.first()).map(|p| format!(": {}", p.text(evidence.now)));
+            let waits = waits.unwrap_or_default();
+            let sentence = format!("{region}: stops at {place}{waits}; {}", counts(workload));
+            let short = steps.and_then(|s| s.count()).map_or_else(|| "at a step".to_owned(), |c| format!("step {c}"));
+            Judgement::new(Verdict::Wait, short, sentence)
         }
         phase => {
             let sentence = format!("{region}: {}, {}", phase.word(), counts(workload));

@@ -70,7 +70,9 @@ fn stands(peer: &Peer<'_>, version: &Version) -> (Verdict, String) {
     let counts = format!("{} of {} pods available", r.available, r.desired);
     match w.phase {
         _ if w.version != *version => (Verdict::NoGo, format!("{name} runs {}, not {version}", w.version)),
-        Phase::DeadlineExceeded => (Verdict::NoGo, format!("{name}: the rollout of {version} failed, {counts}")),
+        Phase::DeadlineExceeded | Phase::Degraded => {
+            (Verdict::NoGo, format!("{name}: the rollout of {version} failed, {counts}"))
+        }
         _ if w.paused => (Verdict::Wait, format!("{name} is paused on {version}")),
         Phase::Complete if r.desired == 0 => {
             (Verdict::NoGo, format!("{name} is scaled to zero: nothing vouches there"))

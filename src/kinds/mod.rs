@@ -17,6 +17,7 @@ mod daemon_set;
 mod deployment;
 mod metadata;
 mod owner;
+mod rollout;
 mod selector;
 mod stateful_set;
 mod template;
@@ -25,10 +26,11 @@ pub use children::{Child, Children};
 pub use daemon_set::DaemonSet;
 pub use deployment::{Deployment, undo_annotations};
 pub(crate) use metadata::Metadata;
+pub use rollout::Rollout;
 pub use stateful_set::StatefulSet;
 
 /// Every workload kind.
-pub const KINDS: &[&dyn WorkloadKind] = &[&Deployment, &StatefulSet, &DaemonSet];
+pub const KINDS: &[&dyn WorkloadKind] = &[&Deployment, &StatefulSet, &DaemonSet, &Rollout];
 
 /// A kind by its name in the configuration.
 pub fn kind(name: &str) -> Option<&'static dyn WorkloadKind> {
@@ -51,6 +53,11 @@ pub trait WorkloadKind: Sync {
 
     /// The pod template inside a full object.
     fn template<'a>(&self, object: &'a Value) -> Option<&'a Value>;
+
+    /// Digest of what this full object runs or is to run; none: it has no template.
+    fn digest(&self, object: &Value) -> Option<TemplateDigest> {
+        self.template(object).map(TemplateDigest::of)
+    }
 
     /// Pointer of the pod template, for `test` operations.
     fn template_pointer(&self) -> &'static str;
@@ -84,8 +91,46 @@ pub trait WorkloadKind: Sync {
     ///
     /// # Errors
     /// Why that step cannot be taken yet.
-    fn let_through(&self, _object: &Value) -> Result<Option<Pause>, Still> {
+    fn let_through(&self, _object: &Value) -> Result<Option<Turn>, Still> {
         Ok(None)
+    }
+
+    /// The same without what it would wait for on its way: an override.
+    ///
+    /// # Errors
+    /// Why that cannot be done.
+    fn let_all_through(&self, object: &Value) -> Result<Option<Turn>, Still> {
+        self.let_through(object)
+    }
+
+    /// Gives up what is in flight on this full object by its controller; none: only its template goes back.
+    fn abort(&self, _object: &Value) -> Option<Turn> {
+        None
+    }
+
+    /// Where the template of this full object is kept, if not in it; none: in it.
+    fn elsewhere(&self, _object: &Value) -> Option<Still> {
+        None
+    }
+
+    /// The template that the controller calls good, by the children of this full object; none: it does not say.
+    fn known_good(&self, _object: &Value, _owned: &[Value]) -> Option<TemplateDigest> {
+        None
+    }
+
+    /// Why a past revision is no way back for this full object; none: it is one.
+    fn is_no_way_back(&self, _object: &Value, _owned: &[Value], _to: &Past) -> Option<String> {
+        None
+    }
+
+    /// What a person must know of the way from this full object back to that template; none: nothing.
+    fn on_way_back(&self, _object: &Value, _owned: &[Value], _to: &Value) -> Option<WayBack> {
+        None
+    }
+
+    /// What a person should know before this full object gets another template; none: nothing.
+    fn before_promotion(&self, _object: &Value) -> Option<String> {
+        None
     }
 
     /// What is to be seen once this full object, with this template, has rolled out.
@@ -124,10 +169,44 @@ impl Pause {
     }
 }
 
+/// How a rollout goes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WayBack {
+    /// Without the steps that lead forward.
+    pub at_once: bool,
+    /// In words.
+    pub text: String,
+}
+
+/// The next turn of a rollout that goes step by step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turn {
+    /// What it does, in a few words.
+    pub label: String,
+    /// JSON patch operations.
+    pub operations: Vec<Value>,
+    /// How they are shown.
+    pub diff: Vec<DiffLine>,
+    /// They are for the status: sent to the subresource, and to the object where it has none.
+    pub is_status: bool,
+    /// What must be seen afterwards.
+    pub expect: Expectation,
+    /// What a person must have seen before; follows the region's name.
+    pub warning: Option<String>,
+    /// It goes past what was to be waited for: an override.
+    pub overrides: bool,
+}
+
+impl Turn {
+    fn new(label: String, operations: Vec<Value>, diff: Vec<DiffLine>, expect: Expectation) -> Self {
+        Self { label, operations, diff, is_status: false, expect, warning: None, overrides: false }
+    }
+}
+
 /// Why a workload takes nothing new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Still {
-    /// `paused`, `on-delete` or `not-ready`.
+    /// e.g. `paused`, `on-delete` or `not-ready`.
     pub code: &'static str,
     /// The fact, to follow the region's name.
     pub why: String,

@@ -8,7 +8,8 @@ use super::children::{self, CHANGE_CAUSE};
 use super::metadata::Metadata;
 use super::template::Template;
 use super::{
-    Child, Children, Named, Past, Pause, ReadError, ReadHow, Still, Undo, WorkloadKind, controller_revision, selector,
+    Child, Children, Named, Past, Pause, ReadError, ReadHow, Still, Turn, Undo, WorkloadKind, controller_revision,
+    selector,
 };
 use crate::domain::change::{ApiType, replace, test};
 use crate::domain::id::{Namespace, Text, Uid};
@@ -201,7 +202,7 @@ impl WorkloadKind for StatefulSet {
         })
     }
 
-    fn let_through(&self, object: &Value) -> Result<Option<Pause>, Still> {
+    fn let_through(&self, object: &Value) -> Result<Option<Turn>, Still> {
         let Some((partition, desired)) = kept(object).filter(|(p, _)| *p > 0 && is_rolling(object)) else {
             return Ok(None);
         };
@@ -225,7 +226,10 @@ impl WorkloadKind for StatefulSet {
                 hint: "wait until they are ready, or roll it back (B)".to_owned(),
             });
         }
-        Ok(Some(Pause::of(PARTITION_FIELD, move_to(partition, 0), Some(partition.into()), 0.into())))
+        let running = TemplateDigest::of(object.pointer(self.template_pointer()).unwrap_or(&Value::Null));
+        let opened = Pause::of(PARTITION_FIELD, move_to(partition, 0), Some(partition.into()), 0.into());
+        let label = "let through to all pods".to_owned();
+        Ok(Some(Turn::new(label, opened.operations, opened.diff, Expectation::Settled(running))))
     }
 
     fn settles(&self, object: &Value, template: TemplateDigest) -> Expectation {

@@ -7,7 +7,8 @@ use super::journal::scrolled;
 use super::scene::{RegionScene, Scene, between, utc_minute};
 use crate::domain::fleet::Unit;
 use crate::domain::id::{RegionIx, Text};
-use crate::domain::stamp::Stamp;
+use crate::domain::stamp::{Stamp, Timestamp};
+use crate::domain::steps::Steps;
 use crate::domain::text::safe;
 use crate::domain::workload::Pod;
 use crate::engine::view::{Drained, Residual};
@@ -170,7 +171,7 @@ fn describe(scene: &Scene<'_>, region: &RegionScene<'_>) -> Vec<Line> {
     match &region.state.workload {
         None if region.state.absent => lines.push(entry("", Role::NoGo, "✗ not there")),
         None => lines.push(entry("", Role::NoData, "? not seen yet")),
-        Some(w) => lines.extend(describe_workload(w)),
+        Some(w) => lines.extend(describe_workload(w, scene.now())),
     }
     lines.extend(super::delivery::lines(region));
     lines.extend(describe_traffic(region));
@@ -204,7 +205,7 @@ fn describe(scene: &Scene<'_>, region: &RegionScene<'_>) -> Vec<Line> {
     lines
 }
 
-fn describe_workload(w: &crate::domain::workload::Workload) -> Vec<Line> {
+fn describe_workload(w: &crate::domain::workload::Workload, now: Timestamp) -> Vec<Line> {
     let r = &w.replicas;
     let image = w.image.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string);
     let mut lines = vec![
@@ -230,6 +231,7 @@ fn describe_workload(w: &crate::domain::workload::Workload) -> Vec<Line> {
         let text = format!("{partition}: pods below it run what ran before");
         lines.push(entry("partition", Role::Text, text));
     }
+    lines.extend(w.progress.steps.iter().flat_map(|s| describe_steps(s, now)));
     if let Some(snag) = &w.progress.snag {
         lines.push(entry("if stuck", Role::Watch, format!("! {snag}")));
     }
@@ -242,6 +244,40 @@ fn describe_workload(w: &crate::domain::workload::Workload) -> Vec<Line> {
     if let Some(owner) = &w.owner {
         let text = format!("! {} {} puts it back as it wants it", owner.tool.name(), owner.name);
         lines.push(entry("managed by", Role::Watch, text));
+    }
+    lines
+}
+
+/// Steps, what they wait for, and which revision is which.
+fn describe_steps(steps: &Steps, now: Timestamp) -> Vec<Line> {
+    let mut lines = vec![entry("rollout", Role::Text, steps.says.to_string())];
+    if steps.of > 0 || steps.blue_green {
+        lines.push(entry("step", Role::Text, steps.place()));
+    }
+    lines.extend(steps.pauses.iter().map(|p| entry("waits", Role::Wait, p.text(now))));
+    if let Some(set) = steps.set_weight.filter(|_| steps.of > 0) {
+        let actual = steps.actual_weight.map_or_else(|| "by its pods".to_owned(), |w| w.to_string());
+        lines.push(entry("weight", Role::Text, format!("{set} of {} set, {actual} actual", steps.most)));
+    }
+    let hashes = [
+        ("stable", steps.stable.as_ref()),
+        ("newest", Some(&steps.current).filter(|h| !h.is_empty())),
+        ("active", steps.active.as_ref()),
+        ("preview", steps.preview.as_ref()),
+    ];
+    let hashes = hashes.into_iter().filter_map(|(name, hash)| Some(format!("{name} {}", hash?)));
+    lines.push(entry("revisions", Role::Text, hashes.collect::<Vec<_>>().join(", ")));
+    for run in &steps.analyses {
+        let message = if run.message.is_empty() { String::new() } else { format!(": {}", run.message) };
+        let role = match &*run.phase {
+            "Failed" | "Error" => Role::NoGo,
+            "Inconclusive" => Role::Watch,
+            _ => Role::Text,
+        };
+        lines.push(entry("analysis", role, format!("{} {} {}{message}", run.what, run.name, run.phase)));
+    }
+    if steps.aborted {
+        lines.push(entry("aborted", Role::NoGo, "✗ the stable revision serves; the template is still the new one"));
     }
     lines
 }

@@ -257,11 +257,14 @@ fn state(scene: &Scene<'_>, region: &RegionScene<'_>) -> Cell {
     }
     let reviewed = scene.view().and_then(|v| v.under_review.as_ref()).is_some_and(|r| r.regions.contains(&region.at));
     let sign = |sign: Sign, word: &str| Cell::new(sign.role(), format!("{} {word}", sign.glyph()));
-    let progress = || match region.state.workload.as_ref().map(|w| w.phase) {
-        Some(phase @ (Phase::Progressing(_) | Phase::Unobserved | Phase::Partitioned | Phase::OnDelete)) => {
-            phase.word()
+    let progress = || match region.state.workload.as_ref().map(|w| (w.phase, w.progress.steps.as_deref())) {
+        Some((Phase::AtStep, Some(steps))) => {
+            steps.count().map_or_else(|| "at the switch".to_owned(), |c| format!("step {c}"))
         }
-        _ => "rolling out",
+        Some((phase @ (Phase::Progressing(_) | Phase::Unobserved | Phase::Partitioned | Phase::OnDelete), _)) => {
+            phase.word().to_owned()
+        }
+        _ => "rolling out".to_owned(),
     };
     match view.state {
         RegionWord::Failed => sign(Sign::NoGo, "failed"),
@@ -272,7 +275,7 @@ fn state(scene: &Scene<'_>, region: &RegionScene<'_>) -> Cell {
         _ if view.held => sign(Sign::Held, "held"),
         RegionWord::Settled if reviewed => sign(Sign::Watch, "under review"),
         _ if view.drained != Drained::No => sign(Sign::Drained, &view.out_of_traffic().unwrap_or_default()),
-        RegionWord::RollingOut => sign(Sign::Moving, progress()),
+        RegionWord::RollingOut => sign(Sign::Moving, &progress()),
         RegionWord::Unknown if region.state.workload.is_none() => Cell::new(Role::NoData, "? unknown"),
         RegionWord::Unknown | RegionWord::Settled => Cell::new(Role::Dim, ""),
     }

@@ -29,6 +29,9 @@ use gonogo::{delivery, traffic};
 use serde_json::{Value, json};
 use ulid::Ulid;
 
+#[path = "rollout_world.rs"]
+pub mod rollout_world;
+
 /// When the tests begin.
 pub const NOW: &str = "2026-03-02T10:00:00Z";
 /// When everything settled: long enough ago for every bake.
@@ -86,6 +89,8 @@ pub struct World {
     /// By region and kind of object.
     pub faults: BTreeMap<(RegionIx, &'static str), VecDeque<Fault>>,
     pub dry_run: VecDeque<Fault>,
+    /// Types have no status subresource, as those of old Argo Rollouts.
+    pub no_status: bool,
     /// Clusters have the admission policy for approvals.
     pub policy: bool,
     /// What endpoints were asked, and what they answer; none: they do not.
@@ -327,6 +332,7 @@ impl World {
             controller: true,
             faults: BTreeMap::new(),
             dry_run: VecDeque::new(),
+            no_status: false,
             policy: true,
             calls: Vec::new(),
             endpoint: None,
@@ -346,6 +352,7 @@ impl World {
             let object = match &*world.fleet.services[0].regions[at.at()].workload.kind {
                 "StatefulSet" => stateful_set(&uid, image, 0),
                 "DaemonSet" => daemon_set(&uid, image),
+                "Rollout" => rollout_world::rollout(&uid, image),
                 _ => deployment(&uid, image),
             };
             world.objects.insert(world.workload_ref(at), object);
@@ -521,7 +528,7 @@ impl World {
         let version = value.as_ref().and_then(ResourceVersion::of);
         let (namespace, name) = (object.namespace.clone(), object.name.clone());
         let seen = match &*object.api.kind {
-            name_of_kind @ ("Deployment" | "StatefulSet" | "DaemonSet") => {
+            name_of_kind @ ("Deployment" | "StatefulSet" | "DaemonSet" | "Rollout") => {
                 let how = |_: &str, _: &str| {
                     Some(ReadHow {
                         container: "web".into(),
@@ -869,7 +876,7 @@ impl World {
             request.change.method(),
             object.api.kind
         ));
-        let kind = ["Deployment", "StatefulSet", "DaemonSet", "HTTPRoute", "ConfigMap", "Event"]
+        let kind = ["Deployment", "StatefulSet", "DaemonSet", "Rollout", "HTTPRoute", "ConfigMap", "Event"]
             .into_iter()
             .find(|k| *k == &*object.api.kind);
         let fault = self.faults.get_mut(&(region, kind.unwrap())).and_then(VecDeque::pop_front);
@@ -882,6 +889,7 @@ impl World {
             fault => {
                 let change = match (&request.change, &request.if_absent) {
                     (change, Some(create)) if !self.objects.contains_key(change.object()) => create.clone(),
+                    (Change::Patch { subresource: Some(_), .. }, Some(whole)) if self.no_status => whole.clone(),
                     (change, _) => change.clone(),
                 };
                 self.sent.push(change.clone());
@@ -915,6 +923,10 @@ impl World {
         if &*object.api.kind == "DaemonSet" {
             let finished = self.controller;
             roll_over_nodes(self.workload(region), finished);
+        }
+        if &*object.api.kind == "Rollout" {
+            let (finished, now) = (self.controller, self.now.wall.to_string());
+            rollout_world::follow(self.workload(region), finished, &now);
         }
         if &*object.api.kind == "Deployment" {
             let now = self.now.wall.to_string();

@@ -245,7 +245,9 @@ fn draw_stay(lane: &mut Lane, story: &RegionStory<'_>, stay: &Stay, waits: Optio
 fn draw_unsettled(lane: &mut Lane, workload: &Workload, stay: &Stay) {
     let version = stay.version.clone();
     let failed = match workload.phase {
-        Phase::DeadlineExceeded => workload.progress.updated.or(Some(stay.start)).map(|at| at.max(stay.start)),
+        Phase::DeadlineExceeded | Phase::Degraded => {
+            workload.progress.updated.or(Some(stay.start)).map(|at| at.max(stay.start))
+        }
         _ => None,
     };
     lane.stretch(SegmentKind::Deploy, stay.start, failed, version.clone());

@@ -219,7 +219,7 @@ pub(super) fn word(state: &RegionState) -> RegionWord {
     match workload.phase {
         _ if workload.paused && workload.observed_generation < workload.generation => RegionWord::Pausing,
         _ if workload.paused => RegionWord::Paused,
-        Phase::DeadlineExceeded => RegionWord::Failed,
+        Phase::DeadlineExceeded | Phase::Degraded => RegionWord::Failed,
         Phase::Complete => RegionWord::Settled,
         // Once settled on what it runs, missing pods are scaling or trouble, not a rollout.
         _ if state.settled.is_some() => RegionWord::Settled,

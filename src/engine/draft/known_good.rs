@@ -272,17 +272,21 @@ fn by_revision(
     let ran = |digest: &TemplateDigest| past.iter().any(|p| p.digest == *digest);
     let promoted = || desk.state.record.region(at)?.promotions().map(|(_, m)| m.from_template).find(ran);
     let previous = left.or_else(promoted);
+    let given_up = |p: &Past| kind.is_no_way_back(object, owned, p);
     let may = |p: &&Past| p.digest != running && not_quarantined_past(desk, region, p).is_ok();
+    let may = |p: &&Past| may(p) && given_up(p).is_none();
+    let good = kind.known_good(object, owned);
     let chosen = match wanted {
         Some(BEFORE_PREVIOUS) => past
             .iter()
-            .filter(|p| p.digest != running && !tainted(desk, p.digest, passed))
+            .filter(|p| p.digest != running && !tainted(desk, p.digest, passed) && given_up(p).is_none())
             .filter(|p| previous.is_none() || previous != Some(p.digest))
             .nth(usize::from(previous.is_none())),
         Some(number) => past.iter().find(|p| p.number == number),
         None => {
             let was_left = past.iter().find(|p| Some(p.digest) == left && may(p));
-            was_left.or_else(|| past.iter().find(|p| may(p) && !tainted(desk, p.digest, passed)))
+            let good = past.iter().find(|p| Some(p.digest) == good && may(p));
+            good.or(was_left).or_else(|| past.iter().find(|p| may(p) && !tainted(desk, p.digest, passed)))
         }
     };
     let Some(chosen) = chosen else {
@@ -307,6 +311,9 @@ fn by_revision(
             format!("{} already runs revision {}", region.name, chosen.number),
             list,
         ));
+    }
+    if let Some(why) = given_up(chosen) {
+        return Err(Refusal::new("given-up", format!("{}: {why}", region.name), by_hand(desk, here, &past)));
     }
     not_quarantined_past(desk, region, chosen)?;
     let undo = kind.undo(object, chosen);
@@ -342,7 +349,7 @@ fn image_of(region: &Region, past: &Past) -> Option<String> {
     image.as_ref().and_then(Value::as_str).map(str::to_owned)
 }
 
-fn version_of(region: &Region, past: &Past) -> Text {
+pub(super) fn version_of(region: &Region, past: &Past) -> Text {
     image_of(region, past)
         .map(|i| Image::parse(&i).version().0)
         .unwrap_or_else(|| format!("revision {}", past.number).into())

@@ -20,6 +20,7 @@ use crate::domain::stamp::{Stamp, Timestamp};
 use crate::domain::version::TemplateDigest;
 use crate::kinds::{self, WorkloadKind};
 
+mod abort;
 mod accept;
 mod approve;
 mod carry;
@@ -210,7 +211,7 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
         Verb::Hold => hold::draft(desk, id, intent),
         Verb::Resume { hold } => resume::draft(desk, id, intent, *hold),
         Verb::RollBack { to_revision } => roll_back::draft(desk, id, intent, *to_revision),
-        Verb::Abort => roll_back::abort(desk, id, intent),
+        Verb::Abort => abort::draft(desk, id, intent),
         Verb::Drain => drain::draft(desk, id, intent),
         Verb::Restore => restore::draft(desk, id, intent),
         Verb::Approve { to } => approve::draft(desk, id, intent, to.as_deref()),
@@ -489,6 +490,19 @@ fn patch(object: ObjectRef, operations: Vec<Value>) -> Write {
     }
 }
 
+/// A turn of a rollout that goes step by step, as a step's main write. A status is written by itself, and with
+/// the object where its type has no status of its own.
+fn turn(object: ObjectRef, operations: Vec<Value>, is_status: bool) -> Write {
+    let whole = patch(object, operations);
+    match whole.change.clone() {
+        Change::Patch { object, kind, body, .. } if is_status => {
+            let change = Change::Patch { object, kind, subresource: Some("status".into()), body };
+            Write { role: WriteRole::Main, change, if_absent: Some(whole.change) }
+        }
+        _ => whole,
+    }
+}
+
 /// The operation that sets the change-cause, and its line in the diff.
 fn change_cause(object: &Value, cause: &str) -> (Value, crate::domain::plan::DiffLine) {
     let value = Value::from(cause);
@@ -506,6 +520,14 @@ fn change_cause(object: &Value, cause: &str) -> (Value, crate::domain::plan::Dif
     (operation, line)
 }
 
+/// Why no template is written where another object has it.
+fn not_elsewhere(kind: &dyn WorkloadKind, region: &Region, object: &Value) -> Result<(), Refusal> {
+    match kind.elsewhere(object) {
+        Some(still) => Err(Refusal::new(still.code, format!("{} {}", region.name, still.why), still.hint)),
+        None => Ok(()),
+    }
+}
+
 /// `metadata.uid`, for `test` operations.
 fn uid(object: &Value) -> String {
     object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -513,5 +535,5 @@ fn uid(object: &Value) -> String {
 
 /// Digest of an object's template.
 fn digest(kind: &dyn WorkloadKind, object: &Value) -> Option<TemplateDigest> {
-    kind.template(object).map(TemplateDigest::of)
+    kind.digest(object)
 }

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::carry::{Source, Wanted, wanted};
-use super::{Desk, StepParts, change_cause, digest, patch, targets, uid};
+use super::{Desk, StepParts, change_cause, digest, not_elsewhere, patch, targets, turn, uid};
 use crate::domain::change::test;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Region;
 use crate::domain::id::{RegionIx, RingIx, Text};
 use crate::domain::intent::Intent;
-use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
+use crate::domain::plan::{Plan, PlanId, Refusal, Step};
 use crate::domain::quarantine::Candidate;
 use crate::domain::record::{Body, Move};
 use crate::domain::stamp::short;
@@ -19,7 +19,7 @@ use crate::domain::version::{Image, Version, names_an_image};
 use crate::engine::besides;
 use crate::engine::quarantines::candidate;
 use crate::engine::view::{RingRuns, RingView};
-use crate::kinds::{Still, WorkloadKind};
+use crate::kinds::{Still, Turn, WorkloadKind};
 
 pub(super) fn draft(
     desk: &mut Desk<'_>,
@@ -40,7 +40,7 @@ pub(super) fn draft(
     let mut later = 0;
     for at in regions {
         let mut own = Vec::new();
-        let Some(step) = region_step(desk, id, at, &from, &mut own)? else { continue };
+        let Some(step) = region_step(desk, id, at, &from, without_wait, &mut own)? else { continue };
         if staggered && !steps.is_empty() {
             later += 1;
         } else {
@@ -274,11 +274,13 @@ fn region_step(
     id: PlanId,
     at: RegionIx,
     from: &From,
+    without_wait: bool,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Step>, Refusal> {
     let region = desk.region(at)?.clone();
     let kind = desk.kind(&region)?;
     let object = desk.workload(at)?.clone();
+    not_elsewhere(kind, &region, &object)?;
     let ring = desk.ring_of(at).cloned();
     let ring_name: Text = ring.as_ref().map_or_else(|| "?".into(), |r| r.name.as_str().into());
     let Some(ring) = ring else { return Ok(None) };
@@ -292,7 +294,8 @@ fn region_step(
         .map_err(|why| Refusal::new("carry", why, "check `carries` and the container in the configuration"))?;
     let changed: Vec<&Wanted> = fields.iter().filter(|f| !f.is_there()).collect();
     if changed.is_empty() {
-        return let_through(desk, at, &region, kind, &object);
+        let turn = if without_wait { kind.let_all_through(&object) } else { kind.let_through(&object) };
+        return let_through(desk, at, &region, kind, &object, turn, findings);
     }
     if let Some(still) = kind.stands_still(&object) {
         return Err(Refusal::new(still.code, format!("{} {}", region.name, still.why), still.hint));
@@ -303,6 +306,9 @@ fn region_step(
     let after = digest(kind, &target).unwrap_or(before);
     let old = desk.region_state(at).and_then(|s| s.workload.as_ref()).map(|w| w.version.clone());
     let old = old.unwrap_or_else(|| Version("?".into()));
+    findings.extend(kind.before_promotion(&object).map(|text| {
+        Finding::new(Severity::Note, "long-pause", region.name.as_str(), format!("{}: {text}", region.name))
+    }));
     if fields.iter().any(|f| f.to.as_ref().and_then(Value::as_str).is_some_and(|t| is_tag_only(t, f))) {
         findings.push(Finding::new(
             Severity::Warning,
@@ -362,10 +368,16 @@ fn let_through(
     region: &Region,
     kind: &dyn WorkloadKind,
     object: &Value,
+    next: Result<Option<Turn>, Still>,
+    findings: &mut Vec<Finding>,
 ) -> Result<Option<Step>, Refusal> {
     let refused = |still: Still| Refusal::new(still.code, format!("{} {}", region.name, still.why), still.hint);
-    let Some(next) = kind.let_through(object).map_err(refused)? else { return Ok(None) };
-    let Some(running) = digest(kind, object) else { return Ok(None) };
+    let Some(next) = next.map_err(refused)? else { return Ok(None) };
+    if let Some(warning) = next.warning {
+        let severity = if next.overrides { Severity::Override } else { Severity::Warning };
+        let text = format!("{} {warning}", region.name);
+        findings.push(Finding::new(severity, "steps", region.name.as_str(), text));
+    }
     let version =
         desk.region_state(at).and_then(|s| s.workload.as_ref()).map_or_else(|| "?".into(), |w| w.version.0.clone());
     let mut operations = vec![
@@ -373,15 +385,15 @@ fn let_through(
         test(kind.template_pointer(), kind.template(object).cloned().unwrap_or_default()),
     ];
     operations.extend(next.operations);
-    let note = format!("gonogo: let {version} through to the other pods of {}", region.name);
+    let note = format!("gonogo: {version} in {}: {}", region.name, next.label);
     let parts = StepParts {
-        label: format!("{version} on all pods").into(),
-        main: Some(patch(desk.workload_ref(region, kind), operations)),
+        label: format!("{version}: {}", next.label).into(),
+        main: Some(turn(desk.workload_ref(region, kind), operations, next.is_status)),
         // Not a promotion of its own: the way back stays the one that the promotion wrote.
         facts: Vec::new(),
         event: Some((uid(object), "GonogoPromoted", note)),
         diff: next.diff,
-        expect: vec![Expectation::Settled(running)],
+        expect: vec![next.expect],
         limit: desk.limit(at),
     };
     desk.step(at, parts).map(Some)

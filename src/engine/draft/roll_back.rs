@@ -3,30 +3,18 @@
 use serde_json::Value;
 
 use super::known_good::{Here, back, history, revisions};
-use super::{Desk, StepParts, digest, patch, targets, uid};
+use super::{Desk, StepParts, abort, digest, not_elsewhere, patch, targets, uid};
 use crate::domain::challenge::PAST_STABLE;
 use crate::domain::change::test;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Region;
 use crate::domain::id::{RegionIx, Text};
-use crate::domain::intent::{ALSO_STABLE, BEFORE_PREVIOUS, Intent, Target};
+use crate::domain::intent::{ALSO_STABLE, BEFORE_PREVIOUS, Intent, Target, Verb};
 use crate::domain::plan::{Plan, PlanId, Refusal, Step};
 use crate::domain::record::{Body, Fact, Move};
 use crate::domain::version::{TemplateDigest, Version};
 use crate::gates::{Requirement, no_way_back};
 use crate::kinds::Pause;
-
-/// Rolls back what is in flight among the targets.
-pub(super) fn abort(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
-    let in_flight: Vec<RegionIx> = targets(desk.service, &intent.target)
-        .into_iter()
-        .filter(|r| desk.region_state(*r).and_then(|s| s.workload.as_ref()).is_some_and(|w| w.in_flight()))
-        .collect();
-    if in_flight.is_empty() {
-        return Err(Refusal::new("nothing-to-do", "no rollout is in flight here", "B rolls back what is finished"));
-    }
-    plan(desk, id, intent, in_flight, None, "abort")
-}
 
 pub(super) fn draft(
     desk: &mut Desk<'_>,
@@ -38,7 +26,7 @@ pub(super) fn draft(
     plan(desk, id, intent, regions, to_revision, "roll back")
 }
 
-fn plan(
+pub(super) fn plan(
     desk: &mut Desk<'_>,
     id: PlanId,
     intent: &Intent,
@@ -51,7 +39,15 @@ fn plan(
     let mut refused: Vec<Refusal> = Vec::new();
     // Nothing that happens to one region delays another: what cannot be planned is left out, and said.
     for at in regions {
-        match region_step(desk, id, at, to_revision, &mut findings) {
+        let given_up = match &intent.verb {
+            Verb::Abort => abort::by_controller(desk, id, at, &mut findings),
+            _ => Ok(None),
+        };
+        let step = given_up.and_then(|step| match step {
+            Some(step) => Ok(step),
+            None => region_step(desk, id, at, to_revision, &mut findings),
+        });
+        match step {
             Ok(step) => steps.push(step),
             Err(refusal) => refused.push(refusal),
         }
@@ -114,6 +110,7 @@ fn region_step(
     let region = desk.region(at)?.clone();
     let kind = desk.kind(&region)?;
     let object = desk.workload(at)?.clone();
+    not_elsewhere(kind, &region, &object)?;
     let running = digest(kind, &object).ok_or_else(|| Refusal::new("absent", "the workload has no template", ""))?;
     let old: Text =
         desk.region_state(at).and_then(|s| s.workload.as_ref()).map_or_else(|| "?".into(), |w| w.version.0.clone());
@@ -139,6 +136,9 @@ fn region_step(
         return Ok(step);
     }
     if to_revision.is_none() && was_rolled_back_to(desk, at, &old, running) {
+        if let Some(step) = abort::in_full(desk, at, findings)? {
+            return Ok(step);
+        }
         return Err(Refusal::new(
             "nothing-to-do",
             format!("{} was rolled back to {old}, its known-good, and runs it", region.name),
@@ -165,6 +165,7 @@ fn region_step(
     findings.extend(kind.before_undo(&object).map(|text| {
         Finding::new(Severity::Warning, "blocks", region.name.as_str(), format!("{}: {text}", region.name))
     }));
+    findings.extend(kind.template(&back.target).and_then(|to| abort::on_way_back(desk, at, &region, kind, to)));
     let mut operations = vec![
         test("/metadata/uid", uid(&object).into()),
         test(kind.template_pointer(), kind.template(&object).cloned().unwrap_or_default()),
@@ -201,7 +202,7 @@ fn region_step(
         facts,
         event: Some((uid(&object), "GonogoRolledBack", note)),
         diff,
-        expect: vec![kind.settles(&back.target, after)],
+        expect: vec![abort::arrives(kind.settles(&back.target, after), after)],
         limit: desk.limit(at),
     };
     desk.step(at, parts)
@@ -235,7 +236,7 @@ fn go_on(desk: &mut Desk<'_>, at: RegionIx, object: &Value, running: TemplateDig
         facts,
         event: Some((uid(object), "GonogoRolledBack", format!("gonogo: the rollback of {} goes on", region.name))),
         diff: un_pause.diff,
-        expect: vec![kind.settles(object, running)],
+        expect: vec![abort::arrives(kind.settles(object, running), running)],
         limit: desk.limit(at),
     };
     desk.step(at, parts).map(Some)
@@ -272,7 +273,7 @@ fn runs_what_the_release_came_from(desk: &Desk<'_>, at: RegionIx) -> bool {
 }
 
 /// Irreversible steps that were taken here for what runs: the way is forward.
-fn forward_only(desk: &Desk<'_>, at: RegionIx, region: &Region) -> Vec<Finding> {
+pub(super) fn forward_only(desk: &Desk<'_>, at: RegionIx, region: &Region) -> Vec<Finding> {
     let runs = desk.region_state(at).and_then(|s| s.workload.as_ref()).map(|w| w.version.clone());
     let Some((ring, runs)) = desk.ring_of(at).zip(runs) else { return Vec::new() };
     let taken = no_way_back(ring, desk.state.record.region(at), &runs);
