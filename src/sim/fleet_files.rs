@@ -186,6 +186,9 @@ fn topology(out: &mut String, layout: &Layout) {
 fn services(out: &mut String, layout: &Layout, clock: &ClockLine) {
     out.push_str(DEFAULTS);
     line(out, format_args!("\n[defaults.workload]\ncontainer = {}", quoted(CONTAINER)));
+    if layout.rollouts {
+        line(out, format_args!("kind = \"Rollout\""));
+    }
     line(out, format_args!("\n[defaults.route]\ncluster = {}", quoted(EDGE)));
     if layout.steering != Steering::default() {
         line(out, format_args!("provider = {}", quoted(layout.steering.resource().kind)));

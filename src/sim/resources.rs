@@ -227,6 +227,33 @@ pub static VIRTUALSERVICES: Resource = Resource {
     categories: &["istio-io", "networking-istio-io"],
     ..HTTPROUTES
 };
+/// argoproj.io/v1alpha1 Rollouts, from a CRD.
+pub static ROLLOUTS: Resource = Resource {
+    group: "argoproj.io",
+    version: "v1alpha1",
+    plural: "rollouts",
+    singular: "rollout",
+    kind: "Rollout",
+    short: &["ro"],
+    categories: &[],
+    status: true,
+    scale: true,
+    generation: true,
+    custom: true,
+    ..Resource::BASE
+};
+/// argoproj.io/v1alpha1 AnalysisRuns, from a CRD without a status subresource.
+pub static ANALYSISRUNS: Resource = Resource {
+    group: "argoproj.io",
+    version: "v1alpha1",
+    plural: "analysisruns",
+    singular: "analysisrun",
+    kind: "AnalysisRun",
+    short: &["ar"],
+    generation: true,
+    custom: true,
+    ..Resource::BASE
+};
 
 /// argoproj.io/v1alpha1 Applications of Argo CD, from a CRD without a status subresource.
 pub static APPLICATIONS: Resource = Resource {
@@ -242,7 +269,7 @@ pub static APPLICATIONS: Resource = Resource {
 };
 
 /// Every served resource that holds objects, core first, then groups by name.
-pub static RESOURCES: [&Resource; 19] = [
+pub static RESOURCES: [&Resource; 21] = [
     &CONFIGMAPS,
     &EVENTS,
     &NAMESPACES,
@@ -258,7 +285,9 @@ pub static RESOURCES: [&Resource; 19] = [
     &HPAS,
     &LEASES,
     &EVENTS_V1,
+    &ANALYSISRUNS,
     &APPLICATIONS,
+    &ROLLOUTS,
     &GRPCROUTES,
     &HTTPROUTES,
     &VIRTUALSERVICES,

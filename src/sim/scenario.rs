@@ -161,6 +161,8 @@ pub struct WorkloadSettings {
     pub hpa: bool,
     /// `minReadySeconds`.
     pub min_ready: Span,
+    /// Whether each is an Argo Rollout, with steps, instead of a Deployment.
+    pub rollouts: bool,
 }
 
 impl Default for WorkloadSettings {
@@ -169,6 +171,7 @@ impl Default for WorkloadSettings {
             progress_deadline: Span(SignedDuration::from_mins(10)),
             hpa: false,
             min_ready: Span(SignedDuration::ZERO),
+            rollouts: false,
         }
     }
 }
@@ -347,6 +350,8 @@ pub enum Deed {
     Pause,
     /// `kubectl rollout resume`.
     Resume,
+    /// `kubectl argo rollouts promote` of a Rollout that waits at a pause.
+    LetOn,
     /// The containers of `count` pods exit now.
     Crash,
     /// The traffic of the service becomes `factor` times the normal.
@@ -415,7 +420,13 @@ impl Action {
             Deed::Slow | Deed::Skew => &["region", "span"],
             Deed::Weight => &["region", "weight"],
             Deed::Traffic => &["factor"],
-            Deed::Partition | Deed::Heal | Deed::Pause | Deed::Resume | Deed::Crash | Deed::DeleteRecord => &["region"],
+            Deed::Partition
+            | Deed::Heal
+            | Deed::Pause
+            | Deed::Resume
+            | Deed::LetOn
+            | Deed::Crash
+            | Deed::DeleteRecord => &["region"],
             Deed::MetricsDown | Deed::MetricsUp => &[],
         };
         let has = |key: &str| match key {
@@ -498,6 +509,8 @@ mod tests {
         assert_eq!(
             names,
             [
+                "aborted",
+                "canary-stuck",
                 "crashloop",
                 "flood",
                 "hpa",

@@ -135,6 +135,8 @@ impl Access {
             "*/status",
             "statefulsets",
             "daemonsets",
+            "rollouts",
+            "analysisruns",
         ];
         let mut access = Self::default();
         for name in ["oncall", "viewer", "deployer"] {

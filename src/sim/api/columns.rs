@@ -209,6 +209,15 @@ const CONTROLLERREVISION: [Column; 4] = [
     narrow("Revision", "string", |o, _| json!(number(o, "/revision"))),
     AGE,
 ];
+const ROLLOUT: [Column; 6] = [
+    NAME,
+    narrow("Desired", "integer", |o, _| json!(number(o, "/spec/replicas"))),
+    narrow("Current", "integer", |o, _| json!(number(o, "/status/replicas"))),
+    narrow("Up-to-date", "integer", |o, _| json!(number(o, "/status/updatedReplicas"))),
+    narrow("Available", "integer", |o, _| json!(number(o, "/status/availableReplicas"))),
+    AGE,
+];
+const ANALYSISRUN: [Column; 3] = [NAME, narrow("Status", "string", |o, _| text(o, "/status/phase")), AGE];
 const PLAIN: [Column; 2] = [NAME, AGE];
 
 /// A list as a CRD's column shows it: in JSON.
@@ -235,6 +244,8 @@ fn columns(resource: &Resource) -> &'static [Column] {
         "HTTPRoute" | "GRPCRoute" => &GATEWAY_ROUTE,
         "VirtualService" => &VIRTUALSERVICE,
         "Application" => &APPLICATION,
+        "Rollout" => &ROLLOUT,
+        "AnalysisRun" => &ANALYSISRUN,
         _ => &PLAIN,
     }
 }

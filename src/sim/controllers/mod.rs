@@ -24,6 +24,8 @@ pub mod pod_object;
 pub mod replicaset;
 /// ControllerRevisions of StatefulSets and DaemonSets.
 pub mod revision;
+/// Argo Rollouts: steps, pauses, analyses, aborts, and the switch of a blue-green.
+pub mod rollout;
 /// How a Deployment's replicas are shared out among its ReplicaSets.
 pub mod scaling;
 /// StatefulSets: named pods in order, partitions.

@@ -3,11 +3,13 @@
 use std::sync::PoisonError;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::cluster::{Cluster, Key, Workload};
 use super::fleet::{Due, World};
 use super::history::TrackKey;
 use super::layout::{EDGE, Layout, Region, Service, seed_of};
+use super::template::Templates;
 use super::{applications, objects, past};
 use crate::sim::clock::SimClock;
 use crate::sim::controllers::events::{About, Telling};
@@ -15,9 +17,10 @@ use crate::sim::controllers::hpa;
 use crate::sim::controllers::pod::NODES;
 use crate::sim::controllers::pod::{Pod, PodBehaviour};
 use crate::sim::controllers::pod_object::node_name;
+use crate::sim::controllers::rollout::Rollout;
 use crate::sim::controllers::{after, hash::fnv};
 use crate::sim::resources::{
-    APPLICATIONS, CONFIGMAPS, DEPLOYMENTS, HPAS, NAMESPACES, NODES as NODE, REPLICASETS, SERVICES,
+    APPLICATIONS, CONFIGMAPS, DEPLOYMENTS, HPAS, NAMESPACES, NODES as NODE, REPLICASETS, ROLLOUTS, SERVICES,
 };
 use crate::sim::scenario::{Scenario, Since};
 use crate::sim::store::{Author, Store};
@@ -96,7 +99,12 @@ impl World {
         let author = (!large).then_some(Author { manager: RELEASER, at: began });
         let status = (!large).then_some(Author { manager: CONTROLLERS, at: settled });
         let Some(cluster) = self.clusters.get_mut(index) else { return };
-        let stored = cluster.store.load(&DEPLOYMENTS, object, author, status);
+        let rollouts = self.layout.rollouts;
+        let stored = if rollouts {
+            cluster.store.load(&ROLLOUTS, super::stepped::rollout(object, &moves), author, status)
+        } else {
+            cluster.store.load(&DEPLOYMENTS, object, author, status)
+        };
         let uid = stored.pointer("/metadata/uid").and_then(|uid| uid.as_str()).unwrap_or_default().to_owned();
         if !large || service.release.rings_done < self.layout.rings {
             let record = past::record(&self.layout, &mut self.templates, region, service, &uid, &moves);
@@ -112,7 +120,8 @@ impl World {
         }
         let baseline = self.layout.baseline(region, service);
         let key: Key = (service.name.as_str().into(), service.name.as_str().into());
-        if self.scenario.workload.hpa {
+        let scales = self.scenario.workload.hpa && !rollouts;
+        if scales {
             let target = hpa::default_target(baseline.cpu);
             let object = objects::autoscaler(&service.name, baseline.replicas, target);
             cluster.store.load(&HPAS, object, author, None);
@@ -120,12 +129,16 @@ impl World {
         let track = TrackKey::new(&region.name, &service.name);
         let seed = seed_of(self.layout.seed, &["pods", &region.name, &service.name]);
         let mut work = Workload::new(seed, Some(track.clone()));
-        work.on_paper = true;
-        cluster.workloads.insert(key.clone(), work);
+        if rollouts {
+            install_rollout(cluster, &mut self.templates, (region, service), &stored, work, &moves);
+        } else {
+            work.on_paper = true;
+            cluster.workloads.insert(key.clone(), work);
+        }
         self.offered.insert(track.clone(), baseline.qps);
         let lane = past::track(&self.layout, &mut self.templates, region, service, &moves);
         self.history.write().unwrap_or_else(PoisonError::into_inner).insert(track, lane);
-        if self.scenario.workload.hpa {
+        if scales {
             self.at(after(now, hpa::PERIOD), Due::Autoscaler(index, key.clone()));
         }
         if !large {
@@ -215,6 +228,31 @@ impl World {
             self.at(now, Due::Churn);
         }
     }
+}
+
+/// What the releases of the past left of a service that is an Argo Rollout: ReplicaSets and pods.
+fn install_rollout(
+    cluster: &mut Cluster,
+    templates: &mut Templates,
+    (region, service): (&Region, &Service),
+    stored: &Value,
+    mut work: Workload,
+    moves: &[past::Move],
+) {
+    let Ok(rollout) = Rollout::read(stored) else { return };
+    let sets = past::replica_sets(templates, stored, region, service, moves);
+    for (at, (set, past)) in sets.into_iter().zip(moves).enumerate() {
+        let (made, settled) = (past.started, past.settled);
+        let author = |at| Some(Author { manager: CONTROLLERS, at });
+        let set = super::stepped::replica_set(set, &rollout, at + 1);
+        cluster.store.load(&REPLICASETS, set, author(made), author(settled));
+    }
+    let sets = cluster.sets_of(&rollout.meta.namespace, &rollout.meta.uid);
+    settle_pods(&mut work, &sets, moves);
+    let now = moves.last().map_or(Timestamp::UNIX_EPOCH, |last| last.settled);
+    cluster.show_pods(&mut work, &sets, &|_| PodBehaviour::default(), now);
+    let key: Key = (rollout.meta.namespace.as_str().into(), rollout.meta.name.as_str().into());
+    cluster.rollouts.insert(key, work);
 }
 
 /// The pods that the last release left: made one after another while it rolled out.

@@ -39,6 +39,8 @@ pub struct Cluster {
     pub stateful: BTreeMap<Key, Workload>,
     /// What the DaemonSet controller moves.
     pub daemons: BTreeMap<Key, Workload>,
+    /// What the controller of Argo Rollouts moves.
+    pub rollouts: BTreeMap<Key, Workload>,
     /// Recent wishes of its autoscalers.
     pub wishes: BTreeMap<Key, Wishes>,
     told: VecDeque<(Timestamp, String, String)>,
@@ -103,6 +105,7 @@ impl Cluster {
             workloads: BTreeMap::new(),
             stateful: BTreeMap::new(),
             daemons: BTreeMap::new(),
+            rollouts: BTreeMap::new(),
             wishes: BTreeMap::new(),
             told: VecDeque::new(),
         }

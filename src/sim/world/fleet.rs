@@ -24,6 +24,8 @@ pub enum Due {
     Stateful(usize, Key),
     /// Look at a DaemonSet: cluster and key.
     Daemons(usize, Key),
+    /// Look at a Rollout: cluster and key.
+    Rollout(usize, Key),
     /// Look at an autoscaler: cluster and key.
     Autoscaler(usize, Key),
     /// Look at an Application of the edge cluster.
@@ -166,6 +168,13 @@ impl World {
                 if let Some(work) = work.filter(|work| work.due == Some(at)) {
                     work.due = None;
                     self.tick_daemons(cluster, &key, at);
+                }
+            }
+            Due::Rollout(cluster, key) => {
+                let work = self.clusters.get_mut(cluster).and_then(|c| c.rollouts.get_mut(&key));
+                if let Some(work) = work.filter(|work| work.due == Some(at)) {
+                    work.due = None;
+                    self.tick_rollout(cluster, &key, at);
                 }
             }
             Due::Autoscaler(cluster, key) => self.autoscale(cluster, &key, at),

@@ -76,6 +76,8 @@ pub struct Layout {
     pub steering: Steering,
     /// Whether an Application brings every workload.
     pub delivered: bool,
+    /// Argo Rollouts roll everything out, rather than Deployments.
+    pub rollouts: bool,
 }
 
 /// Container of every workload.
@@ -88,7 +90,8 @@ impl Layout {
         let regions: Vec<Region> = (0..regions.max(2)).map(region).collect();
         let rings = regions.iter().map(|region| region.ring + 1).max().unwrap_or(0);
         let services = (0..services.max(1)).map(|index| service(index, rings, release, seed)).collect();
-        Self { regions, services, rings, seed, steering: Steering::default(), delivered: false }
+        let (steering, delivered, rollouts) = (Steering::default(), false, false);
+        Self { regions, services, rings, seed, steering, delivered, rollouts }
     }
 
     /// `ring-2`.

@@ -28,6 +28,8 @@ pub mod past;
 mod revisions;
 /// The route of a service, in the shape of its kind.
 pub mod route;
+/// One look at one Rollout.
+mod rollouts;
 /// The step loop.
 pub mod run;
 /// The scenario's actions.
@@ -36,6 +38,8 @@ mod script;
 mod start;
 /// One look at one StatefulSet.
 mod stateful;
+/// Services that Argo Rollouts roll out.
+mod stepped;
 /// Pod templates and their hashes.
 pub mod template;
 /// One look at one workload.

@@ -9,7 +9,9 @@ use super::history::TrackKey;
 use super::layout::seed_of;
 use crate::sim::controllers::after;
 use crate::sim::controllers::hpa;
-use crate::sim::resources::{APPLICATIONS, DAEMONSETS, DEPLOYMENTS, HPAS, NODES, PODS, REPLICASETS, STATEFULSETS};
+use crate::sim::resources::{
+    APPLICATIONS, DAEMONSETS, DEPLOYMENTS, HPAS, NODES, PODS, REPLICASETS, ROLLOUTS, STATEFULSETS,
+};
 use crate::sim::store::{Change, Verb};
 
 /// How long controllers take to notice a change.
@@ -34,6 +36,8 @@ impl World {
             self.daemons_changed(index, change, now);
         } else if resource.is(&NODES) {
             self.look_at_daemons(index, after(now, NOTICE));
+        } else if resource.is(&ROLLOUTS) {
+            self.rollout_changed(index, change, now);
         } else if resource.is(&PODS) && change.verb == Verb::Deleted {
             self.pod_deleted(index, change, now);
         } else if resource.is(self.layout.steering.resource()) && Some(index) == self.edge() {
@@ -54,6 +58,10 @@ impl World {
         let keys: Vec<Key> = self.clusters.get(index).into_iter().flat_map(|c| c.stateful.keys().cloned()).collect();
         for key in keys {
             self.look_stateful(index, &key, now);
+        }
+        let keys: Vec<Key> = self.clusters.get(index).into_iter().flat_map(|c| c.rollouts.keys().cloned()).collect();
+        for key in keys {
+            self.look_rollout(index, &key, now);
         }
         self.look_at_daemons(index, now);
     }
@@ -93,6 +101,18 @@ impl World {
         self.look_stateful(index, &key, after(now, NOTICE));
     }
 
+    /// Also what somebody writes to its status: that is how a pause ends, and an abort begins.
+    fn rollout_changed(&mut self, index: usize, change: &Change, now: Timestamp) {
+        let key = key_of(change);
+        let seed = |name: &str| seed_of(self.layout.seed, &["rollout", name, &key.0, &key.1]);
+        let Some(seed) = self.clusters.get(index).map(|cluster| seed(&cluster.name)) else { return };
+        let Some(cluster) = self.clusters.get_mut(index) else { return };
+        if change.verb == Verb::Added {
+            cluster.rollouts.entry(key.clone()).or_insert_with(|| Workload::new(seed, None));
+        }
+        self.look_rollout(index, &key, after(now, NOTICE));
+    }
+
     fn deployment_changed(&mut self, index: usize, change: &Change, now: Timestamp) {
         if change.verb == Verb::Modified && !concerns_controllers(change) {
             return;
@@ -115,6 +135,7 @@ impl World {
         };
         let key: Key = (change.stored.namespace().into(), owner.into());
         self.look(index, &key, after(now, NOTICE));
+        self.look_rollout(index, &key, after(now, NOTICE));
     }
 
     /// Somebody deleted a pod: its controller makes another.
@@ -129,6 +150,14 @@ impl World {
             work.pods.retain(|pod| pod.name() != name || pod.uid().as_deref() != uid);
             if work.pods.len() != before {
                 ordered = Some(key.clone());
+            }
+        }
+        let mut stepped = None;
+        for (key, work) in cluster.rollouts.iter_mut().filter(|(key, _)| &*key.0 == namespace) {
+            let before = work.pods.len();
+            work.pods.retain(|pod| pod.name() != name);
+            if work.pods.len() != before {
+                stepped = Some(key.clone());
             }
         }
         let in_namespace = cluster.workloads.iter_mut().filter(|(key, _)| &*key.0 == namespace);
@@ -153,6 +182,9 @@ impl World {
         }
         if let Some(key) = ordered {
             self.look_stateful(index, &key, after(now, NOTICE));
+        }
+        if let Some(key) = stepped {
+            self.look_rollout(index, &key, after(now, NOTICE));
         }
         if let Some(key) = of {
             self.look(index, &key, after(now, NOTICE));

@@ -11,7 +11,7 @@ use super::route::backend;
 use super::tick::annotate;
 use crate::sim::controllers::after;
 use crate::sim::controllers::view::StringMap;
-use crate::sim::resources::{CONFIGMAPS, DEPLOYMENTS};
+use crate::sim::resources::{CONFIGMAPS, DEPLOYMENTS, ROLLOUTS};
 use crate::sim::scenario::{Action, Deed};
 use crate::sim::store::{DeleteOptions, Part, Writer};
 
@@ -46,6 +46,19 @@ impl World {
                 self.program(&(service.as_str().into(), service.as_str().into()), at);
             }
             Deed::Weight => self.weigh(&service, &region, action.weight.unwrap_or(0)),
+            Deed::LetOn => {
+                if let Some(cluster) = self.cluster(&region).and_then(|index| self.clusters.get(index)) {
+                    let change = |object: &mut Value| {
+                        if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
+                            status.remove("pauseConditions");
+                        }
+                        Ok(())
+                    };
+                    // What is no Rollout, or is gone, waits for nobody.
+                    let (part, writer) = (Part::Status, Writer::named("kubectl-argo-rollouts"));
+                    let _ = cluster.store.modify(&ROLLOUTS, &service, &service, part, &writer, change);
+                }
+            }
             Deed::DeleteRecord => {
                 if let Some(cluster) = self.cluster(&region).and_then(|index| self.clusters.get(index)) {
                     let (name, writer) = (record_name(&service), Writer::named("kubectl"));
@@ -59,7 +72,7 @@ impl World {
         }
     }
 
-    /// Changes a Deployment as `kubectl` would.
+    /// Changes a Deployment or Rollout as `kubectl` would.
     fn edit(&self, action: &Action, region: &str, service: &str) {
         let Some(cluster) = self.cluster(region).and_then(|index| self.clusters.get(index)) else { return };
         let manager = match action.deed {
@@ -72,8 +85,9 @@ impl World {
             edit_object(object, action, service);
             Ok(())
         };
-        // A Deployment that somebody deleted cannot be changed: then nothing happens.
-        let _ = cluster.store.modify(&DEPLOYMENTS, service, service, Part::Main, &Writer::named(manager), change);
+        let kind = if self.layout.rollouts { &ROLLOUTS } else { &DEPLOYMENTS };
+        // A workload that somebody deleted cannot be changed: then nothing happens.
+        let _ = cluster.store.modify(kind, service, service, Part::Main, &Writer::named(manager), change);
     }
 
     fn crash(&mut self, region: &str, service: &str, count: u32, at: Timestamp) {

@@ -118,7 +118,8 @@ impl SimFleet {
     /// When the scenario does not fit the fleet.
     pub fn start_scenario(name: &str, scenario: Scenario, options: &SimOptions) -> Result<Self, SimError> {
         let layout = Layout::new(options.regions, options.services, &scenario.release, options.seed);
-        let layout = Layout { steering: scenario.steering, delivered: scenario.delivery.is_some(), ..layout };
+        let (delivered, rollouts) = (scenario.delivery.is_some(), scenario.workload.rollouts);
+        let layout = Layout { steering: scenario.steering, delivered, rollouts, ..layout };
         check_regions(name, &scenario, &layout)?;
         let speed = options.speed.unwrap_or(scenario.speed);
         let began = SimClock::wall();
@@ -292,7 +293,7 @@ impl PodLogs for Eyes {
     fn text(&self, query: &LogQuery) -> Option<String> {
         let world = lock(&self.world);
         let cluster = world.clusters.get(self.cluster)?;
-        let works = cluster.workloads.iter().chain(&cluster.stateful).chain(&cluster.daemons);
+        let works = cluster.workloads.iter().chain(&cluster.stateful).chain(&cluster.daemons).chain(&cluster.rollouts);
         let (work, pod) = works
             .filter(|(key, _)| *key.0 == *query.namespace)
             .flat_map(|(_, work)| work.pods.iter().map(move |pod| (work, pod)))

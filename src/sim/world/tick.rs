@@ -155,7 +155,7 @@ impl Look<'_> {
 
     // ---- ReplicaSets ----
 
-    fn sync_sets(&mut self, sets: &[ReplicaSet]) {
+    pub(super) fn sync_sets(&mut self, sets: &[ReplicaSet]) {
         for set in sets {
             let synced = replicaset::sync(set, &mut self.work.pods, self.work.seed, &mut self.work.born, self.at);
             for name in &synced.created {
