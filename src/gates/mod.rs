@@ -11,6 +11,7 @@ use crate::domain::verdict::{Judgement, Verdict};
 use crate::domain::version::TemplateDigest;
 
 mod alerts;
+mod analysis;
 mod approval;
 mod artefact;
 mod asked;
@@ -47,6 +48,7 @@ mod window;
 mod zones;
 
 pub use alerts::Alerts;
+pub use analysis::Analysis;
 pub use approval::{Approval, Rule as ApprovalRule, approval_rules, release_author};
 pub use artefact::Artefact;
 pub use asked::about_region;
@@ -97,6 +99,7 @@ pub const GATES: &[&dyn GateType] = &[
     &Flag,
     &Replication,
     &Alerts,
+    &Analysis,
     &Webhook,
     &Checklist,
 ];
