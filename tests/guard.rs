@@ -36,7 +36,7 @@ fn the_shell_of_a_guard_names_no_gate() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         // Tests read manifests, where `resources` is a word of RBAC.
-        if path.ends_with("tests.rs") {
+        if path.ends_with("tests.rs") || path.is_dir() {
             continue;
         }
         let source = std::fs::read_to_string(path).unwrap();

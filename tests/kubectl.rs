@@ -55,7 +55,10 @@ fn get_shows_tables_wide_tables_yaml_and_json() {
     assert!(cluster.kubectl(&["get", "statefulsets"]).ok);
     assert!(cluster.kubectl(&["get", "deploy", "nope"]).bad().contains("deployments.apps \"nope\" not found"));
     assert!(
-        cluster.kubectl(&["get", "rollouts"]).bad().contains("the server doesn't have a resource type \"rollouts\"")
+        cluster
+            .kubectl(&["get", "kustomizations"])
+            .bad()
+            .contains("the server doesn't have a resource type \"kustomizations\"")
     );
     cluster.stop();
 }

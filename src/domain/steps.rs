@@ -111,7 +111,7 @@ mod tests {
         let pause = |lasts| StepPause { reason: "CanaryPauseStep".into(), since: Some(since), lasts };
         let timed = pause(Some(Duration::from_secs(600)));
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        assert_eq!(timed.text(at("2026-03-01T10:06:00Z")), "CanaryPauseStep, 4m left");
+        assert_eq!(timed.text(at("2026-03-01T10:06:00Z")), "CanaryPauseStep, 4m00s left");
         assert_eq!(timed.text(at("2026-03-01T11:00:00Z")), "CanaryPauseStep, over");
         assert_eq!(timed.left(at("2026-03-01T09:59:00Z")), Some(SignedDuration::from_mins(11)));
         assert_eq!(pause(None).text(since), "CanaryPauseStep, until somebody lets it on");
