@@ -8,7 +8,7 @@ use gonogo::domain::fleet::VersionFrom;
 use gonogo::domain::steps::Steps;
 use gonogo::domain::workload::{Phase, Workload};
 use gonogo::kinds::{self, ReadHow, Turn, WorkloadKind};
-use gonogo::sim::resources::{ANALYSISRUNS, REPLICASETS, ROLLOUTS};
+use gonogo::sim::resources::{ANALYSISRUNS, PODS, REPLICASETS, ROLLOUTS};
 use gonogo::sim::store::{Part, Store, Writer};
 use gonogo::sim::world::{SimFleet, SimOptions};
 use serde_json::{Value, json};
@@ -312,6 +312,7 @@ async fn webapp(scenario: &str, region: &str, until: impl Fn(&Workload) -> bool)
     };
     let first = read();
     assert!(first.settled() && first.completed_at().is_some(), "{scenario} begins at rest: {first:?}");
+    assert_eq!(store.list(&PODS, Some("webapp")).len(), first.replicas.ready as usize, "its pods are there");
     for _ in 0..2_400 {
         if until(&read()) {
             break;

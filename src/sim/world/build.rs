@@ -240,7 +240,12 @@ fn install_rollout(
     moves: &[past::Move],
 ) {
     let Ok(rollout) = Rollout::read(stored) else { return };
-    let sets = past::replica_sets(templates, stored, region, service, moves);
+    // Its status is of another shape than a Deployment's, and says nothing of the past.
+    let mut plain = Value::clone(stored);
+    if let Some(object) = plain.as_object_mut() {
+        object.remove("status");
+    }
+    let sets = past::replica_sets(templates, &plain, region, service, moves);
     for (at, (set, past)) in sets.into_iter().zip(moves).enumerate() {
         let (made, settled) = (past.started, past.settled);
         let author = |at| Some(Author { manager: CONTROLLERS, at });
