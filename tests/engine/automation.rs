@@ -710,6 +710,8 @@ fn a_lease_of_another_that_is_renewed_keeps_autopilot_from_promoting_and_not_fro
         renew(&mut world);
     }
     assert!(written(&world, "Deployment").is_empty(), "guard-2 is alive: {:?}", world.log);
+    let waits = world.engine.automation().unwrap().waits.clone().unwrap();
+    assert!(waits.ends_with("it waits: the lease of eu-west-1 is held by guard-2"), "{waits}");
     // It dies: nothing changes for long enough by our own clock.
     world.pass(60);
     assert_eq!(world.image(EU), V2, "{:?}", world.log);

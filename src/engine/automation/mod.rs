@@ -77,6 +77,8 @@ pub struct Automation {
     pub told: notice::Told,
     /// NO-GOs that policies answer: service, ring, and why.
     breached: Vec<(ServiceIx, RingName, Text)>,
+    /// Why a promotion waits for a lease, as it was said last.
+    pub waits: Option<Text>,
     /// Automatic actions that were started, by word.
     pub started: BTreeMap<&'static str, u64>,
     /// Automatic actions that came to an end, by word and outcome.
@@ -214,6 +216,7 @@ impl Engine {
             second: None,
             told: notice::Told::default(),
             breached: Vec::new(),
+            waits: None,
             started: BTreeMap::new(),
             ended: BTreeMap::new(),
         });
@@ -258,7 +261,9 @@ impl Engine {
         self.take_in_ended();
         self.take_up_interrupted(effects);
         for wish in self.wishes(ticks) {
-            self.review_wish(wish, None, effects);
+            if !self.waits_for_a_lease(&wish) {
+                self.review_wish(wish, None, effects);
+            }
         }
         self.tend_slots(effects);
         if ticks {
@@ -299,6 +304,32 @@ impl Engine {
             }
         }
         wishes
+    }
+
+    /// Another guard raises there, or nobody can tell: a promotion waits, and that is said once.
+    fn waits_for_a_lease(&mut self, wish: &Wish) -> bool {
+        if wish.deed != Deed::Promote {
+            return false;
+        }
+        let service = wish.intent.service;
+        let missing = wish.regions.iter().find(|at| !self.leases.held((service, **at), self.now.mono)).copied();
+        let why = missing.map(|at| {
+            let name = self.fleet.service(service).and_then(|s| s.region(at)).map_or("?", |r| r.name.as_str());
+            let seen = self.services.get(service.at()).and_then(|s| s.region(at)).and_then(|r| r.guard.as_ref());
+            let whose = match seen.map(|g| &*g.holder).filter(|h| !h.is_empty()) {
+                Some(holder) => format!("held by {}", crate::domain::text::safe(holder, 120)),
+                None => "not held by this guard".to_owned(),
+            };
+            Text::from(format!("{}; it waits: the lease of {name} is {whose}", wish.why))
+        });
+        let Some(automation) = &mut self.automation else { return true };
+        if automation.waits != why {
+            if let Some(why) = &why {
+                tracing::warn!("guard: {why}");
+            }
+            automation.waits.clone_from(&why);
+        }
+        why.is_some()
     }
 
     fn review_wish(&mut self, wish: Wish, continues: Option<Interrupted>, effects: &mut Vec<Effect>) {
