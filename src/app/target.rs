@@ -180,23 +180,44 @@ impl App {
             return Ok((Verb::Resume { hold: hold.id }, (target, rule.into())));
         }
         let drained = |at: &RegionIx| scene.region(*at).and_then(|r| r.view).is_some_and(|v| v.drained != Drained::No);
-        let marked: Vec<RegionIx> = self.picks.marks.iter().copied().filter(drained).collect();
-        let regions = if marked.is_empty() { self.picks.region.into_iter().filter(drained).collect() } else { marked };
+        let about = self.regions_to_undo();
+        let regions: Vec<RegionIx> = about.iter().copied().filter(drained).collect();
+        let named = |regions: &[RegionIx]| regions.iter().map(|r| scene.region_name(*r)).collect::<Vec<_>>().join(", ");
         if regions.is_empty() {
-            return Err("no hold covers this, and it is not drained: there is nothing to undo".into());
+            let paused =
+                |at: &RegionIx| scene.region(*at).and_then(|r| r.state.workload.as_ref()).is_some_and(|w| w.paused);
+            let by_hand: Vec<RegionIx> = about.iter().copied().filter(paused).collect();
+            return Err(match by_hand.as_slice() {
+                [] => {
+                    format!("no hold covers {}, and it is not drained: there is nothing to undo", named(&about)).into()
+                }
+                paused => format!(
+                    "{} is paused, and not by a hold of ours: whoever paused it resumes it (`kubectl rollout resume`)",
+                    named(paused)
+                )
+                .into(),
+            });
         }
         let names: Vec<&str> = regions.iter().map(|r| scene.region_name(*r)).collect();
         let rule = format!("puts back into traffic: {}", names.join(", "));
         Ok((Verb::Restore, (Target::Regions(regions), rule.into())))
     }
 
+    /// What a hold or a drain would be about, with the same cursor.
+    fn regions_to_undo(&self) -> Vec<RegionIx> {
+        let scene = self.scene();
+        match self.to_act_on() {
+            Ok((Target::Ring(ring), _)) => scene.service().and_then(|s| s.ring(ring)).map(|r| r.regions.clone()),
+            Ok((Target::Regions(regions), _)) => Some(regions),
+            Ok((Target::Service, _)) | Err(_) => None,
+        }
+        .unwrap_or_default()
+    }
+
     /// The newest hold over what is marked or selected.
     pub(super) fn hold_to_undo(&self) -> Option<&HoldInForce> {
         let scene = self.scene();
-        let mut regions: Vec<RegionIx> = self.picks.marks.iter().copied().collect();
-        if regions.is_empty() {
-            regions.extend(self.picks.region);
-        }
+        let regions = self.regions_to_undo();
         let covers = |hold: &&HoldInForce| {
             scene.service().is_some_and(|service| regions.iter().any(|at| hold.scope.covers(service, *at)))
         };

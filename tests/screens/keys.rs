@@ -146,6 +146,10 @@ fn undo_resumes_the_hold_that_covers_the_selection_and_restores_where_there_is_n
     select(&mut stage, 1);
     stage.keys("U");
     assert!(stage.app.prompt().is_none());
+    assert!(stage.text().contains("no hold covers ap-south-1"), "{}", stage.text());
+    // What a capital that holds would be about is what this one undoes: the ring under the timeline's cursor.
+    stage.keys("tab j j U");
+    assert!(matches!(verb(&stage), Verb::Resume { hold: Some(_) }), "{}", stage.text());
 }
 
 #[test]
