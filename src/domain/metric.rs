@@ -1,7 +1,9 @@
 //! Samples, and why there is none.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Range;
 use std::fmt;
+use std::iter::Peekable;
 
 use super::id::Text;
 use super::stamp::{Timestamp, WINDOW, window_floor};
@@ -83,10 +85,15 @@ pub struct Windows {
 impl Windows {
     /// The reading of the window that ended then; none: not asked for yet.
     pub fn get(&self, end: Timestamp) -> Option<Reading> {
+        self.seen(end).map(|seen| seen.map_err(Clone::clone))
+    }
+
+    /// The same, looked at where it is.
+    pub fn seen(&self, end: Timestamp) -> Option<Seen<'_>> {
         let at = end.as_second();
         match self.position(at) {
             Ok(known) => self.known.get(known).map(|(_, value)| Ok(*value)),
-            Err(_) => self.unknown.get(&at).cloned().map(Err),
+            Err(_) => self.unknown.get(&at).map(Err),
         }
     }
 
@@ -172,27 +179,10 @@ impl Windows {
 
     /// Every window from the one that ended at `first` to the one that ended at `last`, known or not,
     /// oldest first; none of them where `first` is no boundary.
-    pub fn series(&self, first: Timestamp, last: Timestamp) -> impl Iterator<Item = (Timestamp, Option<Seen<'_>>)> {
+    pub fn series(&self, first: Timestamp, last: Timestamp) -> Series<'_> {
         let begin = if window_floor(first) == first { first.as_second() } else { i64::MAX };
-        let end = last.as_second();
-        let mut known = self.known.get(self.known.partition_point(|(at, _)| *at < begin)..).unwrap_or_default();
-        let mut unknown = self.unknown.range(begin..).peekable();
-        let mut at = begin;
-        std::iter::from_fn(move || {
-            if at > end {
-                return None;
-            }
-            let here = at;
-            at = at.saturating_add(WINDOW.as_secs());
-            let seen = match known.split_first() {
-                Some(((time, value), rest)) if *time == here => {
-                    known = rest;
-                    Some(Ok(*value))
-                }
-                _ => unknown.next_if(|(time, _)| **time == here).map(|(_, why)| Err(why)),
-            };
-            Some((Timestamp::from_second(here).ok()?, seen))
-        })
+        let known = self.known.get(self.known.partition_point(|(at, _)| *at < begin)..).unwrap_or_default();
+        Series { known, unknown: self.unknown.range(begin..).peekable(), at: begin, last: last.as_second() }
     }
 
     /// The windows of [`Windows::series`] that have no number. Where all have one, nothing is gone through.
@@ -262,7 +252,49 @@ impl Windows {
     }
 
     fn position(&self, at: i64) -> Result<usize, usize> {
-        self.known.binary_search_by_key(&at, |(known, _)| *known)
+        // Where no window is missing, its place follows from the first.
+        let place = self.known.first().map(|(first, _)| at.saturating_sub(*first) / WINDOW.as_secs());
+        let place = place.and_then(|place| usize::try_from(place).ok());
+        match place.filter(|place| self.known.get(*place).is_some_and(|(known, _)| *known == at)) {
+            Some(place) => Ok(place),
+            None => self.known.binary_search_by_key(&at, |(known, _)| *known),
+        }
+    }
+}
+
+/// See [`Windows::series`].
+#[derive(Clone, Debug)]
+pub struct Series<'w> {
+    known: &'w [(i64, f64)],
+    unknown: Peekable<Range<'w, i64, NoData>>,
+    at: i64,
+    last: i64,
+}
+
+impl<'w> Iterator for Series<'w> {
+    type Item = (Timestamp, Option<Seen<'w>>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let here = self.at;
+        if here > self.last {
+            return None;
+        }
+        self.at = here.saturating_add(WINDOW.as_secs());
+        let seen = match self.known.split_first() {
+            Some(((time, value), rest)) if *time == here => {
+                self.known = rest;
+                Some(Ok(*value))
+            }
+            _ => self.unknown.next_if(|(time, _)| **time == here).map(|(_, why)| Err(why)),
+        };
+        Some((Timestamp::from_second(here).ok()?, seen))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        // Each of them lies between two timestamps, so it is one.
+        let seconds = self.last.saturating_sub(self.at);
+        let left = if seconds < 0 { 0 } else { usize::try_from(seconds / WINDOW.as_secs() + 1).unwrap_or(0) };
+        (left, Some(left))
     }
 }
 
@@ -354,8 +386,14 @@ mod tests {
                 prop_assert_eq!(windows.len(), model.len());
                 let series: Vec<_> = windows.series(end(-3), end(45)).collect();
                 prop_assert_eq!(series.len(), 49);
+                for (from, to) in [(end(-3), end(45)), (end(7), end(5)), (end(3), end(3))] {
+                    let series = windows.series(from, to);
+                    prop_assert_eq!(series.size_hint(), (series.clone().count(), Some(series.count())));
+                }
                 for (at, seen) in series {
-                    prop_assert_eq!(seen.map(|s| s.map_err(Clone::clone)), windows.get(at));
+                    prop_assert_eq!(seen, windows.seen(at));
+                    let n = at.as_second() / 300 - 6_000_000;
+                    prop_assert_eq!(seen.map(|s| s.map_err(Clone::clone)), model.get(&n).cloned());
                 }
             }
         }

@@ -41,7 +41,7 @@ impl Pooled {
 impl Pool {
     /// The window that ended then.
     pub fn at(&self, end: Timestamp) -> Option<&Pooled> {
-        let nth = end.duration_since(self.first).as_secs() / WINDOW.as_secs();
+        let nth = end.as_second().saturating_sub(self.first.as_second()) / WINDOW.as_secs();
         self.windows.get(usize::try_from(nth).ok()?)
     }
 }

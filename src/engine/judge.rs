@@ -141,6 +141,13 @@ pub fn exit(scene: &Scene<'_>, ring: RingIx) -> RingVerdict {
 pub fn armed(scene: &Scene<'_>, at: RegionIx) -> Vec<(Text, Judgement)> {
     let judged = || {
         let ring = scene.service.region(at)?.ring;
+        // Judged for the board already.
+        if scene.start(ring).is_some()
+            && let Some(judged) = scene.exits.get().and_then(|exits| exits.get(ring.at()))
+        {
+            let (_, row) = judged.rows.iter().find(|(region, _)| *region == at)?;
+            return Some(judged.gates.iter().cloned().zip(row.iter().cloned()).collect());
+        }
         let (spec, gates) = (scene.service.ring(ring)?, scene.world.gates.ring(scene.at, ring)?);
         let region = scene.region(at)?;
         let begun = || {

@@ -1,7 +1,9 @@
 //! One service as it stands at one moment: what derivations and judgements look at.
 
+use std::cell::OnceCell;
+
 use super::bake;
-use super::judge::Gates;
+use super::judge::{self, Gates};
 use super::state::{ClusterState, RegionState, ServiceState};
 use super::view::RingRuns;
 use crate::domain::fleet::{Fleet, Region, Ring, Service};
@@ -11,6 +13,7 @@ use crate::domain::link::Freshness;
 use crate::domain::pool::Pools;
 use crate::domain::record::HoldInForce;
 use crate::domain::stamp::{SignedDuration, Stamp, Timestamp};
+use crate::domain::verdict::RingVerdict;
 use crate::domain::version::Version;
 use crate::domain::workload::Workload;
 
@@ -56,6 +59,8 @@ pub struct Scene<'a> {
     pub pools: Pools,
     /// This console is about to promote.
     pub promoting: bool,
+    /// See [`Scene::exits`].
+    pub(super) exits: OnceCell<Vec<RingVerdict>>,
 }
 
 impl<'a> Scene<'a> {
@@ -72,7 +77,13 @@ impl<'a> Scene<'a> {
         let held = |at: RegionIx| holds.iter().any(|h| h.scope.covers(service, at));
         let peers = service.region_indexes().zip(service.regions.iter().zip(&state.regions));
         let peers = peers.map(|(at, (region, seen))| peer(&world, held(at), region, seen)).collect();
-        Some(Self { world, at, service, state, holds, runs, starts, peers, pools: Pools::default(), promoting: false })
+        let (pools, exits) = (Pools::default(), OnceCell::new());
+        Some(Self { world, at, service, state, holds, runs, starts, peers, pools, promoting: false, exits })
+    }
+
+    /// Exit gates per ring, on what it runs now: judged when they are first asked for, and once.
+    pub fn exits(&self) -> &[RingVerdict] {
+        self.exits.get_or_init(|| (0..self.service.rings.len()).map(|r| judge::exit(self, r.into())).collect())
     }
 
     /// What is believed of a region.

@@ -124,7 +124,8 @@ impl Baking {
         // By window: unknown in some column, and not merely unread.
         let mut unknown: Vec<Option<bool>> = Vec::new();
         let mut first: Option<(ColumnName, Timestamp, NoData)> = None;
-        let traffic = self.rules.traffic(evidence);
+        // Asked once for all columns: where traffic takes no window away, only the columns' own holes count.
+        let traffic = self.rules.traffic(evidence).filter(|traffic| !span.enough_throughout(*traffic));
         for column in self.columns(evidence) {
             let accepted = accepted(evidence, &column);
             for (end, why) in span.unknown(evidence.windows.get(&column), traffic) {

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::clock::Clock;
 use super::only_if_seen;
 use super::rules::{self, AGAIN, GAPS, GRACE, MIN_TRAFFIC, OF, Rules, VIOLATIONS};
-use super::series::{self, Span, Story, Subject, begin, count, found, when};
+use super::series::{self, Span, Story, Subject, count, found, when};
 use crate::domain::fleet::{Better, Column, Param, Params, Service, Unit};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter, Peer};
 use crate::domain::id::{ColumnName, RegionIx, RingIx};
@@ -210,7 +210,8 @@ impl Gate for Compared {
         let span = Span::of(evidence, self.column.name.as_str(), self.rules.grace).ok()?;
         let comparison = self.against.iter().find_map(|a| self.comparison(*a, evidence, &span).ok())?;
         let series = span.series(evidence.windows.get(&self.column.name), self.rules.traffic(evidence));
-        let point = |(end, seen): (Timestamp, Seen<'_>)| match self.pair(evidence, &comparison, end, seen) {
+        let requests = self.requests(evidence);
+        let point = |(end, seen): (Timestamp, Seen<'_>)| match self.pair(requests, &comparison, end, seen) {
             Err(_) => Point { base: (comparison.baseline)(end).map(|(base, _)| base), ..Point::new(end, None) },
             Ok(pair) => {
                 let bound = Some(self.bound(pair.baseline, self.ratio, pair.here.zip(pair.other)));
@@ -234,6 +235,9 @@ struct Pair {
 
 /// The baseline of a window, with its requests.
 type BaselineAt<'a> = Box<dyn Fn(Timestamp) -> Option<(f64, Option<f64>)> + 'a>;
+
+/// The windows of the column that measures traffic, where they were asked for; none: nothing measures it.
+type Requests<'a> = Option<Option<&'a Windows>>;
 
 /// A comparison: what it is with, and the baseline of a window with its requests.
 struct Comparison<'a> {
@@ -321,13 +325,13 @@ impl Compared {
                 let from = span.first.saturating_sub(by.saturating_add(hour)).unwrap_or(Timestamp::MIN);
                 let clock = Clock::over(&zone, from, evidence.now);
                 let windows = evidence.windows.get(&self.column.name);
-                let traffic = self.traffic.as_ref().map(|name| evidence.windows.get(name));
+                let traffic = self.requests(evidence);
                 let baseline = move |end| {
                     let then = clock.same_time(end, by)?;
-                    let value = windows?.get(then)?.ok()?;
+                    let value = windows?.seen(then)?.ok()?;
                     let requests = match traffic {
                         None => None,
-                        Some(windows) => Some(windows?.get(then)?.ok()? * SECONDS),
+                        Some(windows) => Some(windows?.seen(then)?.ok()? * SECONDS),
                     };
                     Some((value, requests))
                 };
@@ -340,20 +344,27 @@ impl Compared {
 
     fn compared(&self, evidence: &Evidence<'_>, span: &Span, comparison: &Comparison<'_>) -> Judgement {
         let own = evidence.windows.get(&self.column.name);
-        let mut hours: BTreeMap<i64, HourOf> = BTreeMap::new();
+        let requests = self.requests(evidence);
+        // By hours since 1970, ascending as windows are.
+        let mut hours: Vec<(i64, HourOf)> = Vec::new();
         let mut newest: Option<(f64, f64)> = None;
         let mut worst: Option<(Timestamp, f64, f64, f64)> = None;
         let marks = span.series(own, self.rules.traffic(evidence)).map(|(end, seen)| {
-            let Pair { value, baseline, here, other } = match self.pair(evidence, comparison, end, seen) {
+            let Pair { value, baseline, here, other } = match self.pair(requests, comparison, end, seen) {
                 Ok(pair) => pair,
                 Err(why) => return (end, Err(why)),
             };
-            let hour = hours.entry((end.as_second() - 1).div_euclid(3_600)).or_default();
-            hour.value += value;
-            hour.baseline += baseline;
-            hour.requests += here.unwrap_or(0.0);
-            hour.other += other.unwrap_or(0.0);
-            hour.windows += 1;
+            let at = (end.as_second() - 1).div_euclid(3_600);
+            if hours.last().is_none_or(|(hour, _)| *hour != at) {
+                hours.push((at, HourOf::default()));
+            }
+            if let Some((_, hour)) = hours.last_mut() {
+                hour.value += value;
+                hour.baseline += baseline;
+                hour.requests += here.unwrap_or(0.0);
+                hour.other += other.unwrap_or(0.0);
+                hour.windows += 1;
+            }
             newest = Some((value, baseline));
             let excess = self.excess(value, baseline, self.ratio, here.zip(other));
             if worst.is_none_or(|(_, _, _, known)| excess > known) {
@@ -361,9 +372,8 @@ impl Compared {
             }
             (end, Ok((value, excess)))
         });
-        let marks: Vec<_> = marks.collect();
         // An hour's mean alone says nothing about the bound, which moves: it is judged below.
-        let mut story = Story::tell(evidence, &self.rules, &self.column.name, |value| value, marks.into_iter());
+        let mut story = Story::tell(evidence, &self.rules, &self.column.name, |value| value, marks);
         story.worst_hour = None;
         let show = |value: f64| self.column.unit.show(value);
         let name = format!("{} against {}", self.column.name, comparison.with);
@@ -379,7 +389,7 @@ impl Compared {
             let requests = (hour.requests > 0.0 && hour.other > 0.0).then_some((hour.requests, hour.other));
             (hour.value / n, hour.baseline / n, self.excess(hour.value / n, hour.baseline / n, self.watch, requests))
         };
-        let told = hours.iter().filter(|(hour, of)| of.windows >= MOST_OF_HOUR && counts(**hour));
+        let told = hours.iter().filter(|(hour, of)| of.windows >= MOST_OF_HOUR && counts(*hour));
         let watched = told.map(|(hour, of)| (*hour, worse(of))).max_by(|a, b| a.1.2.total_cmp(&b.1.2));
         if let Some((hour, (value, baseline, excess))) = watched {
             let end = Timestamp::from_second((hour + 1) * 3_600).unwrap_or(Timestamp::MAX);
@@ -406,20 +416,24 @@ impl Compared {
         judged
     }
 
+    /// What tells how many requests a region had.
+    fn requests<'a>(&self, evidence: &Evidence<'a>) -> Requests<'a> {
+        self.traffic.as_ref().map(|name| evidence.windows.get(name))
+    }
+
     /// A window beside its baseline, or why the two cannot be compared.
     fn pair<'w>(
         &self,
-        evidence: &Evidence<'_>,
+        requests: Requests<'_>,
         comparison: &Comparison<'_>,
         end: Timestamp,
         seen: Seen<'w>,
     ) -> Result<Pair, &'w NoData> {
         let value = seen?;
         let Some((baseline, other)) = (comparison.baseline)(end) else { return Err(&NoData::NoBaseline) };
-        let requests = self.traffic.as_ref().map(|name| evidence.windows.get(name));
         let here = match requests {
             None => None,
-            Some(windows) => match windows.and_then(|w: &Windows| w.get(end)) {
+            Some(windows) => match windows.and_then(|w| w.seen(end)) {
                 Some(Ok(qps)) => Some(qps * SECONDS),
                 _ => return Err(&NoData::LowTraffic),
             },
@@ -487,14 +501,16 @@ fn pool(evidence: &Evidence<'_>, column: &ColumnName, traffic: Option<&ColumnNam
             }
         };
         pool.regions.push(peer.region.name.as_str().into());
+        // The first window that lies wholly after it.
+        let settled = settled.saturating_add(WINDOW).unwrap_or(Timestamp::MAX);
         let Some(windows) = peer.windows.get(column) else { continue };
         let weights = traffic.map(|name| peer.windows.get(name));
         for ((end, seen), pooled) in windows.series(span.first, span.last).zip(&mut pool.windows) {
             // What it did while it ran something else is no baseline.
-            let Some(Ok(value)) = seen.filter(|_| begin(end) >= settled) else { continue };
+            let Some(Ok(value)) = seen.filter(|_| end >= settled) else { continue };
             let qps = match weights {
                 None => None,
-                Some(windows) => match windows.and_then(|w| w.get(end)) {
+                Some(windows) => match windows.and_then(|w| w.seen(end)) {
                     Some(Ok(qps)) if qps > 0.0 => Some(qps),
                     _ => continue,
                 },

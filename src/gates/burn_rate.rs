@@ -6,7 +6,7 @@ use super::series::{count, found, query, when};
 use crate::domain::fleet::{Column, Param, Params, Service, Unit};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, Need, ParamError, Parameter};
 use crate::domain::id::{ColumnName, Text};
-use crate::domain::metric::{Seen, Windows};
+use crate::domain::metric::{NoData, Seen, Windows};
 use crate::domain::picture::{Picture, Point};
 use crate::domain::stamp::{SignedDuration, Timestamp, WINDOW, parse_duration, short, window_floor};
 use crate::domain::verdict::{Judgement, Verdict};
@@ -420,7 +420,8 @@ impl Recent {
         let first = last.saturating_sub(reach).unwrap_or(last);
         let traffic = gate.traffic.as_ref().map(|name| evidence.windows.get(name).unwrap_or(&NONE));
         let known = |seen: Option<Seen<'_>>| seen.and_then(Result::ok);
-        let mut why = None;
+        // The newest that is unknown.
+        let mut why: Option<(Timestamp, Option<&NoData>)> = None;
         let mut weights = traffic.map(|windows| windows.series(first, last));
         let mut windows: Vec<(Option<f64>, Option<f64>)> = errors
             .series(first, last)
@@ -432,9 +433,7 @@ impl Recent {
                     Some(Ok(value)) => Some(value.clamp(0.0, 1.0)),
                     _ if idle => Some(0.0),
                     other => {
-                        let reason =
-                            other.and_then(Result::err).map_or_else(|| "not asked yet".to_owned(), ToString::to_string);
-                        why = Some(format!("the window to {} is unknown: {reason}", when(end)));
+                        why = Some((end, other.and_then(Result::err)));
                         None
                     }
                 };
@@ -443,6 +442,10 @@ impl Recent {
             .collect();
         windows.reverse();
         let blind = windows.first().is_none_or(|(value, _)| value.is_none());
+        let why = why.map(|(end, why)| {
+            let reason = why.map_or_else(|| "not asked yet".to_owned(), ToString::to_string);
+            format!("the window to {} is unknown: {reason}", when(end))
+        });
         Self { last, windows, blind, weighted: gate.traffic.is_some(), why }
     }
 

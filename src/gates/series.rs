@@ -100,6 +100,11 @@ impl Span {
         usize::try_from(end.as_second().saturating_sub(self.first.as_second()) / WINDOW.as_secs()).unwrap_or(0)
     }
 
+    /// Whether there was enough traffic in all windows: then it keeps none from counting.
+    pub(super) fn enough_throughout(self, (least, windows): (f64, &Windows)) -> bool {
+        windows.series(self.first, self.last).all(|(_, qps)| matches!(qps, Some(Ok(qps)) if qps >= least))
+    }
+
     /// The windows of [`Span::series`] that are unknown, with the reason.
     pub(super) fn unknown<'w>(
         self,

@@ -36,22 +36,22 @@ const SAMPLE_LIFE: SignedDuration = SignedDuration::from_secs(90);
 pub fn derive(world: World<'_>, at: ServiceIx, state: &ServiceState) -> ServiceView {
     let Some(scene) = Scene::new(world, at, state) else { return ServiceView::default() };
     let target = release::target(&scene);
-    let exits: Vec<RingVerdict> = (0..scene.service.rings.len()).map(|r| judge::exit(&scene, r.into())).collect();
+    let exits = scene.exits();
     let question = target.as_ref().and_then(|t| {
         let ring = release::next_ring(&scene, &t.version)?;
-        Some(judge::question(&scene, &exits, ring, &t.version))
+        Some(judge::question(&scene, exits, ring, &t.version))
     });
     let traffic = Traffic::of(&scene);
     let new = target.as_ref().map(|t| t.workload);
     let regions: Vec<RegionView> =
-        scene.service.region_indexes().filter_map(|r| region_view(&scene, &traffic, r, new, &exits)).collect();
+        scene.service.region_indexes().filter_map(|r| region_view(&scene, &traffic, r, new, exits)).collect();
     let mut rings: Vec<RingView> = exits
         .iter()
         .enumerate()
         .map(|(r, exit)| ring_view(&scene, r.into(), exit, &regions, target.as_ref().map(|t| &t.version)))
         .collect();
     let mut segments = history(&scene, &rings);
-    let stage = Stage { rings: &rings, exits: &exits, question: question.as_ref(), history: &segments };
+    let stage = Stage { rings: &rings, exits, question: question.as_ref(), history: &segments };
     let projection = projection(&scene, &stage, target.as_ref().map(|t| &t.version));
     for (ring, ready) in rings.iter_mut().zip(&projection.ready_at) {
         ring.ready_at = *ready;
