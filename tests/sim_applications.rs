@@ -132,7 +132,7 @@ async fn by_hand_nothing_is_put_back_until_somebody_syncs_it() {
     fleet.change(|app| app["spec"]["syncPolicy"]["automated"] = Value::Null);
     fleet.set_image("registry.example/webapp:v9");
     fleet.until("out of sync", |d| d.sync == Sync::OutOfSync).await;
-    tokio::time::sleep(Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(fleet.image(), "registry.example/webapp:v9");
     let operation = json!({"initiatedBy": {"username": "alice"}, "sync": {}});
     fleet.change(|app| app["operation"] = operation.clone());
@@ -167,7 +167,7 @@ async fn told_to_leave_it_alone_it_does_nothing() {
     let skip = json!({"argocd.argoproj.io/skip-reconcile": "true"});
     fleet.change(|app| app["metadata"]["annotations"] = skip.clone());
     fleet.set_image("registry.example/webapp:v9");
-    tokio::time::sleep(Duration::from_secs(120)).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(fleet.image(), "registry.example/webapp:v9");
     let delivery = fleet.read();
     assert!(delivery.ignored && !delivery.heals() && delivery.sync == Sync::Synced, "{delivery:?}");

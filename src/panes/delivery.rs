@@ -1,21 +1,30 @@
 //! What brings a region's workload, as lines of its description.
 
 use super::detail::entry;
-use super::scene::RegionScene;
+use super::scene::{RegionScene, Scene};
 use crate::domain::delivery::{Delivery, Health, Operation, OperationPhase, Sync};
 use crate::look::{Line, Role};
 
 /// None where the configuration names nothing.
-pub(super) fn lines(region: &RegionScene<'_>) -> Vec<Line> {
+pub(super) fn lines(scene: &Scene<'_>, region: &RegionScene<'_>) -> Vec<Line> {
     let Some(spec) = &region.spec.delivery else { return Vec::new() };
     let name = format!("{} {}/{}", spec.kind, spec.namespace, spec.name);
     let Some(delivery) = &region.state.delivery else {
         let why = if region.state.delivery_absent { "does not exist" } else { "not seen" };
         return vec![entry("delivery", Role::NoData, format!("? {name} {why}"))];
     };
+    let heard = scene.engine.clusters.get(spec.cluster.at()).is_some_and(|c| c.freshness(scene.clock).is_live());
+    let said = format!("{}, {}", delivery.sync.word(), delivery.health.word());
+    let said = if heard {
+        entry("", role(delivery), format!("{} {said}", sign(delivery)))
+    } else {
+        // It may be in another cluster than the workload, and that one may be away alone.
+        let cluster = scene.engine.fleet.cluster_name(spec.cluster);
+        entry("", Role::Stale, format!("~ {said}: last known, {cluster} is not heard"))
+    };
     let mut lines = vec![
         entry("delivery", Role::Text, format!("{name}, {}", delivery.policy())),
-        entry("", role(delivery), format!("{} {}, {}", sign(delivery), delivery.sync.word(), delivery.health.word())),
+        said,
         entry("follows", Role::Text, delivery.follows()),
     ];
     if let Some(deployed) = &delivery.deployed {

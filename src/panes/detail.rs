@@ -173,7 +173,7 @@ fn describe(scene: &Scene<'_>, region: &RegionScene<'_>) -> Vec<Line> {
         None => lines.push(entry("", Role::NoData, "? not seen yet")),
         Some(w) => lines.extend(describe_workload(w, scene.now())),
     }
-    lines.extend(super::delivery::lines(region));
+    lines.extend(super::delivery::lines(scene, region));
     lines.extend(describe_traffic(region));
     lines.extend(describe_metrics(scene, region));
     if let Some(settled) = region.state.settled {

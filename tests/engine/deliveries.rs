@@ -103,6 +103,16 @@ fn what_is_left_alone_or_unseen_is_said_too() {
     );
     let alarms = |world: &World| world.engine.services[0].view.alarms.clone();
     assert!(alarms(&left).iter().any(|a| a.contains("told to leave Application argocd/webapp-eu alone")));
+    // It syncs, and then its cluster is not heard any more.
+    change(&mut left, |app| {
+        app["operation"] = json!({"initiatedBy": {"username": "alice"}, "sync": {}});
+        app["status"]["operationState"] = json!({"phase": "Running"});
+    });
+    left.cut(EDGE);
+    let plan = left.review(promote(), ring(2)).unwrap();
+    let (_, _, text) = finding(&plan);
+    assert!(text.contains("a sync of it is under way (Running for alice)"), "{text}");
+    assert!(text.contains("last known: edge is not heard"), "{text}");
     // The list of Applications does not have it.
     let mut gone = world(Value::Null);
     gone.objects.remove(&object());
@@ -161,4 +171,25 @@ fn a_write_that_is_put_back_names_who_did_it() {
     assert_eq!(how, "diverged", "{why}");
     assert!(why.contains("Argo CD puts back what is written past it"), "{why}");
     assert!(why.contains("put back by argocd-controller at"), "{why}");
+}
+
+#[test]
+fn the_status_in_json_has_what_it_says_where_the_configuration_names_it() {
+    let mut world = world(json!({"selfHeal": true}));
+    let delivery = |world: &World, at: gonogo::domain::id::RegionIx| -> Value {
+        let status = gonogo::run::output::status::json(&world.engine, None);
+        status["services"][0]["regions"][at.at()].get("delivery").cloned().unwrap_or_default()
+    };
+    assert_eq!(delivery(&world, US), Value::Null);
+    let said = delivery(&world, EU);
+    assert_eq!(
+        (&said["kind"], &said["cluster"], &said["name"]),
+        (&json!("Application"), &json!("edge"), &json!("webapp-eu"))
+    );
+    assert_eq!((&said["heard"], &said["says"]["sync"]), (&json!(true), &json!("Synced")));
+    assert_eq!(said["says"]["automated"], json!({"self_heal": true, "prune": false}));
+    assert_eq!(said["says"]["sources"][0]["target"], "v2.0.0");
+    world.cut(EDGE);
+    let said = delivery(&world, EU);
+    assert_eq!((&said["heard"], &said["says"]["health"]), (&json!(false), &json!("Healthy")));
 }

@@ -1,5 +1,6 @@
 //! Each pane × {empty, normal, lost region, long names, wide characters, hostile text}.
 
+use gonogo::domain::fleet::{DeliveryRef, Fleet};
 use gonogo::engine::Engine;
 
 use super::fixture;
@@ -141,4 +142,50 @@ fn names_of_ten_thousand_characters_are_cut_and_cost_no_frame() {
             assert!(!text.chars().any(|c| c != '\n' && gonogo::domain::text::is_hostile(c)), "{pane} of {fill:?}");
         }
     }
+}
+
+#[test]
+fn what_brings_a_workload_is_shown_beside_it_and_as_old_where_its_cluster_is_away() {
+    let shown = |mut engine: Engine, cluster: usize| {
+        let delivery = DeliveryRef {
+            kind: "Application".into(),
+            cluster: cluster.into(),
+            namespace: "argocd".into(),
+            name: "webapp".into(),
+        };
+        let application = serde_json::json!({
+            "metadata": {"name": "webapp", "namespace": "argocd", "uid": "app-1",
+                "ownerReferences": [{"kind": "ApplicationSet", "name": "shop"}]},
+            "spec": {
+                "source": {"repoURL": "https://git.example/shop.git", "targetRevision": "v2.1.0"},
+                "syncPolicy": {"automated": {"selfHeal": true}},
+            },
+            "operation": {"initiatedBy": {"username": "alice"}, "sync": {}},
+            "status": {"sync": {"status": "OutOfSync"}, "health": {"status": "Healthy"}},
+        });
+        let read = gonogo::delivery::tool("Application").unwrap().read(application.to_string().as_bytes()).unwrap();
+        let mut fleet = Fleet::clone(&engine.fleet);
+        for (spec, state) in fleet.services[0].regions.iter_mut().zip(&mut engine.services[0].regions) {
+            spec.delivery = Some(delivery.clone());
+            state.delivery = Some(read.delivery.clone());
+        }
+        engine.fleet = fleet.into();
+        let mut stage = Stage::of(engine, (120, 50));
+        stage.keys("d");
+        let text = stage.text();
+        assert_borders(&text, "delivery");
+        text
+    };
+    let text = shown(fixture::normal(), 2);
+    for part in [
+        "Application argocd/webapp, automated, self-heal",
+        "! OutOfSync, Healthy",
+        "follows        v2.1.0",
+        "▸ Requested for alice",
+        "ApplicationSet shop puts changes of it back",
+    ] {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+    let text = shown(fixture::lost(), 2);
+    assert!(text.contains("~ OutOfSync, Healthy: last known, ") && text.contains("is not heard"), "{text}");
 }

@@ -12,6 +12,11 @@ pub(super) fn alarms(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> V
     let name = scene.region_name(at);
     let tool = crate::delivery::tool(&spec.kind).map_or("its delivery tool", |t| t.name());
     let whose = object(spec);
+    // A cluster that is not heard is an alarm of its own; what was known of it is old.
+    let cluster = scene.world.clusters.get(spec.cluster.at());
+    if !cluster.is_some_and(|c| c.freshness(scene.world.stamp).is_live()) {
+        return Vec::new();
+    }
     let Some(delivery) = &region.delivery else {
         let absent = region.delivery_absent.then(|| format!("{name}: {whose} does not exist"));
         return absent.into_iter().collect();

@@ -1,5 +1,6 @@
 //! What one-shot verbs print: text for people, JSON with a version field for scripts.
 
+mod delivery;
 pub mod forecast;
 pub mod handover;
 pub mod lint;

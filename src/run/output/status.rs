@@ -241,7 +241,7 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
                     (c.name.to_string(), value)
                 })
                 .collect();
-            json!({
+            let mut one = json!({
                 "region": spec.name.as_str(),
                 "ring": service.ring(spec.ring).map(|r| r.name.to_string()),
                 "cluster": engine.fleet.cluster_name(spec.cluster).as_str(),
@@ -276,7 +276,13 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
                     },
                 })),
                 "metrics": metrics,
-            })
+            });
+            // Only where the configuration names one.
+            let delivery = super::delivery::of(engine, spec, region);
+            if let (Some(map), Some(delivery)) = (one.as_object_mut(), delivery) {
+                map.insert("delivery".to_owned(), delivery);
+            }
+            one
         })
         .collect();
     let rings: Vec<Value> = service
