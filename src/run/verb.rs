@@ -28,6 +28,8 @@ const RECORDS: Duration = Duration::from_secs(5);
 const REVIEW: Duration = Duration::from_secs(20);
 /// Code of findings that `--without-wait` asked for.
 const WAITS: &str = "gate";
+/// Longest reason, in characters: it stands in every region's record, which is bounded.
+const REASON: usize = 1_000;
 /// Beyond the plan's own limits.
 const SLACK: Duration = Duration::from_secs(15);
 
@@ -159,6 +161,11 @@ pub fn run(session: &mut Session, word: &str, args: &VerbArgs) -> Said {
         let target = target(service, &verb, &args.targets)?;
         Ok((verb, target))
     });
+    if let Some(long) = args.reason.as_deref().map(|r| r.chars().count()).filter(|n| *n > REASON) {
+        let text = format!("the reason has {long} characters; at most {REASON} are kept");
+        let refusal = Refusal::new("usage", text, "say it in a line, and name a ticket for the rest");
+        return Said::refused(args, &refusal, Exit::Usage);
+    }
     let (mut verb, target) = match found {
         Ok(both) => both,
         Err(refusal) => return Said::refused(args, &refusal, Exit::Usage),

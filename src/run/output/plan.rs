@@ -172,7 +172,10 @@ pub fn operation_text(fleet: &Fleet, operation: &Operation) -> String {
         out.push_str(&format!("  {}\n", visible(remains)));
     }
     for (step, state) in operation.plan.steps.iter().zip(&operation.steps) {
-        out.push_str(&format!("  {}: {}\n", region_name(service, step), step_text(state)));
+        // A pause and its hold are two steps of one region.
+        let alone = operation.plan.steps.iter().filter(|s| s.region == step.region).count() == 1;
+        let what = if alone { String::new() } else { format!(", {}", visible(&step.label)) };
+        out.push_str(&format!("  {}{what}: {}\n", region_name(service, step), step_text(state)));
     }
     out
 }
@@ -192,6 +195,7 @@ pub fn operation_json(fleet: &Fleet, operation: &Operation) -> Value {
         "remains": operation.remains.as_deref(),
         "steps": operation.plan.steps.iter().zip(&operation.steps).map(|(step, state)| json!({
             "region": region_name(service, step),
+            "step": &*step.label,
             "state": step_text(state),
         })).collect::<Vec<_>>(),
     })
