@@ -362,7 +362,11 @@ fn not_quarantined(desk: &Desk<'_>, region: &Region, candidate: &Candidate<'_>) 
     Err(Refusal::new(
         "quarantine",
         format!("{}: {} was {}", region.name, candidate.version, hit.text(|at| desk.region_name(at))),
-        "choose another revision, drain the region, or clear the quarantine with a reason",
+        format!(
+            "`gonogo rollback {} {} --to N` goes to another revision; or drain the region, or clear the quarantine \
+             (`:clear`) with a reason",
+            desk.service.name, region.name
+        ),
     ))
 }
 
