@@ -27,6 +27,7 @@ use gonogo::domain::record::Record;
 use gonogo::domain::stamp::{SignedDuration, Stamp, Stamped, Timestamp, WINDOW, window_floor};
 use gonogo::domain::verdict::Verdict;
 use gonogo::domain::version::{Image, Version};
+use gonogo::engine::derive::derive;
 use gonogo::engine::effect::Msg;
 use gonogo::engine::judge::{self, Gates};
 use gonogo::engine::scene::{Scene, World};
@@ -46,14 +47,22 @@ fn stamp(millis: u64) -> Stamp {
 
 /// The configuration of a simulated fleet, and one Deployment of it as its API server shows it.
 fn fleet(regions: usize, services: usize) -> (Arc<Fleet>, Vec<u8>) {
+    let (config, object) = simulated(regions, services);
+    (read(&config), object)
+}
+
+fn read(config: &str) -> Arc<Fleet> {
+    let env = |_: &str| None;
+    config::read(Path::new("bench.toml"), config.as_bytes(), &Given::env(&env)).unwrap().0.fleet
+}
+
+fn simulated(regions: usize, services: usize) -> (String, Vec<u8>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
     let sim = SimFleet::start(&SimOptions { regions, services, ..SimOptions::default() }).unwrap();
-    let env = |_: &str| None;
-    let (config, _) = config::read(Path::new("bench.toml"), sim.config_toml().as_bytes(), &Given::env(&env)).unwrap();
     let store = sim.api("us-east-1").unwrap().store().clone();
     let object = store.list(&gonogo::sim::resources::DEPLOYMENTS, None).into_iter().next().expect("there is one");
-    (config.fleet, serde_json::to_vec(&*object).unwrap())
+    (sim.config_toml(), serde_json::to_vec(&*object).unwrap())
 }
 
 fn engine(fleet: &Arc<Fleet>) -> Engine {
@@ -141,9 +150,7 @@ fn judging(regions: usize) {
     (heard.link, heard.heard) = (Link::Live, Some(now));
     let clusters = vec![heard; fleet.clusters.len()];
     let gates = Gates::build(&fleet, &gonogo::gates::gate_type);
-    let states = std::slice::from_ref(&state);
-    let world =
-        World { fleet: &fleet, clusters: &clusters, services: states, gates: &gates, now: now.wall, stamp: now };
+    let world = World { fleet: &fleet, clusters: &clusters, services: &[], gates: &gates, now: now.wall, stamp: now };
     let rounds = 20u32;
     let mut worst = Verdict::Go;
     let began = Instant::now();
@@ -159,6 +166,22 @@ fn judging(regions: usize) {
         "verdicts of {regions} regions × 20 gates, 26 h of windows: {:.1} ms a cycle, folded {worst}",
         began.elapsed().as_secs_f64() * 1e3 / f64::from(rounds)
     );
+    let view = |state: &ServiceState| {
+        let began = Instant::now();
+        for _ in 0..rounds {
+            assert_eq!(derive(world, ServiceIx(0), state).rings.len(), 2);
+        }
+        began.elapsed().as_secs_f64() * 1e3 / f64::from(rounds)
+    };
+    let sound = view(&state);
+    let errors = fleet.services[0].columns.iter().find(|c| c.name.as_str() == "errors").unwrap().name.clone();
+    for region in &mut state.regions[..half] {
+        let windows = region.windows.get_mut(&errors).unwrap();
+        (0..6).for_each(|n| windows.insert(window_floor(now.wall) - WINDOW * n, Ok(0.5)));
+    }
+    let bad = view(&state);
+    assert_eq!(derive(world, ServiceIx(0), &state).incidents.len(), half);
+    println!("a view of them: {sound:.1} ms, and {bad:.1} ms while {half} regions are to go back");
 }
 
 fn spec(gate: &str, params: &[(&str, &str)]) -> GateSpec {
@@ -197,7 +220,49 @@ fn gates() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
     ]
 }
 
+/// An engine that has seen every workload of a fleet.
+fn full(fleet: &Arc<Fleet>, bytes: &[u8]) -> (Engine, u32) {
+    let mut engine = engine(fleet);
+    let mut count = 0u32;
+    for (service, spec) in fleet.services.iter().enumerate() {
+        for region in 0..spec.regions.len() {
+            let seen = observe(fleet, service, region, bytes);
+            engine.update(Stamped { stamp: stamp(u64::from(count)), value: Msg::Seen(seen) });
+            count += 1;
+        }
+    }
+    (engine, count)
+}
+
+/// What a workload weighs, by the growth of a process that does nothing else.
+fn weigh(folder: &Path) {
+    let fleet = read(&std::fs::read_to_string(folder.join("config.toml")).unwrap());
+    let bytes = std::fs::read(folder.join("object.json")).unwrap();
+    // The first one fills what was left free by reading the configuration.
+    let first = full(&fleet, &bytes);
+    let before = rss();
+    let (second, count) = full(&fleet, &bytes);
+    let grown = (rss() - before) / f64::from(count);
+    println!("{count} watched workloads in the engine: {grown:.0} bytes each (resident memory)");
+    drop((first, second));
+}
+
+/// Lets a process of its own weigh workloads: in this one, memory that others gave back would be taken first.
+fn weigh_apart(regions: usize, services: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, object) = simulated(regions, services);
+    std::fs::write(folder.path().join("config.toml"), config).unwrap();
+    std::fs::write(folder.path().join("object.json"), object).unwrap();
+    let this = std::env::current_exe().unwrap();
+    let ended = std::process::Command::new(this).arg("weigh").arg(folder.path()).status().unwrap();
+    assert!(ended.success(), "{ended}");
+}
+
 fn main() {
+    let mut args = std::env::args().skip(1);
+    if args.next().as_deref() == Some("weigh") {
+        return weigh(Path::new(&args.next().unwrap()));
+    }
     let (small, bytes) = fleet(4, 1);
     let mut warm = engine(&small);
     warm.show(ServiceIx(0));
@@ -230,20 +295,5 @@ fn main() {
 
     judging(200);
 
-    let (large, bytes) = fleet(200, 50);
-    let before = rss();
-    let mut heavy = engine(&large);
-    let mut count = 0u32;
-    for service in 0..large.services.len() {
-        for region in 0..large.services[service].regions.len() {
-            let seen = observe(&large, service, region, &bytes);
-            heavy.update(Stamped { stamp: stamp(u64::from(count)), value: Msg::Seen(seen) });
-            count += 1;
-        }
-    }
-    println!(
-        "{count} watched workloads in the engine: {:.0} bytes each (resident memory)",
-        (rss() - before) / f64::from(count)
-    );
-    drop(heavy);
+    weigh_apart(200, 50);
 }
