@@ -308,6 +308,24 @@ async fn an_absent_crd_is_said_and_the_rest_lives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cluster_without_the_definition_of_a_workload_kind_lives_on() {
+    let absent = |asked: &Asked| match asked {
+        a if a.path.contains("argoproj.io") => {
+            Does::Raw(404, &[("content-type", "text/plain")], b"404 page not found\n".to_vec())
+        }
+        a => well(a),
+    };
+    let server = Server::new(absent);
+    let mut fleet = (*fleet(1, true)).clone();
+    fleet.services[0].regions[0].workload.kind = "Rollout".into();
+    let stage = Stage::watch(fleet.into(), std::slice::from_ref(&server));
+    stage.notes.until("live", |n| n.is_live(0)).await;
+    assert_eq!(&*stage.notes.facts(0).troubles[0], "rollouts.argoproj.io is not served there (CRD absent): c0");
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert!(stage.notes.lost(0).is_none(), "{:?}", stage.notes.lost(0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn garbage_and_half_a_line_are_failures_and_end_in_a_new_list() {
     let cut = br#"{"type":"MODIFIED","object":{"metadata":{"name":"we"#.to_vec();
     let wrong = b"{\"type\":\"MODIFIED\",\"object\":{\"metadata\":7}}\n".to_vec();

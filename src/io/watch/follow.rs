@@ -102,7 +102,10 @@ impl Follow<'_> {
             _ => {}
         }
         let doing = format!("{} {}", ended.doing, self.what());
-        if matches!(code, Some(403 | 404)) && !self.plan.is_essential() && !at.synced {
+        // Where the definition of a custom kind is missing, its regions are unknown, and the others live on.
+        let undefined = matches!(&ended.failure, Failure::Status(s) if !s.is_status) && code == Some(404);
+        let may_lack = !self.plan.is_essential() || undefined && self.plan.is_custom();
+        if matches!(code, Some(403 | 404)) && may_lack && !at.synced {
             let text = match (&ended.failure, code) {
                 (Failure::Status(s), Some(404)) if !s.is_status => {
                     format!("{} is not served there (CRD absent): {}", self.plan.resource(), self.access.name)

@@ -57,6 +57,11 @@ impl WatchPlan {
         matches!(self.kind, WatchKind::Workloads(_))
     }
 
+    /// Its kind comes with a definition that a cluster may lack.
+    pub fn is_custom(&self) -> bool {
+        self.api.group.contains('.')
+    }
+
     /// What tells the past of the workloads it is for; none: it is for something else.
     pub fn children(&self) -> Option<ApiType> {
         match &self.kind {
