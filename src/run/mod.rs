@@ -239,8 +239,8 @@ fn acted(cli: &Cli, complete: bool, act: impl FnOnce(&mut Session) -> Said) -> R
     opened(cli, |mut world| {
         let _log = log::start(&world.around.places.log(), LevelFilter::INFO, false).ok();
         let mut session = session(&mut world, Use::Write)?;
-        if complete {
-            session.engine.take_over(open::past_facts(&world, true));
+        if complete && let Ok(history) = open::history(&world) {
+            session.engine.take_over(open::past_facts(&world, &history, true));
         }
         let done = act(&mut session);
         // What was noted last is on the disk before the program ends.

@@ -26,7 +26,7 @@ use crate::engine::operation::Outcome;
 use crate::input::Keymap;
 use crate::io::Clock;
 use crate::io::files::Places;
-use crate::io::journal::{Operation, read_all};
+use crate::io::journal::{History, Operation, read_all};
 use crate::look::Theme;
 use crate::look::depth::{Depth, wants_ascii};
 use crate::look::themes::Themes;
@@ -231,6 +231,7 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
         let text = world::runbook(service.runbook.as_deref()?, &beside)?;
         Some((ServiceIx::from(at), Text::from(text)))
     });
+    let history = if watch_only { None } else { history(&world).ok() };
     let setup = Setup {
         mode,
         keymap,
@@ -239,7 +240,7 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
         runbooks: runbooks.collect(),
         trace_url: world.config.ui.trace_url.clone(),
         contexts: contexts(&world),
-        unfinished: if watch_only { Vec::new() } else { unfinished(&world) },
+        unfinished: history.iter().flat_map(|h| unfinished(&world, h)).collect(),
         unjournaled: world.unjournaled.clone().map(Into::into),
         notices,
     };
@@ -248,8 +249,8 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
         tracing::warn!("{notice}");
     }
     let mut engine = world.engine(!watch_only);
-    if !watch_only {
-        engine.take_over(past_facts(&world, false));
+    if let Some(history) = &history {
+        engine.take_over(past_facts(&world, history, false));
     }
     let clock = world.clock.clone();
     let app = App::new(engine, setup, clock.now());
@@ -271,16 +272,19 @@ fn contexts(world: &World) -> BTreeMap<ClusterIx, KubeContext> {
     world.config.connections.iter().enumerate().filter_map(context).collect()
 }
 
+/// The journal of this host. It may be long: a start reads it once.
+pub fn history(world: &World) -> std::io::Result<History> {
+    read_all(&world.journal_folder(), &world.around.host)
+}
+
 /// Operations of processes that died before they were closed; only offered.
-fn unfinished(world: &World) -> Vec<Unfinished> {
-    let Ok(history) = read_all(&world.journal_folder(), &world.around.host) else { return Vec::new() };
+fn unfinished(world: &World, history: &History) -> Vec<Unfinished> {
     history.left_open().iter().map(|operation| one_unfinished(world, operation)).collect()
 }
 
 /// Facts of operations that are over, and with `dead` of those that were left open: the record may still
 /// lack them.
-pub fn past_facts(world: &World, dead: bool) -> LeftFacts {
-    let Ok(history) = read_all(&world.journal_folder(), &world.around.host) else { return LeftFacts::new() };
+pub fn past_facts(world: &World, history: &History, dead: bool) -> LeftFacts {
     let since = world.clock.wall().checked_sub(FACT_LIFE).unwrap_or(Timestamp::MIN);
     history.past_facts(&world.fleet, since, dead)
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::known_good::{history, version_of};
 use super::roll_back::{forward_only, plan};
-use super::{Desk, SOON, StepParts, digest, targets, turn, uid};
+use super::{Desk, SOON, StepParts, as_read, digest, targets, turn, uid};
 use crate::domain::change::test;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Region;
@@ -100,10 +100,7 @@ pub(super) fn in_full(desk: &mut Desk<'_>, at: RegionIx, findings: &mut Vec<Find
             region.name.as_str(),
             format!("{}: the way back {warning}", region.name),
         ));
-        let mut operations = vec![
-            test("/metadata/uid", uid(&object).into()),
-            test(kind.template_pointer(), kind.template(&object).cloned().unwrap_or_default()),
-        ];
+        let mut operations = as_read(kind, &object);
         operations.extend(rest.operations);
         let parts = StepParts {
             label: "the rest of the way back".into(),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::ids::Ids;
 use super::state::{ClusterState, RegionState, ServiceState};
 use super::view::Question;
-use crate::domain::change::{ApiType, Change, ObjectRef, PatchKind, add};
+use crate::domain::change::{ApiType, Change, ObjectRef, PatchKind, add, test};
 use crate::domain::finding::Severity;
 use crate::domain::fleet::{Fleet, Region, Ring, Service};
 use crate::domain::id::{Operator, RegionIx, RingIx, ServiceIx, Text};
@@ -526,6 +526,14 @@ fn not_elsewhere(kind: &dyn WorkloadKind, region: &Region, object: &Value) -> Re
         Some(still) => Err(Refusal::new(still.code, format!("{} {}", region.name, still.why), still.hint)),
         None => Ok(()),
     }
+}
+
+/// The precondition of a change that rests on the whole template: this object, with the template that was read.
+fn as_read(kind: &dyn WorkloadKind, object: &Value) -> Vec<Value> {
+    vec![
+        test("/metadata/uid", uid(object).into()),
+        test(kind.template_pointer(), kind.template(object).cloned().unwrap_or_default()),
+    ]
 }
 
 /// `metadata.uid`, for `test` operations.

@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use super::carry::{Source, Wanted, wanted};
-use super::{Desk, StepParts, change_cause, digest, not_elsewhere, patch, targets, turn, uid};
-use crate::domain::change::test;
+use super::{Desk, StepParts, as_read, change_cause, digest, not_elsewhere, patch, targets, turn, uid};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Region;
 use crate::domain::id::{RegionIx, RingIx, Text};
@@ -318,11 +317,7 @@ fn region_step(
         ));
     }
     let cause = format!("gonogo: promote {ring_name} from {old} to {}", from.version);
-    let template = kind.template_pointer();
-    let mut operations = vec![
-        test("/metadata/uid", uid(&object).into()),
-        test(template, kind.template(&object).cloned().unwrap_or_default()),
-    ];
+    let mut operations = as_read(kind, &object);
     changed.iter().for_each(|f| operations.extend(f.operations()));
     let (operation, line) = change_cause(&object, &cause);
     operations.push(operation);
@@ -380,10 +375,7 @@ fn let_through(
     }
     let version =
         desk.region_state(at).and_then(|s| s.workload.as_ref()).map_or_else(|| "?".into(), |w| w.version.0.clone());
-    let mut operations = vec![
-        test("/metadata/uid", uid(object).into()),
-        test(kind.template_pointer(), kind.template(object).cloned().unwrap_or_default()),
-    ];
+    let mut operations = as_read(kind, object);
     operations.extend(next.operations);
     let note = format!("gonogo: {version} in {}: {}", region.name, next.label);
     let parts = StepParts {

@@ -1,7 +1,6 @@
 //! Resume: release one hold, and un-pause what a hold of ours paused and none covers any more.
 
-use super::{Desk, SOON, StepParts, digest, patch, targets, uid};
-use crate::domain::change::test;
+use super::{Desk, SOON, StepParts, as_read, digest, patch, targets, uid};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Service;
 use crate::domain::id::{RegionIx, Text};
@@ -198,10 +197,7 @@ fn region_step(
     }
     let fact = desk.fact(&region, Body::Unpaused { paused });
     facts.push(fact);
-    let mut all = vec![
-        test("/metadata/uid", uid(&object).into()),
-        test(kind.template_pointer(), kind.template(&object).cloned().unwrap_or_default()),
-    ];
+    let mut all = as_read(kind, &object);
     all.extend(un_pause.operations);
     let parts = StepParts {
         label: "un-pause the rollout".into(),

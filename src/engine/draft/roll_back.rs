@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::known_good::{Here, back, history, revisions};
-use super::{Desk, StepParts, abort, digest, not_elsewhere, patch, targets, uid};
+use super::{Desk, StepParts, abort, as_read, digest, not_elsewhere, patch, targets, uid};
 use crate::domain::challenge::PAST_STABLE;
-use crate::domain::change::test;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Region;
 use crate::domain::id::{RegionIx, Text};
@@ -166,10 +165,7 @@ fn region_step(
         Finding::new(Severity::Warning, "blocks", region.name.as_str(), format!("{}: {text}", region.name))
     }));
     findings.extend(kind.template(&back.target).and_then(|to| abort::on_way_back(desk, at, &region, kind, to)));
-    let mut operations = vec![
-        test("/metadata/uid", uid(&object).into()),
-        test(kind.template_pointer(), kind.template(&object).cloned().unwrap_or_default()),
-    ];
+    let mut operations = as_read(kind, &object);
     operations.extend(back.operations);
     let mut diff = back.diff;
     let mut facts = Vec::new();
@@ -225,10 +221,7 @@ fn go_on(desk: &mut Desk<'_>, at: RegionIx, object: &Value, running: TemplateDig
     let Some((un_pause, facts)) = un_pause(desk, at, object)?.filter(|_| in_flight) else { return Ok(None) };
     let region = desk.region(at)?.clone();
     let kind = desk.kind(&region)?;
-    let mut operations = vec![
-        test("/metadata/uid", uid(object).into()),
-        test(kind.template_pointer(), kind.template(object).cloned().unwrap_or_default()),
-    ];
+    let mut operations = as_read(kind, object);
     operations.extend(un_pause.operations);
     let parts = StepParts {
         label: "the rollback goes on".into(),

@@ -2,13 +2,12 @@
 //! verdicts are made; here are a loop, a door for probes, and an orderly end.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use color_eyre::eyre::Result;
 
-use super::open::past_facts;
+use super::open::{history, past_facts};
 use super::session::{Session, Signal};
 use super::world::World;
 use crate::cli::GuardArgs;
@@ -22,7 +21,7 @@ use crate::engine::Engine;
 use crate::engine::automation::{Arming, Interrupted};
 use crate::engine::operation::StepState;
 use crate::io::connect::ProxyEnv;
-use crate::io::journal::{Operation, Process, durable, read_all};
+use crate::io::journal::{History, Operation, Process, durable};
 use crate::io::notify::{Notifier, Teller};
 use crate::io::prometheus::Network;
 
@@ -44,9 +43,13 @@ const LEFT_OPEN: SignedDuration = SignedDuration::from_hours(24);
 
 /// Guards until a signal comes.
 pub fn run(world: &World, mut session: Session, args: &GuardArgs) -> Result<Option<Signal>> {
-    let arming = arming(world, &mut session.engine, args);
+    let history =
+        history(world).inspect_err(|error| tracing::error!("guard: the journal cannot be read: {error}")).ok();
+    let arming = arming(world, &mut session.engine, args, history.as_ref());
     say(&arming);
-    session.engine.take_over(past_facts(world, false));
+    if let Some(history) = &history {
+        session.engine.take_over(past_facts(world, history, false));
+    }
     let board = Board::new(world.clock.clone());
     let door = match args.listen {
         Some(address) => Some(world.runtime.block_on(Door::open(address, board.clone()))?),
@@ -72,7 +75,7 @@ pub fn run(world: &World, mut session: Session, args: &GuardArgs) -> Result<Opti
 }
 
 /// What the guard may do, and what an earlier run of it left.
-fn arming(world: &World, engine: &mut Engine, args: &GuardArgs) -> Arming {
+fn arming(world: &World, engine: &mut Engine, args: &GuardArgs, history: Option<&History>) -> Arming {
     let wanted: Mode = args.mode.into();
     let folder = world.journal_folder();
     let journal = match (&world.unjournaled, durable(&folder)) {
@@ -90,7 +93,7 @@ fn arming(world: &World, engine: &mut Engine, args: &GuardArgs) -> Arming {
         lessened,
         holder: holder.into(),
         regions: args.regions.iter().map(|r| Text::from(r.as_str())).collect(),
-        interrupted: interrupted(&world.journal_folder(), &world.around.host, &world.fleet, world.clock.wall()),
+        interrupted: history.map(|h| interrupted(h, &world.fleet, world.clock.wall())).unwrap_or_default(),
     }
 }
 
@@ -107,14 +110,7 @@ fn say(arming: &Arming) {
 }
 
 /// Plans that the journal has open, and that nobody who lives carries out.
-fn interrupted(folder: &Path, host: &str, fleet: &Fleet, now: Timestamp) -> Vec<Interrupted> {
-    let history = match read_all(folder, host) {
-        Ok(history) => history,
-        Err(error) => {
-            tracing::error!("guard: the journal cannot be read: {error}");
-            return Vec::new();
-        }
-    };
+fn interrupted(history: &History, fleet: &Fleet, now: Timestamp) -> Vec<Interrupted> {
     let left =
         |o: &Operation| o.closed.is_none() && o.process != Process::Alive && now.duration_since(o.at) <= LEFT_OPEN;
     let read = |o: Operation| {

@@ -21,7 +21,7 @@ use crate::engine::effect::{Effect, Msg};
 use crate::engine::operation::{Outcome, ProposalState};
 use crate::engine::{Engine, Setting};
 use crate::io::connect::{Forgetful, InProcess, Remembered};
-use crate::io::journal::{Files, Journal};
+use crate::io::journal::{Files, Journal, read_all};
 use crate::io::prometheus::{HttpStack, InProcessHttp, Prometheus};
 use crate::io::watch::{plan, watch_all};
 use crate::io::{Clock, Clusters, Mode as Reading, Tell};
@@ -415,7 +415,7 @@ async fn a_guard_that_dies_in_the_middle_of_a_rollback_leaves_a_plan_that_the_ne
     let Stand { engine, performer, inbox, journal, fleet, clock, state, sim, .. } = stand;
     let plan = engine.operations.last().unwrap().plan.id;
     drop((engine, performer, inbox, journal));
-    let left = || super::interrupted(state.path(), "test", &fleet, clock.wall());
+    let left = || super::interrupted(&read_all(state.path(), "test").unwrap(), &fleet, clock.wall());
     for _ in 0..200 {
         if !left().is_empty() {
             break;
