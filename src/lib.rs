@@ -16,6 +16,8 @@ pub mod kinds;
 pub mod traffic;
 /// Delivery tools: what brings a repository's state into a cluster, in our words.
 pub mod delivery;
+/// What carries a new version to a region, where it is not written into its workload.
+pub mod carriers;
 /// Gate types: what evidence they need, and how they judge it.
 pub mod gates;
 /// Metric sources: query text out, samples in.

@@ -48,6 +48,7 @@ fn fleet() -> Fleet {
         workload,
         route: None,
         delivery: None,
+        carrier: None,
         capacity: None,
         absorbers: vec![],
         zone: None,

@@ -3,6 +3,7 @@
 use super::{App, AppEffect, KubeContext, View};
 use crate::domain::change::{Change, PatchKind};
 use crate::domain::id::ClusterIx;
+use crate::domain::outside::{Outside, quoted};
 use crate::domain::plan::{Plan, WriteRole};
 use crate::domain::text::{safe, several};
 use crate::engine::operation::ProposalState;
@@ -20,7 +21,7 @@ impl App {
         let workload = &region.spec.workload;
         let at = self.kubectl(cluster, workload.namespace.as_str());
         let object = format!("{}/{}", workload.kind.to_lowercase(), workload.name);
-        let object = quote(&object);
+        let object = quoted(&object);
         let line = match (self.view(), self.panes.detail.tab) {
             (View::Only(Pane::Detail), detail::Tab::Yaml) => format!("{at} get {object} -o yaml"),
             (View::Only(Pane::Detail), detail::Tab::Describe) => format!("{at} describe {object}"),
@@ -45,7 +46,7 @@ impl App {
         let plan = plan.clone();
         let lines: Vec<String> = self.plan_lines(&plan);
         let main = plan.steps.iter().filter_map(|s| s.main());
-        let inside = main.map(|w| w.change.object().cluster).find(|c| !self.setup.contexts.contains_key(c));
+        let inside = main.filter_map(|w| w.change.cluster()).find(|c| !self.setup.contexts.contains_key(c));
         let inside = match inside {
             Some(cluster) => {
                 let name = self.engine.fleet.cluster_name(cluster);
@@ -63,17 +64,17 @@ impl App {
         let mut line = "kubectl".to_owned();
         if let Some(KubeContext { context, kubeconfig }) = self.setup.contexts.get(&cluster) {
             if let Some(file) = kubeconfig {
-                line.push_str(&format!(" --kubeconfig {}", quote(file)));
+                line.push_str(&format!(" --kubeconfig {}", quoted(file)));
             }
-            line.push_str(&format!(" --context {}", quote(context)));
+            line.push_str(&format!(" --context {}", quoted(context)));
         }
-        format!("{line} -n {}", quote(namespace))
+        format!("{line} -n {}", quoted(namespace))
     }
 
     fn plan_lines(&self, plan: &Plan) -> Vec<String> {
         let main = plan.steps.iter().flat_map(|s| &s.writes).filter(|w| w.role == WriteRole::Main);
         let line = |change: &Change| {
-            let object = change.object();
+            let Some(object) = change.object() else { return outside(change) };
             let body = String::from_utf8_lossy(&change.body()).into_owned();
             let at = self.kubectl(object.cluster, object.namespace.as_str());
             match change {
@@ -83,22 +84,20 @@ impl App {
                         PatchKind::Merge => "merge",
                     };
                     let name = format!("{}/{}", object.api.plural, object.name);
-                    format!("{at} patch {} --type={kind} -p {}", quote(&name), quote(&body))
+                    format!("{at} patch {} --type={kind} -p {}", quoted(&name), quoted(&body))
                 }
-                Change::Create { .. } => format!("echo {} | {at} create -f -", quote(&body)),
+                Change::Create { .. } | Change::Outside(_) => format!("echo {} | {at} create -f -", quoted(&body)),
             }
         };
         main.map(|w| line(&w.change)).collect()
     }
 }
 
-/// For a POSIX shell: names as they are, anything else in single quotes.
-fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
+/// What goes past the clusters: a command as it is run, anything else in words.
+fn outside(change: &Change) -> String {
+    match change {
+        Change::Outside(Outside::Run(_)) => change.path(),
+        _ => format!("# {} {}", change.method(), change.path()),
     }
 }
 
@@ -108,9 +107,9 @@ mod tests {
 
     #[test]
     fn a_shell_sees_one_word() {
-        assert_eq!(quote("deployment/web"), "deployment/web");
-        assert_eq!(quote("a b"), "'a b'");
-        assert_eq!(quote("it's; rm -rf /"), "'it'\\''s; rm -rf /'");
-        assert_eq!(quote(""), "''");
+        assert_eq!(quoted("deployment/web"), "deployment/web");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's; rm -rf /"), "'it'\\''s; rm -rf /'");
+        assert_eq!(quoted(""), "''");
     }
 }

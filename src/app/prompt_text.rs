@@ -235,7 +235,7 @@ fn changes(app: &App, plan: &Plan) -> Vec<Line> {
 
 fn object(step: &Step) -> String {
     let main = step.writes.iter().find(|w| w.role == WriteRole::Main);
-    main.map_or_else(|| "record".to_owned(), |w| w.change.object().to_string())
+    main.map_or_else(|| "record".to_owned(), |w| w.change.subject())
 }
 
 fn diff_line(diff: &DiffLine) -> Line {

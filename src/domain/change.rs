@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::id::{ClusterIx, Namespace, Text};
+use super::outside::Outside;
 use super::version::sha256_hex;
 
 /// A resource type of the Kubernetes API.
@@ -90,6 +91,8 @@ pub enum Change {
         /// The body.
         body: Value,
     },
+    /// Something that no API server takes: a commit, a program, an HTTP request.
+    Outside(Outside),
 }
 
 /// The patch types of the API.
@@ -113,10 +116,22 @@ impl PatchKind {
 }
 
 impl Change {
-    /// The object that is written.
-    pub fn object(&self) -> &ObjectRef {
+    /// The object that is written; none: it goes past the clusters.
+    pub fn object(&self) -> Option<&ObjectRef> {
         match self {
-            Change::Patch { object, .. } | Change::Create { object, .. } => object,
+            Change::Patch { object, .. } | Change::Create { object, .. } => Some(object),
+            Change::Outside(_) => None,
+        }
+    }
+    /// The cluster that is written to; none: it goes past the clusters.
+    pub fn cluster(&self) -> Option<ClusterIx> {
+        self.object().map(|o| o.cluster)
+    }
+    /// What is written, for people: an object, a file of a repository, a command, an endpoint.
+    pub fn subject(&self) -> String {
+        match self {
+            Change::Patch { object, .. } | Change::Create { object, .. } => object.to_string(),
+            Change::Outside(outside) => outside.to_string(),
         }
     }
     /// Whether sending it a second time changes nothing beyond the first: a merge patch names only
@@ -128,22 +143,27 @@ impl Change {
                 .as_array()
                 .is_some_and(|ops| ops.iter().any(|o| o.get("op").and_then(Value::as_str) == Some("test"))),
             Change::Create { .. } => false,
+            // A scalar is written only where it has its old value; what a program or an endpoint does twice,
+            // nobody knows.
+            Change::Outside(outside) => matches!(outside, Outside::Git(_)),
         }
     }
-    /// HTTP method.
-    pub fn method(&self) -> &'static str {
+    /// HTTP method, or what stands for it.
+    pub fn method(&self) -> &str {
         match self {
             Change::Patch { .. } => "PATCH",
             Change::Create { .. } => "POST",
+            Change::Outside(outside) => outside.method(),
         }
     }
-    /// Path without query.
+    /// Path without query, or what stands for it.
     pub fn path(&self) -> String {
         match self {
             Change::Patch { object, subresource, .. } => {
                 object.api.path(object.namespace.as_str(), &object.name, subresource.as_deref())
             }
             Change::Create { object, .. } => object.api.path(object.namespace.as_str(), "", None),
+            Change::Outside(outside) => outside.path(),
         }
     }
     /// Media type of the body.
@@ -151,13 +171,16 @@ impl Change {
         match self {
             Change::Patch { kind, .. } => kind.content_type(),
             Change::Create { .. } => "application/json",
+            Change::Outside(outside) => outside.content_type(),
         }
     }
     /// The exact bytes that are sent.
     pub fn body(&self) -> Vec<u8> {
-        let (Change::Patch { body, .. } | Change::Create { body, .. }) = self;
-        // A JSON value always prints: its keys are strings.
-        serde_json::to_vec(body).unwrap_or_default()
+        match self {
+            // A JSON value always prints: its keys are strings.
+            Change::Patch { body, .. } | Change::Create { body, .. } => serde_json::to_vec(body).unwrap_or_default(),
+            Change::Outside(outside) => outside.body(),
+        }
     }
     /// SHA-256 of the exact bytes.
     pub fn body_sha256(&self) -> String {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 use super::approval::Identities;
+use super::carrier::CarrierRef;
 use super::id::{
     ClusterIx, ClusterName, ColumnName, FleetName, Namespace, PrometheusIx, RegionIx, RegionName, RingIx, RingName,
     ServiceIx, ServiceName, Text,
@@ -105,6 +106,8 @@ pub struct Region {
     pub route: Option<RouteRef>,
     /// What brings its workload from a repository, if the configuration names it.
     pub delivery: Option<DeliveryRef>,
+    /// What carries new versions to it; none: they are written into its workload.
+    pub carrier: Option<CarrierRef>,
     /// What it can serve, and when that was measured.
     pub capacity: Option<Capacity>,
     /// Who absorbs its traffic when drained; empty: the others in proportion.

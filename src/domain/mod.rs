@@ -8,6 +8,7 @@
 pub mod approval;
 pub mod calendar;
 pub mod call;
+pub mod carrier;
 pub mod challenge;
 pub mod change;
 pub mod delivery;
@@ -20,6 +21,7 @@ pub mod intent;
 pub mod link;
 pub mod metric;
 pub mod observation;
+pub mod outside;
 pub mod picture;
 pub mod plan;
 pub mod pool;

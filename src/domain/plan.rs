@@ -13,7 +13,7 @@ use super::id::{RegionIx, RingIx, ServiceIx, Text};
 use super::intent::{Direction, Intent};
 use super::record::{Body, Fact, FactId};
 use super::stamp::Timestamp;
-use super::version::TemplateDigest;
+use super::version::{TemplateDigest, Version};
 
 /// Identity of a plan, and of the operation that carries it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,6 +137,8 @@ pub struct DiffLine {
 pub enum Expectation {
     /// The workload runs this template, and its rollout is complete.
     Settled(TemplateDigest),
+    /// The workload runs this version, by whatever template brought it, and its rollout is complete.
+    Runs(Version),
     /// The workload runs this template on every pod that its partition lets through.
     Partitioned(TemplateDigest),
     /// The workload runs this template as far as it goes by itself: it is complete, or has stopped at a step
@@ -203,7 +205,7 @@ impl Step {
         let Some((object, facts)) = &self.facts else { return };
         let entries: Vec<(String, String)> = facts.iter().map(|f| (f.key(), f.value())).collect();
         for write in &mut self.writes {
-            if write.change.object() == object {
+            if write.change.object() == Some(object) {
                 *write = record_write(write.role, object, &entries);
             }
         }
@@ -211,9 +213,10 @@ impl Step {
 }
 
 impl Write {
-    /// Whether a dry-run of it is sent: own record facts need none.
+    /// Whether a dry-run of it is sent: own record facts need none, and only an API server rehearses.
     pub fn is_rehearsed(&self) -> bool {
-        self.role == WriteRole::Main && !matches!(self.if_absent, Some(Change::Create { .. }))
+        let by_a_server = self.change.object().is_some();
+        self.role == WriteRole::Main && by_a_server && !matches!(self.if_absent, Some(Change::Create { .. }))
     }
 }
 
@@ -274,7 +277,7 @@ impl Plan {
             let facts = |s: &Step| s.facts.as_ref().map(|(_, f)| f.iter().map(|f| f.id).collect::<Vec<_>>());
             // The facts of a step that writes nothing else are its main request, and take the reason.
             let only_facts =
-                a.facts.as_ref().is_some_and(|(o, _)| a.writes.first().is_some_and(|w| w.change.object() == o));
+                a.facts.as_ref().is_some_and(|(o, _)| a.writes.first().is_some_and(|w| w.change.object() == Some(o)));
             a.region == b.region
                 && a.diff == b.diff
                 && a.expect == b.expect
@@ -351,14 +354,16 @@ impl Plan {
             let record = step.facts.as_ref().map(|(object, _)| object);
             for write in &step.writes {
                 let object = write.change.object();
-                let name = if write.role == WriteRole::Event || Approval::is_named_so(&object.name) {
+                let name = match object {
                     // Their names are identities.
-                    object.api.kind.to_string()
-                } else {
-                    object.to_string()
+                    Some(o) if write.role == WriteRole::Event || Approval::is_named_so(&o.name) => {
+                        o.api.kind.to_string()
+                    }
+                    _ => write.change.subject(),
                 };
-                text.push_str(&format!("{:?} {} {} {name} ", write.role, object.cluster.0, write.change.method()));
-                if Some(object) != record {
+                let cluster = object.map_or_else(|| "-".to_owned(), |o| o.cluster.0.to_string());
+                text.push_str(&format!("{:?} {cluster} {} {name} ", write.role, write.change.method()));
+                if object.is_none() || object != record {
                     text.push_str(&said(&write.change));
                 }
                 text.push('\n');
@@ -382,7 +387,7 @@ impl Plan {
 /// What a request says, without identities and times that every draft makes anew.
 fn said(change: &Change) -> String {
     match change {
-        Change::Patch { .. } => change.body_sha256(),
+        Change::Patch { .. } | Change::Outside(_) => change.body_sha256(),
         Change::Create { object, body } if Approval::is_named_so(&object.name) => {
             let keys = ["approver", "ring", "version", "template"];
             format!("{:?}", keys.map(|k| body.pointer(&format!("/data/{k}"))))

@@ -41,6 +41,7 @@ pub fn verify(
         Expectation::Approval(id) if approved(*id) => Check::Seen,
         Expectation::Approval(_) => missing("the approval is not shown yet"),
         Expectation::Settled(_)
+        | Expectation::Runs(_)
         | Expectation::Partitioned(_)
         | Expectation::Template(_)
         | Expectation::AtStep { .. }
@@ -64,6 +65,10 @@ fn of_workload(expected: &Expectation, workload: &Workload, generation: Option<i
         if generation.is_some_and(|g| workload.generation > g) { Check::Never(text) } else { Check::Missing(text) }
     };
     match expected {
+        // Whoever brings it does so when he gets to it: no view is too new.
+        Expectation::Runs(wanted) if workload.version != *wanted => {
+            Check::Missing(format!("runs {}, not yet {wanted}", workload.version).into())
+        }
         Expectation::Template(wanted) if workload.template != *wanted => other(wanted),
         Expectation::Template(_) => Check::Seen,
         Expectation::Settled(wanted)
@@ -78,48 +83,50 @@ fn of_workload(expected: &Expectation, workload: &Workload, generation: Option<i
         Expectation::Aborted => Check::Missing("not yet aborted".into()),
         Expectation::Retried(_) if workload.phase == Phase::Degraded => Check::Missing("still aborted".into()),
         Expectation::Retried(_) => Check::Seen,
-        Expectation::Settled(_) | Expectation::Partitioned(_) | Expectation::AtStep { .. } => match workload.phase {
-            Phase::Complete => Check::Seen,
-            Phase::Partitioned if matches!(expected, Expectation::Partitioned(_)) => Check::Seen,
-            Phase::Partitioned | Phase::AtStep | Phase::Progressing(_) if workload.paused => {
-                Check::Missing("paused: the rollout stands still".into())
-            }
-            Phase::Partitioned => {
-                let r = &workload.replicas;
-                let partition = workload.progress.partition.unwrap_or(0);
-                Check::Missing(
-                    format!("{} of {} updated: partition {partition} keeps the others back", r.updated, r.desired)
-                        .into(),
-                )
-            }
-            Phase::AtStep => {
-                let steps = workload.progress.steps.as_deref();
-                let done = steps.map_or(0, |s| s.done);
-                match expected {
-                    Expectation::AtStep { beyond, .. } if beyond.is_none_or(|b| done > b) => Check::Seen,
-                    _ => Check::Missing(
-                        format!("stops at {}", steps.map_or_else(|| "a step".to_owned(), |s| s.place())).into(),
-                    ),
+        Expectation::Settled(_) | Expectation::Runs(_) | Expectation::Partitioned(_) | Expectation::AtStep { .. } => {
+            match workload.phase {
+                Phase::Complete => Check::Seen,
+                Phase::Partitioned if matches!(expected, Expectation::Partitioned(_)) => Check::Seen,
+                Phase::Partitioned | Phase::AtStep | Phase::Progressing(_) if workload.paused => {
+                    Check::Missing("paused: the rollout stands still".into())
+                }
+                Phase::Partitioned => {
+                    let r = &workload.replicas;
+                    let partition = workload.progress.partition.unwrap_or(0);
+                    Check::Missing(
+                        format!("{} of {} updated: partition {partition} keeps the others back", r.updated, r.desired)
+                            .into(),
+                    )
+                }
+                Phase::AtStep => {
+                    let steps = workload.progress.steps.as_deref();
+                    let done = steps.map_or(0, |s| s.done);
+                    match expected {
+                        Expectation::AtStep { beyond, .. } if beyond.is_none_or(|b| done > b) => Check::Seen,
+                        _ => Check::Missing(
+                            format!("stops at {}", steps.map_or_else(|| "a step".to_owned(), |s| s.place())).into(),
+                        ),
+                    }
+                }
+                Phase::Degraded => Check::Never(
+                    workload.progress.failure.clone().unwrap_or_else(|| "its controller gave it up".into()),
+                ),
+                Phase::OnDelete => Check::Missing("pods change only when somebody deletes them (OnDelete)".into()),
+                Phase::DeadlineExceeded => {
+                    let why = workload.progress.failure.clone().unwrap_or_else(|| "progress deadline exceeded".into());
+                    Check::Never(why)
+                }
+                Phase::Unobserved => Check::Missing("the controller has not seen it".into()),
+                Phase::Progressing(_) => {
+                    let r = &workload.replicas;
+                    let counts = format!("{} of {} updated, {} available", r.updated, r.desired, r.available);
+                    Check::Missing(match &workload.progress.snag {
+                        Some(why) => format!("{counts}; if nothing moves: {why}").into(),
+                        None => counts.into(),
+                    })
                 }
             }
-            Phase::Degraded => {
-                Check::Never(workload.progress.failure.clone().unwrap_or_else(|| "its controller gave it up".into()))
-            }
-            Phase::OnDelete => Check::Missing("pods change only when somebody deletes them (OnDelete)".into()),
-            Phase::DeadlineExceeded => {
-                let why = workload.progress.failure.clone().unwrap_or_else(|| "progress deadline exceeded".into());
-                Check::Never(why)
-            }
-            Phase::Unobserved => Check::Missing("the controller has not seen it".into()),
-            Phase::Progressing(_) => {
-                let r = &workload.replicas;
-                let counts = format!("{} of {} updated, {} available", r.updated, r.desired, r.available);
-                Check::Missing(match &workload.progress.snag {
-                    Some(why) => format!("{counts}; if nothing moves: {why}").into(),
-                    None => counts.into(),
-                })
-            }
-        },
+        }
         Expectation::Stopped if workload.in_flight() && !workload.paused => {
             Check::Never("a rollout is in flight there, and it was not paused".into())
         }

@@ -137,10 +137,10 @@ impl Engine {
         let (plan, step, text) = (changed.plan, changed.step, changed.text());
         self.blaming.changed.push(changed);
         let of = self.operations.iter().find(|o| o.plan.id == plan).map(|o| o.plan.clone());
-        if let Some(main) = of.as_ref().and_then(|p| p.steps.get(step)?.main()) {
+        if let Some(object) = of.as_ref().and_then(|p| p.steps.get(step)?.main()?.change.object().cloned()) {
             let ticket = self.ticket();
             self.blaming.open.insert(ticket, Blamed::Step(plan, step));
-            effects.push(Effect::Fetch { ticket, object: main.change.object().clone() });
+            effects.push(Effect::Fetch { ticket, object });
         }
         text
     }

@@ -158,7 +158,10 @@ impl Engine {
         for operation in self.operations.iter().filter(|o| o.open()) {
             let Some(memory) = self.memory.get_mut(&operation.plan.id) else { continue };
             for (step, memory) in operation.plan.steps.iter().zip(memory) {
-                if memory.lost && sent >= memory.lost_at && step.main().is_some_and(|m| m.change.object() == object) {
+                if memory.lost
+                    && sent >= memory.lost_at
+                    && step.main().is_some_and(|m| m.change.object() == Some(object))
+                {
                     memory.read = true;
                 }
             }
@@ -376,7 +379,7 @@ impl Engine {
         let id = operation.plan.id;
         let is_other = |c: ClusterIx| self.clusters.get(c.at()).is_some_and(|c| c.facts.uid_changed);
         let writes = operation.plan.steps.get(step).into_iter().flat_map(|s| &s.writes);
-        if let Some(cluster) = writes.map(|w| w.change.object().cluster).find(|c| is_other(*c)) {
+        if let Some(cluster) = writes.filter_map(|w| w.change.cluster()).find(|c| is_other(*c)) {
             let name = self.fleet.cluster_name(cluster);
             let why = format!("{name}: its context leads to another cluster now, so nothing is written there");
             return self.end_step(at, step, Outcome::Refused, why.into(), effects);

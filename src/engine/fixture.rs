@@ -114,6 +114,7 @@ pub(crate) fn service(name: &str, rings: &[&[&str]]) -> Service {
                 },
                 route: (*region != "staging").then_some(route),
                 delivery: None,
+                carrier: None,
                 capacity: None,
                 absorbers: Vec::new(),
                 zone: None,

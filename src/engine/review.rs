@@ -14,6 +14,7 @@ use super::draft::{self, Desk, Objects, Read};
 use super::effect::{Effect, MetricQuestion, Ticket};
 use super::newest::Came;
 use super::operation::{Proposal, ProposalState};
+use crate::carriers::CarrierRead;
 use crate::domain::approval::Approval;
 use crate::domain::challenge::challenge;
 use crate::domain::change::{ApiType, ObjectRef};
@@ -164,6 +165,7 @@ impl Engine {
         | Read::Owned(at, _)
         | Read::Route(at)
         | Read::Delivery(at)
+        | Read::Carrier(at)
         | Read::Record(at)
         | Read::Approvals(at)) = read;
         let region = spec.region(*at)?;
@@ -187,6 +189,9 @@ impl Engine {
                     name: delivery.name.clone(),
                 })
             }
+            Read::Carrier(_) => match crate::carriers::carrier(region)?.reads(region)? {
+                CarrierRead::Object(object) => Some(object),
+            },
             Read::Record(_) | Read::Approvals(_) => Some(ObjectRef {
                 cluster: region.cluster,
                 api: ApiType::config_map(),
@@ -227,6 +232,9 @@ impl Engine {
             }
             (Read::Delivery(at), Answer::Object(result)) => {
                 review.objects.deliveries.insert(at, result.map(|_| ()));
+            }
+            (Read::Carrier(at), Answer::Object(result)) => {
+                review.objects.carriers.insert(at, result);
             }
             (Read::Record(at), Answer::Object(result)) => {
                 review.objects.records.insert(at, result.map(|_| ()));
@@ -403,6 +411,7 @@ impl Engine {
                         Read::Workload(at) => drop(review.objects.workloads.insert(at, Err(late.clone()))),
                         Read::Route(at) => drop(review.objects.routes.insert(at, Err(late.clone()))),
                         Read::Delivery(at) => drop(review.objects.deliveries.insert(at, Err(late.clone()))),
+                        Read::Carrier(at) => drop(review.objects.carriers.insert(at, Err(late.clone()))),
                         Read::Owned(at, _) => drop(review.objects.owned.insert(at, Err(late.clone()))),
                         Read::Record(at) => drop(review.objects.records.insert(at, Err(late.clone()))),
                         Read::Approvals(at) => drop(review.objects.approvals.insert(at, Err(late.clone()))),

@@ -8,7 +8,7 @@ use super::execute::{LOOK_EVERY, RETRY_FOR, StepMemory, sends_again};
 use super::operation::{Outcome, StepState};
 use crate::domain::id::{Place, Text};
 use crate::domain::intent::Verb;
-use crate::domain::plan::{Expectation, Plan, PlanId, Step, WriteRole};
+use crate::domain::plan::{Expectation, Plan, Step, WriteRole};
 use crate::domain::record::FactId;
 use crate::domain::verify::{Check, verify};
 use crate::domain::workload::Workload;
@@ -70,20 +70,22 @@ impl Engine {
                 {
                     *missing = what;
                 }
-                self.look(plan.id, step, spec, &memory, effects);
+                self.look(&plan, step, spec, &memory, effects);
             }
         }
     }
 
     /// A GET where the watch cannot tell: the reply was lost, or the cluster is not live.
-    fn look(&mut self, id: PlanId, step: usize, spec: &Step, memory: &StepMemory, effects: &mut Vec<Effect>) {
+    fn look(&mut self, plan: &Plan, step: usize, spec: &Step, memory: &StepMemory, effects: &mut Vec<Effect>) {
         let now = self.now.mono;
         let Some(main) = spec.writes.iter().find(|w| w.role == WriteRole::Main) else { return };
-        let object = main.change.object().clone();
+        // What went past the clusters shows in the workload.
+        let place = (plan.service, spec.region);
+        let Some(object) = main.change.object().cloned().or_else(|| self.workload_object(place)) else { return };
         let live = self.clusters.get(object.cluster.at()).is_some_and(|c| c.freshness(self.now).is_live());
         let due = memory.looked.is_none_or(|l| now.saturating_sub(l) >= LOOK_EVERY);
         if (memory.lost || !live || self.records_unwatched(object.cluster)) && due {
-            if let Some(memory) = self.step_memory(id, step) {
+            if let Some(memory) = self.step_memory(plan.id, step) {
                 memory.looked = Some(now);
             }
             self.look_at(object, effects);

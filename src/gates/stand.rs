@@ -116,6 +116,7 @@ pub(super) fn stand() -> Stand {
         },
         route: None,
         delivery: None,
+        carrier: None,
         capacity: None,
         absorbers: Vec::new(),
         zone: Some(zone.into()),

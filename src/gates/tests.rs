@@ -68,6 +68,7 @@ fn service() -> Service {
             },
             route: None,
             delivery: None,
+            carrier: None,
             capacity: None,
             absorbers: Vec::new(),
             zone: None,

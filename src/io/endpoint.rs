@@ -16,8 +16,10 @@ use crate::config::{Config, Endpoint};
 use crate::domain::call::HttpCall;
 use crate::domain::id::{Place, Text};
 use crate::domain::observation::Observation;
+use crate::domain::outside::HttpWrite;
 use crate::domain::stamp::{SignedDuration, short};
 use crate::domain::text::safe;
+use crate::engine::effect::ActResult;
 use crate::io::Tell;
 use crate::io::connect::ProxyEnv;
 use crate::io::secrets::hidden;
@@ -51,6 +53,20 @@ impl Endpoints {
         Self { all: endpoints.iter().map(line).collect(), runtime: Handle::current(), tell }
     }
 
+    /// Sends a write, once.
+    pub async fn write(&self, call: &HttpWrite) -> ActResult {
+        let Some(line) = self.all.get(&call.endpoint).cloned() else {
+            return ActResult::NotSent(format!("no endpoint {} is configured", call.endpoint).into());
+        };
+        let limit = line.endpoint.timeout;
+        match tokio::time::timeout(limit, line.sent(&call.method, &call.path, &call.body)).await {
+            Ok(Ok((code, said))) => written(call, code, &said),
+            // Whether it arrived before the connection ended is not known.
+            Ok(Err(why)) => ActResult::Unknown(format!("{}: {why}", call.endpoint).into()),
+            Err(_) => ActResult::Unknown(format!("{}: {}", call.endpoint, no_answer(limit)).into()),
+        }
+    }
+
     /// Asks. Never waits.
     pub fn call(&self, place: Place, call: HttpCall) {
         let line = self.all.get(&call.endpoint).cloned();
@@ -75,17 +91,16 @@ impl Line {
     }
 
     async fn exchange(&self, call: &HttpCall) -> Result<(u16, Text), Text> {
+        let method = if call.body.is_some() { "POST" } else { "GET" };
+        self.sent(method, &call.path, call.body.as_deref().unwrap_or_default()).await
+    }
+
+    async fn sent(&self, method: &str, path: &str, body: &str) -> Result<(u16, Text), Text> {
         let wrong = |e: &dyn std::fmt::Display| Text::from(safe(&format!("not a request: {e}"), 200));
-        let url = format!("{}{}", self.endpoint.url, call.path);
-        let builder = Request::builder().header(ACCEPT, "application/json").uri(url);
-        let request = match &call.body {
-            None => builder.method("GET").body(Bytes::new()),
-            Some(body) => builder
-                .method("POST")
-                .header(CONTENT_TYPE, "application/json")
-                .body(Bytes::copy_from_slice(body.as_bytes())),
-        };
-        let mut request = request.map_err(|e| wrong(&e))?;
+        let url = format!("{}{path}", self.endpoint.url);
+        let builder = Request::builder().method(method).header(ACCEPT, "application/json").uri(url);
+        let builder = if body.is_empty() { builder } else { builder.header(CONTENT_TYPE, "application/json") };
+        let mut request = builder.body(Bytes::copy_from_slice(body.as_bytes())).map_err(|e| wrong(&e))?;
         authorize(&mut request, &self.endpoint.headers, &self.endpoint.login)
             .await
             .map_err(|e| Text::from(safe(&e.to_string().replace("Prometheus unreachable: ", ""), 300)))?;
@@ -105,6 +120,17 @@ impl Line {
         let text = std::str::from_utf8(&body).map_err(|_| Text::from("an answer that is no text"))?;
         // What an endpoint echoes of our credentials is repeated nowhere.
         Ok((code, hidden(text).as_ref().into()))
+    }
+}
+
+/// What an endpoint's answer to a write means. Behind a gateway's 502 or 504 it may have arrived.
+fn written(call: &HttpWrite, code: u16, said: &str) -> ActResult {
+    let text = safe(&format!("{} answered {code} {said}", call.endpoint), 600).into();
+    match code {
+        200..=299 => ActResult::Accepted { object: None, audit: None, warnings: Vec::new() },
+        409 | 412 => ActResult::Changed,
+        500 | 502 | 504 => ActResult::Unknown(text),
+        _ => ActResult::Refused { code, message: text },
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::domain::change::Change;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ClusterIx, ColumnName, RegionIx, ServiceIx, Text};
 use crate::domain::link::Link;
@@ -153,8 +154,12 @@ pub fn written(plan: &Plan, fleet: &Fleet, step: usize, write: usize, result: &A
         ActResult::NotSent(why) => format!("not sent: {why}"),
         ActResult::Unknown(why) => format!("reply lost, it may have happened: {why}"),
     };
-    let object = plan.steps.get(step).and_then(|s| s.writes.get(write)).map(|w| w.change.object());
-    let place = object.map_or_else(|| "?".to_owned(), |o| format!("{o} on cluster {}", fleet.cluster_name(o.cluster)));
+    let change = plan.steps.get(step).and_then(|s| s.writes.get(write)).map(|w| &w.change);
+    let place = change.map_or_else(|| "?".to_owned(), Change::subject);
+    let place = match change.and_then(Change::cluster) {
+        Some(at) => format!("{place} on cluster {}", fleet.cluster_name(at)),
+        None => place,
+    };
     Some(entry(true, &format!("{}: {place}: {what}", plan.title)))
 }
 

@@ -17,6 +17,8 @@ use crate::domain::observation::Observation;
 use crate::domain::plan::PlanId;
 use crate::engine::Engine;
 use crate::engine::effect::{ActResult, Effect, MetricQuestion, Note, Reply};
+use crate::io::act::Outsides;
+use crate::io::command::Runner;
 use crate::io::endpoint::Endpoints;
 use crate::io::journal::{Begun, Journal, Journaled, Known};
 use crate::io::notify::Notifier;
@@ -36,8 +38,8 @@ pub struct Performer<K> {
     watching: Arc<Watching>,
     ask: Ask,
     journal: Option<Journal>,
-    /// HTTP endpoints that gates ask; none on a watch screen, which asks nobody.
-    endpoints: Option<Arc<Endpoints>>,
+    /// Programs and HTTP endpoints; none on a watch screen, which runs and asks nobody.
+    outsides: Outsides,
     inbox: Inbox<K>,
     proofs: Proofs,
     known: Known,
@@ -62,7 +64,7 @@ impl<K: Send + 'static> Performer<K> {
             watching,
             ask,
             journal,
-            endpoints: None,
+            outsides: Outsides::default(),
             inbox,
             proofs: Proofs::default(),
             known: Known::new(),
@@ -75,10 +77,17 @@ impl<K: Send + 'static> Performer<K> {
         self.notifier = Some(notifier);
     }
 
-    /// With the HTTP endpoints that gates ask.
+    /// With the HTTP endpoints that gates ask, and that writes may go to.
     #[must_use]
     pub fn with_endpoints(mut self, endpoints: Endpoints) -> Self {
-        self.endpoints = Some(Arc::new(endpoints));
+        self.outsides.endpoints = Some(Arc::new(endpoints));
+        self
+    }
+
+    /// With what runs programs of this host, for writes that are one.
+    #[must_use]
+    pub fn with_runner(mut self, runner: Arc<dyn Runner>) -> Self {
+        self.outsides.runner = Some(runner);
         self
     }
 
@@ -139,7 +148,7 @@ impl<K: Send + 'static> Performer<K> {
                 });
             }
             Effect::DryRun { ticket, change } => {
-                let access = self.clusters.get(change.object().cluster).cloned();
+                let access = change.cluster().and_then(|at| self.clusters.get(at)).cloned();
                 self.answer(async move {
                     let result = match access {
                         Some(access) => act::dry_run(&access, &change).await,
@@ -152,7 +161,7 @@ impl<K: Send + 'static> Performer<K> {
             Effect::Act { plan, step, write } => self.act(plan, step, write),
             Effect::Note(note) => self.note(&note),
             Effect::Keep { ticket, change, if_absent } => {
-                let access = self.clusters.get(change.object().cluster).cloned();
+                let access = change.cluster().and_then(|at| self.clusters.get(at)).cloned();
                 let audit = format!("keep-{}", ticket.0);
                 self.answer(async move {
                     let result = match access {
@@ -162,7 +171,7 @@ impl<K: Send + 'static> Performer<K> {
                     Reply::Kept { ticket, result }
                 });
             }
-            Effect::Call { place, call } => match &self.endpoints {
+            Effect::Call { place, call } => match &self.outsides.endpoints {
                 Some(endpoints) => endpoints.call(place, *call),
                 None => {
                     let result = Err("a watch screen asks no HTTP endpoint".into());
@@ -223,20 +232,23 @@ impl<K: Send + 'static> Performer<K> {
 
     fn act(&self, plan: PlanId, step: usize, write: usize) {
         let proof = self.proofs.lock().unwrap_or_else(PoisonError::into_inner).get(&plan).cloned();
-        let cluster =
-            proof.as_ref().and_then(|p| p.plan().steps.get(step)?.writes.get(write)).map(|w| w.change.object().cluster);
+        let cluster = proof.as_ref().and_then(|p| p.plan().steps.get(step)?.writes.get(write)?.change.cluster());
         let access = cluster.and_then(|c| self.clusters.get(c).cloned());
+        let outsides = self.outsides.clone();
         let fleet = self.fleet.clone();
         self.answer(async move {
-            let result = match proof.zip(access) {
-                Some((proof, access)) => {
-                    let result = act::act(&access, &proof, step, write).await;
+            let result = match (proof, access) {
+                (Some(proof), access) => {
+                    let result = match access {
+                        Some(access) => act::act(&access, &proof, step, write).await,
+                        None => act::act_outside(&outsides, &proof, step, write).await,
+                    };
                     if let Some(entry) = diary::written(proof.plan(), &fleet, step, write, &result) {
                         diary::log(&entry);
                     }
                     result
                 }
-                None => ActResult::NotSent("there is no journaled plan for this write".into()),
+                (None, _) => ActResult::NotSent("there is no journaled plan for this write".into()),
             };
             Reply::Acted { plan, step, write, result }
         });

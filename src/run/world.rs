@@ -166,7 +166,10 @@ impl World {
             journal,
             inbox.clone(),
         );
-        if watch_only { performer } else { performer.with_endpoints(Endpoints::new(&self.config, tell)) }
+        if watch_only {
+            return performer;
+        }
+        performer.with_endpoints(Endpoints::new(&self.config, tell)).with_runner(Arc::new(Processes))
     }
 
     /// An engine that has seen nothing.

@@ -3,14 +3,14 @@
 use crate::source::Source;
 
 /// Top-level modules in dependency order: a module uses only those before it.
-pub const ORDER: [&str; 20] = [
-    "domain", "kinds", "traffic", "delivery", "gates", "metrics", "forecast", "engine", "config", "lint", "input",
-    "look", "panes", "app", "screen", "sim", "io", "cli", "run", "main",
+pub const ORDER: [&str; 21] = [
+    "domain", "kinds", "traffic", "delivery", "carriers", "gates", "metrics", "forecast", "engine", "config", "lint",
+    "input", "look", "panes", "app", "screen", "sim", "io", "cli", "run", "main",
 ];
 
 /// Modules that the simulation neither uses nor is used by: it is the wire, not a mock of our own types.
-const NOT_WITH_SIM: [&str; 9] =
-    ["kinds", "traffic", "delivery", "gates", "metrics", "forecast", "engine", "config", "lint"];
+const NOT_WITH_SIM: [&str; 10] =
+    ["kinds", "traffic", "delivery", "carriers", "gates", "metrics", "forecast", "engine", "config", "lint"];
 
 /// Files and folders where something is allowed: `io/` a folder, `io/clock.rs` a file, `cli` both.
 fn within(path: &str, places: &[&str]) -> bool {

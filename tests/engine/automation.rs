@@ -92,7 +92,12 @@ fn breach(world: &mut World, at: RegionIx) {
 
 /// Objects that were written, by kind and cluster.
 pub fn written(world: &World, kind: &str) -> Vec<u32> {
-    world.sent.iter().filter(|c| &*c.object().api.kind == kind).map(|c| c.object().cluster.0).collect()
+    world
+        .sent
+        .iter()
+        .filter(|c| &*c.object().unwrap().api.kind == kind)
+        .map(|c| c.object().unwrap().cluster.0)
+        .collect()
 }
 
 #[test]

@@ -57,13 +57,13 @@ fn a_hold_is_a_fact_only_and_says_what_goes_on() {
     assert_eq!(plan.findings.iter().filter(|f| f.code == "goes-on").count(), 1, "what is complete does not move");
     let id = world.approve();
     assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
-    assert!(world.sent.iter().all(|c| &*c.object().api.kind == "ConfigMap"), "{:?}", world.log);
+    assert!(world.sent.iter().all(|c| &*c.object().unwrap().api.kind == "ConfigMap"), "{:?}", world.log);
     assert!(world.fact_kinds(EU).contains(&"hold"));
     // Nothing is promoted under it, and a resume has nothing to take back.
     assert_eq!(world.review(promote(), ring(3)).unwrap_err().code, "held");
     let id = world.go(resume(), Target::Service);
     assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
-    assert!(!world.sent.iter().any(|c| &*c.object().api.kind == "DaemonSet"), "{:?}", world.log);
+    assert!(!world.sent.iter().any(|c| &*c.object().unwrap().api.kind == "DaemonSet"), "{:?}", world.log);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn an_abort_takes_back_what_is_in_flight_and_nothing_else() {
     let id = world.go(Verb::Abort, Target::Service);
     assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
     assert_eq!((world.image(EU).as_str(), world.image(AP).as_str()), (V1, V2));
-    let patches = world.sent.iter().filter(|c| &*c.object().api.kind == "DaemonSet").count();
+    let patches = world.sent.iter().filter(|c| &*c.object().unwrap().api.kind == "DaemonSet").count();
     assert_eq!(patches, 1);
 }
 

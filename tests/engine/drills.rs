@@ -40,7 +40,7 @@ fn a_drill_writes_its_fact_and_nothing_else() {
     let mut world = World::new();
     let id = world.go(drill(), region(EU));
     assert_eq!(world.end(id).0, "settled");
-    let kinds: Vec<String> = world.sent.iter().map(|c| c.object().api.kind.to_string()).collect();
+    let kinds: Vec<String> = world.sent.iter().map(|c| c.object().unwrap().api.kind.to_string()).collect();
     assert_eq!(kinds, ["ConfigMap"]);
     assert!(world.log.iter().any(|line| line.contains("drill")), "it is journaled: {:?}", world.log);
 }

@@ -143,6 +143,7 @@ pub fn fleet() -> Fleet {
             drained_below: None,
         }),
         delivery: None,
+        carrier: None,
         capacity: Some(Capacity { qps: 120_000.0, measured: None }),
         absorbers: Vec::new(),
         zone: None,
@@ -790,7 +791,7 @@ impl World {
                 let result = match self.dry_run.pop_front() {
                     Some(Fault::Answer(result)) => result,
                     Some(_) => return Vec::new(),
-                    None if self.down.contains(&change.object().cluster) => {
+                    None if self.down.contains(&change.object().unwrap().cluster) => {
                         ActResult::NotSent("connection refused".into())
                     }
                     None => match self.patched(&change) {
@@ -819,7 +820,7 @@ impl World {
                 }
             }
             Effect::Keep { ticket, change, if_absent } => {
-                let object = change.object().clone();
+                let object = change.object().unwrap().clone();
                 let change = match if_absent {
                     Some(create) if !self.objects.contains_key(&object) => create,
                     _ => change,
@@ -868,7 +869,21 @@ impl World {
     fn act(&mut self, plan: PlanId, step: usize, write: usize) -> Vec<Msg> {
         let spec = &self.approved[&plan].plan().steps[step];
         let (region, request) = (spec.region, spec.writes[write].clone());
-        let object = request.change.object().clone();
+        let Some(object) = request.change.object().cloned() else {
+            // Nobody carries it on: a test moves the workload as whoever was asked would.
+            self.log.push(format!("send {} {:?} {}", self.name(region), request.role, request.change.method()));
+            let fault = self.faults.get_mut(&(region, "Outside")).and_then(VecDeque::pop_front);
+            let result = match fault {
+                Some(Fault::Hang) => return Vec::new(),
+                Some(Fault::Answer(result)) => result,
+                Some(Fault::LostBefore) => ActResult::Unknown("connection reset".into()),
+                _ => {
+                    self.sent.push(request.change.clone());
+                    accepted(None)
+                }
+            };
+            return vec![Msg::Reply(Reply::Acted { plan, step, write, result })];
+        };
         self.log.push(format!(
             "send {} {:?} {} {}",
             self.name(region),
@@ -888,7 +903,7 @@ impl World {
             _ if self.down.contains(&object.cluster) => ActResult::NotSent("connection refused".into()),
             fault => {
                 let change = match (&request.change, &request.if_absent) {
-                    (change, Some(create)) if !self.objects.contains_key(change.object()) => create.clone(),
+                    (change, Some(create)) if !self.objects.contains_key(change.object().unwrap()) => create.clone(),
                     (Change::Patch { subresource: Some(_), .. }, Some(whole)) if self.no_status => whole.clone(),
                     (change, _) => change.clone(),
                 };
@@ -960,6 +975,7 @@ impl World {
                 Ok(body)
             }
             Change::Create { body, .. } => Ok(body.clone()),
+            Change::Outside(_) => Err(ActResult::NotSent("no server takes it".into())),
             Change::Patch { object, kind, body, .. } => {
                 let mut value =
                     self.objects.get(object).cloned().ok_or_else(|| ActResult::Absent(object.to_string().into()))?;

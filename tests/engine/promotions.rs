@@ -17,6 +17,7 @@ use crate::fixture::*;
 fn pretty(change: &Change) -> String {
     let body = match change {
         Change::Patch { body, .. } | Change::Create { body, .. } => serde_json::to_string_pretty(body).unwrap(),
+        Change::Outside(outside) => String::from_utf8(outside.body()).unwrap(),
     };
     format!("{} {}\n{}\n{body}\n", change.method(), change.path(), change.content_type())
 }

@@ -72,7 +72,7 @@ fn a_paused_region_is_un_paused_in_the_same_patch_and_the_hold_stays() {
     assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
     assert_eq!(world.image(EU), V1);
     assert!(!world.paused(EU));
-    let patches = world.sent.iter().filter(|c| &*c.object().api.kind == "Deployment").count();
+    let patches = world.sent.iter().filter(|c| &*c.object().unwrap().api.kind == "Deployment").count();
     assert_eq!(patches, 1);
     assert_eq!(world.engine.services[0].record.holds().len(), 1);
     // Whoever pauses it from now on is not us.

@@ -205,7 +205,7 @@ fn a_hold_stops_a_pause_from_ending_and_a_resume_restores_it() {
     let mut world = at_a_pause();
     world.go(Verb::Hold, Target::Service);
     assert_eq!(world.workload(EU)["spec"]["paused"], json!(true));
-    let patch = world.sent.iter().find(|c| &*c.object().api.kind == "Rollout").unwrap();
+    let patch = world.sent.iter().find(|c| &*c.object().unwrap().api.kind == "Rollout").unwrap();
     assert!(String::from_utf8(patch.body()).unwrap().contains("/status/currentPodHash"));
     let refusal = world.review(promote(), ring(2)).unwrap_err();
     assert!(["held", "paused"].contains(&refusal.code), "{refusal:?}");
@@ -221,7 +221,7 @@ fn a_hold_does_not_freeze_what_goes_back() {
     world.go(Verb::Abort, ring(2));
     world.sent.clear();
     world.go(Verb::Hold, Target::Service);
-    assert!(world.sent.iter().all(|c| &*c.object().api.kind != "Rollout"), "its canary would keep serving");
+    assert!(world.sent.iter().all(|c| &*c.object().unwrap().api.kind != "Rollout"), "its canary would keep serving");
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn where_the_type_has_no_status_of_its_own_the_object_is_written() {
     world.no_status = true;
     let id = world.go(promote(), ring(2));
     assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
-    let change = world.sent.iter().find(|c| &*c.object().api.kind == "Rollout").unwrap();
+    let change = world.sent.iter().find(|c| &*c.object().unwrap().api.kind == "Rollout").unwrap();
     assert!(change.path().ends_with("/rollouts/webapp"), "{}", change.path());
 }
 

@@ -149,7 +149,7 @@ fn rolling_back_under_a_hold_gives_the_partition_back_in_the_same_patch() {
     let id = world.go(roll_back(), ring(2));
     assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
     assert_eq!((world.image(EU).as_str(), partition(&mut world)), (V1, 0));
-    let patches = world.sent.iter().filter(|c| &*c.object().api.kind == "StatefulSet").count();
+    let patches = world.sent.iter().filter(|c| &*c.object().unwrap().api.kind == "StatefulSet").count();
     assert_eq!(patches, 1);
 }
 

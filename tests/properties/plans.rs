@@ -103,7 +103,7 @@ fn check(world: &World, plan: &Plan, verb: &Verb, target: &Target) {
         assert!(!step.limit.is_zero());
     }
     for (at, change) in main_requests(plan) {
-        let kind = &*change.object().api.kind;
+        let kind = &*change.object().unwrap().api.kind;
         if kind == "ConfigMap" {
             assert!(matches!(verb, Verb::Hold | Verb::Resume { .. }), "facts alone are holds and their ends");
             continue;

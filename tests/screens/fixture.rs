@@ -99,6 +99,7 @@ pub fn service(name: &str, regions: &[(String, usize)], rings: &[(&str, &str)]) 
                     drained_below: None,
                 }),
                 delivery: None,
+                carrier: None,
                 capacity: Some(Capacity { qps: 60_000.0, measured: None }),
                 absorbers: Vec::new(),
                 zone: zone(region),

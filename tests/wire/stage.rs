@@ -257,6 +257,7 @@ pub fn fleet(clusters: usize, with_route: bool) -> Arc<Fleet> {
             drained_below: None,
         }),
         delivery: None,
+        carrier: None,
         capacity: None,
         absorbers: vec![],
         zone: None,

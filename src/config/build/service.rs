@@ -273,6 +273,7 @@ impl<'r> One<'r, '_> {
             workload: workload.unwrap_or_else(broken),
             route,
             delivery: delivery.and_then(|d| d.of(self.build, here, place.own)),
+            carrier: None,
             capacity,
             absorbers,
             zone: own.and_then(|t| zone(self.build, t)).or_else(|| general(|f| f.zone.clone())),

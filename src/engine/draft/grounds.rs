@@ -17,7 +17,7 @@ pub(super) fn other_clusters(desk: &Desk<'_>, plan: &mut Plan) -> Result<(), Ref
     let last = rings.max();
     let rests = desk.service.regions.iter().filter(|r| last >= Some(r.ring)).map(|r| r.cluster);
     let raising = plan.direction() == Direction::Raising;
-    let written = plan.steps.iter().flat_map(|s| &s.writes).map(|w| w.change.object().cluster);
+    let written = plan.steps.iter().flat_map(|s| &s.writes).filter_map(|w| w.change.cluster());
     let mut others: Vec<ClusterIx> = written.chain(rests.filter(|_| raising)).filter(|c| is_other(*c)).collect();
     others.sort();
     others.dedup();
@@ -26,7 +26,7 @@ pub(super) fn other_clusters(desk: &Desk<'_>, plan: &mut Plan) -> Result<(), Ref
         (name.clone(), format!("{name}: its context leads to another cluster than before, so nothing is written there"))
     };
     let Some((name, text)) = others.first().map(sentence) else { return Ok(()) };
-    plan.steps.retain(|s| !s.writes.iter().any(|w| is_other(w.change.object().cluster)));
+    plan.steps.retain(|s| !s.writes.iter().any(|w| w.change.cluster().is_some_and(is_other)));
     if raising || plan.steps.is_empty() {
         let hint = format!("look where it leads; `gonogo check --connect --accept {name}` accepts it");
         return Err(Refusal::new("another-cluster", text, hint));

@@ -7,6 +7,7 @@
 
 use serde_json::Value;
 
+use super::carrier::OF_CARRIER;
 use super::carry::{Wanted, find, image_path};
 use super::leaves::diff;
 use super::{CHANGE_CAUSE, Desk, change_cause, digest};
@@ -189,7 +190,8 @@ fn really_ran(desk: &Desk<'_>, here: &Here<'_>, fields: &[(CarryPath, Wanted)]) 
 fn by_fact(desk: &Desk<'_>, here: &Here<'_>, moved: &Move, findings: &mut Vec<Finding>) -> Result<Back, Refusal> {
     let &Here { region, object, kind, .. } = here;
     let mut fields = Vec::new();
-    for (path, value) in &moved.from {
+    // What a carrier remembers is no field of the workload.
+    for (path, value) in moved.from.iter().filter(|(path, _)| !path.starts_with(OF_CARRIER)) {
         let lost = || {
             Refusal::new(
                 "carry",

@@ -23,6 +23,7 @@ use crate::kinds::{self, WorkloadKind};
 mod abort;
 mod accept;
 mod approve;
+mod carrier;
 mod carry;
 mod drain;
 mod drill;
@@ -64,6 +65,8 @@ pub struct Objects {
     pub routes: BTreeMap<RegionIx, Fetched>,
     /// What brings the workload, by region: it is in the state.
     pub deliveries: BTreeMap<RegionIx, Result<(), LostReason>>,
+    /// What carries versions, by region.
+    pub carriers: BTreeMap<RegionIx, Fetched>,
     /// Records, by region; their facts are in the state.
     pub records: BTreeMap<RegionIx, Result<(), LostReason>>,
     /// Lists of approvals, by region; the approvals are in the state.
@@ -81,6 +84,8 @@ pub enum Read {
     Route(RegionIx),
     /// What brings the workload of a region.
     Delivery(RegionIx),
+    /// What carries versions to a region.
+    Carrier(RegionIx),
     /// The record of a region.
     Record(RegionIx),
     /// The approvals that lie in a region.
@@ -128,6 +133,7 @@ pub fn reads(service: &Service, state: &ServiceState, intent: &Intent) -> Vec<Re
             let mut reads: Vec<Read> = service.region_indexes().filter(rests).map(Read::Workload).collect();
             reads.extend(every());
             reads.extend(approvals(service, &targets));
+            reads.extend(carried(service, &targets));
             reads
         }
         Verb::Approve { .. } => {
@@ -146,15 +152,26 @@ pub fn reads(service: &Service, state: &ServiceState, intent: &Intent) -> Vec<Re
         Verb::Accept { .. } => targets.into_iter().map(Read::Workload).chain(every()).collect(),
         Verb::Clear { .. } => every().collect(),
         Verb::Resume { .. } => targets.into_iter().map(Read::Workload).chain(every()).collect(),
-        Verb::RollBack { .. } => targets.into_iter().map(Read::Workload).collect(),
-        Verb::Abort => targets
-            .into_iter()
-            .filter(|r| state.region(*r).and_then(|s| s.workload.as_ref()).is_none_or(|w| w.in_flight()))
-            .map(Read::Workload)
-            .collect(),
+        Verb::RollBack { .. } => {
+            let carried = carried(service, &targets);
+            targets.into_iter().map(Read::Workload).chain(carried).collect()
+        }
+        Verb::Abort => {
+            let in_flight =
+                |r: &RegionIx| state.region(*r).and_then(|s| s.workload.as_ref()).is_none_or(|w| w.in_flight());
+            let targets: Vec<RegionIx> = targets.into_iter().filter(in_flight).collect();
+            let carried = carried(service, &targets);
+            targets.into_iter().map(Read::Workload).chain(carried).collect()
+        }
         Verb::Drain => targets.into_iter().map(Read::Route).collect(),
         Verb::Restore => targets.into_iter().flat_map(|r| [Read::Route(r), Read::Workload(r)]).chain(every()).collect(),
     }
+}
+
+/// What carries versions to these regions, where anything does.
+fn carried(service: &Service, targets: &[RegionIx]) -> Vec<Read> {
+    let carried = |at: &&RegionIx| service.region(**at).is_some_and(|r| r.carrier.is_some());
+    targets.iter().filter(carried).map(|at| Read::Carrier(*at)).collect()
 }
 
 /// The approvals of rings that ask for them.

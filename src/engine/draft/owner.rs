@@ -21,6 +21,10 @@ pub(super) fn findings(desk: &Desk<'_>, plan: &Plan) -> Vec<Finding> {
 
 fn of_region(desk: &Desk<'_>, at: RegionIx, verb: &Verb) -> Option<Finding> {
     let (region, state) = (desk.region(at).ok()?, desk.region_state(at)?);
+    // What goes by the carrier is what the tool wants to have; only a pause is written past it.
+    if region.carrier.is_some() && !matches!(verb, Verb::Hold | Verb::Resume { .. }) {
+        return None;
+    }
     let (what, reverts) = match (&region.delivery, &state.delivery) {
         (Some(spec), Some(delivery)) => (known(desk, spec, delivery, verb), reverts(delivery, verb)),
         (Some(spec), None) => (unseen(desk, spec, state), false),

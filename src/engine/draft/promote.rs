@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
-use super::carry::{Source, Wanted, wanted};
+use super::carrier;
+use super::carry::{Source, Wanted, image_path, wanted};
 use super::{Desk, StepParts, as_read, change_cause, digest, not_elsewhere, patch, targets, turn, uid};
+use crate::carriers::Way;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Region;
 use crate::domain::id::{RegionIx, RingIx, Text};
 use crate::domain::intent::Intent;
-use crate::domain::plan::{Plan, PlanId, Refusal, Step};
+use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::quarantine::Candidate;
 use crate::domain::record::{Body, Move};
 use crate::domain::stamp::short;
@@ -279,7 +281,9 @@ fn region_step(
     let region = desk.region(at)?.clone();
     let kind = desk.kind(&region)?;
     let object = desk.workload(at)?.clone();
-    not_elsewhere(kind, &region, &object)?;
+    if region.carrier.is_none() {
+        not_elsewhere(kind, &region, &object)?;
+    }
     let ring = desk.ring_of(at).cloned();
     let ring_name: Text = ring.as_ref().map_or_else(|| "?".into(), |r| r.name.as_str().into());
     let Some(ring) = ring else { return Ok(None) };
@@ -323,6 +327,10 @@ fn region_step(
     operations.push(operation);
     let mut diff: Vec<_> = changed.iter().map(|f| f.diff()).collect();
     diff.push(line);
+    let image = fields.iter().find(|f| f.field.named == image_path(&region.workload.container));
+    let image = image.and_then(|f| f.to.as_ref()?.as_str()).map(Image::parse);
+    let order = carrier::Wanted { plan: id, from: &old, to: &from.version, image: image.as_ref(), way: Way::Forward };
+    let carried = carrier::carried(desk, at, &region, &order, findings)?;
     let moved = Move {
         plan: id.0,
         ring: ring_name.clone(),
@@ -336,6 +344,7 @@ fn region_step(
                 let value = f.field.value.as_ref().map_or_else(|| "absent".to_owned(), Value::to_string);
                 (f.field.named.to_string().into(), value.into())
             })
+            .chain(carrier::kept(carried.as_ref()))
             .collect(),
         policy: desk.service.policy_hash.clone(),
         journal: desk.journal.clone(),
@@ -346,11 +355,17 @@ fn region_step(
     let fact = desk.fact(&region, Body::Promoted(moved));
     let parts = StepParts {
         label: format!("{old} → {}", from.version).into(),
-        main: Some(patch(desk.workload_ref(&region, kind), operations)),
+        main: Some(match &carried {
+            Some(carried) => carrier::main(carried),
+            None => patch(desk.workload_ref(&region, kind), operations),
+        }),
         facts: vec![fact],
         event: Some((uid(&object), "GonogoPromoted", cause)),
-        diff,
-        expect: vec![kind.settles(&target, after)],
+        expect: vec![match &carried {
+            Some(_) => Expectation::Runs(from.version.clone()),
+            None => kind.settles(&target, after),
+        }],
+        diff: carried.map_or(diff, |c| c.diff),
         limit: desk.limit(at),
     };
     desk.step(at, parts).map(Some)

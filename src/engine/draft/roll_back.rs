@@ -2,16 +2,18 @@
 
 use serde_json::Value;
 
+use super::carrier;
 use super::known_good::{Here, back, history, revisions};
-use super::{Desk, StepParts, abort, as_read, digest, not_elsewhere, patch, targets, uid};
+use super::{Desk, StepParts, abort, as_read, carry, digest, not_elsewhere, patch, targets, uid};
+use crate::carriers::Way;
 use crate::domain::challenge::PAST_STABLE;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Region;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{ALSO_STABLE, BEFORE_PREVIOUS, Intent, Target, Verb};
-use crate::domain::plan::{Plan, PlanId, Refusal, Step};
+use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
 use crate::domain::record::{Body, Fact, Move};
-use crate::domain::version::{TemplateDigest, Version};
+use crate::domain::version::{Image, TemplateDigest, Version};
 use crate::gates::{Requirement, no_way_back};
 use crate::kinds::Pause;
 
@@ -109,7 +111,9 @@ fn region_step(
     let region = desk.region(at)?.clone();
     let kind = desk.kind(&region)?;
     let object = desk.workload(at)?.clone();
-    not_elsewhere(kind, &region, &object)?;
+    if region.carrier.is_none() {
+        not_elsewhere(kind, &region, &object)?;
+    }
     let running = digest(kind, &object).ok_or_else(|| Refusal::new("absent", "the workload has no template", ""))?;
     let old: Text =
         desk.region_state(at).and_then(|s| s.workload.as_ref()).map_or_else(|| "?".into(), |w| w.version.0.clone());
@@ -165,15 +169,29 @@ fn region_step(
         Finding::new(Severity::Warning, "blocks", region.name.as_str(), format!("{}: {text}", region.name))
     }));
     findings.extend(kind.template(&back.target).and_then(|to| abort::on_way_back(desk, at, &region, kind, to)));
+    let (runs, goes_to) = (Version(old.clone()), Version(back.version.clone()));
+    let image = carry::find(&back.target, &carry::image_path(&region.workload.container)).and_then(|f| f.value);
+    let image = image.as_ref().and_then(Value::as_str).map(Image::parse);
+    let remembered = carrier::remembered(desk, at, &old, &back.version);
+    let order =
+        carrier::Wanted { plan: id, from: &runs, to: &goes_to, image: image.as_ref(), way: Way::Back(&remembered) };
+    let carried = carrier::carried(desk, at, &region, &order, findings)?;
     let mut operations = as_read(kind, &object);
     operations.extend(back.operations);
     let mut diff = back.diff;
     let mut facts = Vec::new();
     // A paused region would take the old template and stand still.
-    if let Some((un_pause, ended)) = un_pause(desk, at, &object)? {
-        operations.extend(un_pause.operations);
-        diff.extend(un_pause.diff);
-        facts.extend(ended);
+    match un_pause(desk, at, &object)? {
+        Some(_) if carried.is_some() => {
+            let text = format!("{} is paused: what is brought there stands still until U", region.name);
+            findings.push(Finding::new(Severity::Warning, "paused", region.name.as_str(), text));
+        }
+        Some((un_pause, ended)) => {
+            operations.extend(un_pause.operations);
+            diff.extend(un_pause.diff);
+            facts.extend(ended);
+        }
+        None => {}
     }
     let ring: Text = desk.ring_of(at).map_or_else(|| "?".into(), |r| r.name.as_str().into());
     let note = format!("gonogo: roll back {} from {old} to {}", region.name, back.version);
@@ -194,11 +212,17 @@ fn region_step(
     facts.push(desk.fact(&region, Body::RolledBack(moved)));
     let parts = StepParts {
         label: format!("{old} → {} (back)", back.version).into(),
-        main: Some(patch(desk.workload_ref(&region, kind), operations)),
+        main: Some(match &carried {
+            Some(carried) => carrier::main(carried),
+            None => patch(desk.workload_ref(&region, kind), operations),
+        }),
         facts,
         event: Some((uid(&object), "GonogoRolledBack", note)),
-        diff,
-        expect: vec![abort::arrives(kind.settles(&back.target, after), after)],
+        expect: vec![match &carried {
+            Some(_) => Expectation::Runs(goes_to),
+            None => abort::arrives(kind.settles(&back.target, after), after),
+        }],
+        diff: carried.map_or(diff, |c| c.diff),
         limit: desk.limit(at),
     };
     desk.step(at, parts)

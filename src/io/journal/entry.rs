@@ -295,7 +295,8 @@ fn steps(plan: &Plan, fleet: &Fleet) -> Vec<OpenedStep> {
     let name = |at| service.and_then(|s| s.region(at)).map(|r| text(r.name.as_str()));
     let request = |role: &str, change: &Change| OpenedWrite {
         role: role.to_owned(),
-        cluster: text(fleet.cluster_name(change.object().cluster).as_str()),
+        // What goes past the clusters names none.
+        cluster: change.cluster().map(|at| text(fleet.cluster_name(at).as_str())).unwrap_or_default(),
         method: change.method().to_owned(),
         path: text(&change.path()),
         sha256: change.body_sha256(),

@@ -39,12 +39,11 @@ pub fn plan_text(fleet: &Fleet, plan: &Plan) -> String {
     for step in &plan.steps {
         out.push_str(&format!("  {} — {}\n", region_name(service, step), visible(&step.label)));
         for write in step.writes.iter().filter(|w| w.role == WriteRole::Main) {
-            let object = write.change.object();
-            out.push_str(&format!(
-                "    {} {object} on cluster {}\n",
-                write.change.method(),
-                fleet.cluster_name(object.cluster)
-            ));
+            let (method, subject) = (write.change.method(), visible(&write.change.subject()).into_owned());
+            out.push_str(&match write.change.cluster() {
+                Some(at) => format!("    {method} {subject} on cluster {}\n", fleet.cluster_name(at)),
+                None => format!("    {method} {subject}: {}\n", visible(&write.change.path())),
+            });
         }
         for DiffLine { field, from, to } in &step.diff {
             let (from, to) = (value_text(from.as_ref()), value_text(to.as_ref()));
@@ -97,13 +96,12 @@ pub fn plan_json(fleet: &Fleet, plan: &Plan) -> Value {
                 .writes
                 .iter()
                 .map(|w| {
-                    let object = w.change.object();
                     json!({
                         "role": match w.role {
                             WriteRole::Main => "main", WriteRole::Record => "record", WriteRole::Event => "event",
                         },
                         "method": w.change.method(),
-                        "cluster": fleet.cluster_name(object.cluster).as_str(),
+                        "cluster": w.change.cluster().map(|at| fleet.cluster_name(at).to_string()),
                         "path": w.change.path(),
                         "content_type": w.change.content_type(),
                         "body_sha256": w.change.body_sha256(),

@@ -1,4 +1,6 @@
 //! Sends one write, exactly as planned, once; and says what became of it.
+//!
+//! Here are those that API servers take; [`outside`] has the others.
 
 use std::time::Duration;
 
@@ -12,6 +14,10 @@ use crate::engine::effect::ActResult;
 use crate::io::answer::{Answer, Failure, Status};
 use crate::io::connect::Access;
 use crate::io::journal::Journaled;
+
+mod outside;
+
+pub use outside::{Outsides, act_outside};
 
 /// How long a write may take before its outcome counts as unknown.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -30,7 +36,7 @@ pub async fn act(access: &Access, journaled: &Journaled, step: usize, write: usi
     let wrong = [Some(&planned.change), planned.if_absent.as_ref()]
         .into_iter()
         .flatten()
-        .any(|c| c.object().cluster != access.cluster);
+        .any(|c| c.cluster() != Some(access.cluster));
     if wrong {
         return ActResult::NotSent(format!("the write is not for cluster {}", access.name).into());
     }
@@ -92,7 +98,7 @@ fn is_merge(change: &Change) -> bool {
 }
 
 fn is_record(change: &Change) -> bool {
-    let object = change.object();
+    let Some(object) = change.object() else { return false };
     let ours = object.api.group.is_empty() && &*object.api.plural == "configmaps" && object.name.starts_with("gonogo-");
     let form = match change {
         Change::Patch { kind: PatchKind::Merge, subresource, .. } => subresource.is_none(),
@@ -102,6 +108,7 @@ fn is_record(change: &Change) -> bool {
             subresource.is_none() && body.as_array().is_some_and(|ops| ops.iter().all(data))
         }
         Change::Create { .. } => true,
+        Change::Outside(_) => false,
     };
     ours && form
 }
@@ -111,13 +118,14 @@ fn is_kept(change: &Change) -> bool {
 }
 
 fn is_lease(change: &Change) -> bool {
-    let object = change.object();
+    let Some(object) = change.object() else { return false };
     let ours = &*object.api.group == "coordination.k8s.io"
         && &*object.api.plural == "leases"
         && object.name.starts_with("gonogo-");
     let form = match change {
         Change::Patch { kind, subresource, .. } => *kind == PatchKind::Json && subresource.is_none(),
         Change::Create { .. } => true,
+        Change::Outside(_) => false,
     };
     ours && form
 }
