@@ -270,6 +270,20 @@ fn a_drill_walks_the_way_back_times_it_and_changes_nothing() {
     let wrong = fleet.ends(2, &["drill", "webapp", "ring-9"]);
     assert!(wrong.err.contains("hint: "), "{wrong:?}");
 
+    // For real: its name and a reason, or nothing.
+    let refused = fleet.ends(3, &["drill", "webapp", "ring-1", "--for-real", "--reason", "game day"]);
+    assert!(refused.err.contains("--confirm \"ring-1\""), "{refused:?}");
+    let real = ["drill", "webapp", "ring-1", "--for-real", "--confirm", "ring-1", "--reason", "game day"];
+    let real = fleet.json(0, "drill", &real);
+    assert_eq!((&real["works"], &real["forward_again"]), (&true.into(), &true.into()), "{real}");
+    assert_eq!(real["steps"].as_array().unwrap().len(), 4, "{real}");
+    let again = fleet.json(3, "status", &["status", "webapp", "--wait", "60s"]);
+    assert_eq!(templates(&before), templates(&again), "it came forward again");
+    assert!(again["services"][0]["quarantines"].as_array().unwrap().is_empty(), "{again}");
+    let figures = fleet.json(0, "report", &["report", "webapp", "--wait", "60s"]);
+    let region = |f: &&serde_json::Value| f["region"] == "ap-south-1";
+    assert_eq!(figures["figures"].as_array().unwrap().iter().find(region).unwrap()["rolled_back"], 0, "{figures}");
+
     let journal = fleet.json(0, "journal", &["journal", "list"]);
     let titles: Vec<&str> =
         journal["operations"].as_array().unwrap().iter().filter_map(|o| o["opened"]["title"].as_str()).collect();

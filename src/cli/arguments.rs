@@ -162,6 +162,16 @@ pub struct DrillArgs {
     pub service: String,
     /// The ring, or a region.
     pub ring: String,
+    /// Roll back for real, and promote what ran again, by its gates. Users get the earlier version meanwhile, and the
+    /// bake begins anew. Needs --reason and --confirm.
+    #[arg(long)]
+    pub for_real: bool,
+    /// Why; for --for-real.
+    #[arg(long, value_name = "TEXT", requires = "for_real")]
+    pub reason: Option<String>,
+    /// The name of the ring or region, typed again; for --for-real.
+    #[arg(long, value_name = "NAME", requires = "for_real")]
+    pub confirm: Option<String>,
     /// Form of the output.
     #[arg(short, long, default_value = "text")]
     pub output: TextOutput,

@@ -176,7 +176,9 @@ pub fn report(service: &Service, record: &Record, operations: &[Operation], ask:
         one.why = residency::reason(service, &one.regions, &one.why);
         one.overrides = residency::overrides(service, &one.regions, &one.overrides);
     }
-    let figures = service.region_indexes().map(|at| figures(at, &moves, ask, &inside, &of_release)).collect();
+    let drilled = drilled(record, &moves);
+    let meant: Vec<Moved<'_>> = moves.iter().filter(|m| !drilled.contains(&m.fact.id)).copied().collect();
+    let figures = service.region_indexes().map(|at| figures(at, &meant, ask, &inside, &of_release)).collect();
     let unread = service.region_indexes().filter(|at| record.region(*at).is_none()).collect();
     let unreadable = service
         .region_indexes()
@@ -297,6 +299,24 @@ fn told(
     }
     told.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.what.cmp(&b.what)));
     told
+}
+
+/// Moves of a drill for real: a way back and forward again that nothing was wrong for. No figure counts them.
+fn drilled(record: &Record, moves: &[Moved<'_>]) -> BTreeSet<FactId> {
+    let mut found = BTreeSet::new();
+    for (at, region) in record.regions.iter().enumerate() {
+        let here = |m: &&Moved<'_>| m.region == RegionIx::from(at);
+        for fact in region.iter().flat_map(|r| r.facts.values()) {
+            let Body::Drilled { from, to, real: true, .. } = &fact.body else { continue };
+            let earlier = || moves.iter().filter(here).filter(|m| m.fact.id < fact.id);
+            let same = |m: &&Moved<'_>| !m.forward && m.moved.from_version == *from && m.moved.to_version == *to;
+            let Some(back) = earlier().rfind(same) else { continue };
+            let again = |m: &&Moved<'_>| m.forward && m.fact.id > back.fact.id && m.moved.to_version == *from;
+            found.insert(back.fact.id);
+            found.extend(earlier().filter(again).map(|m| m.fact.id));
+        }
+    }
+    found
 }
 
 fn figures(

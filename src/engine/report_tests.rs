@@ -49,6 +49,23 @@ fn figures_count_a_rollback_against_the_promotion_it_took_back() {
 }
 
 #[test]
+fn a_drill_for_real_is_no_failure_and_no_promotion() {
+    let drilled = |real: bool| {
+        let mut stage = release();
+        stage.fact("eu-west-1", clock("08:00"), promoted(1, "ring-2", "v2.0.0", "v2.1.0"));
+        stage.fact("eu-west-1", clock("10:00"), Body::RolledBack(moved("ring-2", "v2.1.0", "v2.0.0")));
+        stage.fact("eu-west-1", clock("10:01"), promoted(2, "ring-2", "v2.0.0", "v2.1.0"));
+        let took = std::time::Duration::from_secs(9);
+        let (ring, from, to) = ("ring-2".into(), "v2.1.0".into(), "v2.0.0".into());
+        stage.fact("eu-west-1", clock("10:02"), Body::Drilled { ring, from, to, took, real });
+        let eu = &of(&stage, &[], &ask(&stage)).figures[stage.ix("eu-west-1").at()];
+        (eu.deployments, eu.failed)
+    };
+    assert_eq!(drilled(true), (1, 0));
+    assert_eq!(drilled(false), (2, 1), "by dry-run nothing was moved: somebody rolled back for a reason");
+}
+
+#[test]
 fn what_lies_outside_of_the_span_or_the_release_is_left_out() {
     let mut stage = release();
     stage.fact("eu-west-1", at("2026-10-30T10:00:00Z"), promoted(1, "ring-2", "v1.9.0", "v2.0.0"));

@@ -1,11 +1,15 @@
 //! `gonogo drill`: the whole way back of a ring, walked while nothing is wrong, and timed.
 //!
 //! It goes as far as a rollback goes before it is sent: names, reads, the plan, and a dry-run of every request by
-//! the servers. What that took is a fact in the regions' records and an entry in the journal.
+//! the servers. What that took is a fact in the regions' records and an entry in the journal. [`real`] goes all the way.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+mod real;
+
+use real::{Answers, Ended};
 
 use super::failure::Exit;
 use super::output::{VERSION, document, plan as show};
@@ -25,8 +29,6 @@ use crate::engine::operation::{Outcome, ProposalState};
 const FIRST_DATA: Duration = Duration::from_secs(10);
 /// How long reads and dry-runs may take.
 const REVIEW: Duration = Duration::from_secs(20);
-/// How long the record may take.
-const RECORD: Duration = Duration::from_secs(75);
 
 /// One leg of the way, and how long it took.
 struct Leg {
@@ -89,11 +91,15 @@ pub fn run(session: &mut Session, args: &DrillArgs) -> Said {
             return refused(args, &refusal, exit);
         }
     };
-    session.engine.dismiss();
     if !walk.stumbles().is_empty() {
+        session.engine.dismiss();
         return said(session, args, &walk, &Recorded::Stumbled);
     }
-    let recorded = record(session, at, &walk);
+    if args.for_real {
+        return for_real(session, args, at, &target, walk);
+    }
+    session.engine.dismiss();
+    let recorded = record(session, at, &walk, walk.took(), false);
     said(session, args, &walk, &recorded)
 }
 
@@ -147,6 +153,30 @@ fn walk_to(session: &mut Session, at: ServiceIx, target: &Target, to: Option<u64
     Ok(Walk { plan, legs })
 }
 
+/// Rolled back and promoted again: the ring's name must be typed, whatever the share of traffic.
+fn for_real(session: &mut Session, args: &DrillArgs, at: ServiceIx, target: &Target, mut walk: Walk) -> Said {
+    let reason = args.reason.as_deref().filter(|r| !r.trim().is_empty());
+    let (Some(reason), true) = (reason, args.confirm.as_deref() == Some(args.ring.as_str())) else {
+        let text = format!("a drill for real rolls {} back and promotes it again", args.ring);
+        let hint = format!("this needs --reason TEXT and --confirm \"{}\"", args.ring);
+        return refused(args, &Refusal::new("not-confirmed", text, hint), Exit::Refused);
+    };
+    let answers = Answers { confirm: args.confirm.clone(), reason: Some(format!("drill: {reason}").into()) };
+    let ended = real::go(session, at, target, &mut walk, &answers);
+    session.engine.dismiss();
+    match ended {
+        Ended::Not(outcome, why) => said(session, args, &walk, &Recorded::NotBack(outcome, why)),
+        Ended::Back(took, why) => {
+            let recorded = record(session, at, &walk, took, true);
+            said(session, args, &walk, &Recorded::StaysBack(Box::new(recorded), why))
+        }
+        Ended::Whole(took) => {
+            let recorded = record(session, at, &walk, took, true);
+            said(session, args, &walk, &recorded)
+        }
+    }
+}
+
 /// What to do when clusters do not answer.
 const HINT: &str = "`gonogo status` shows which cluster does not answer";
 
@@ -158,12 +188,59 @@ enum Recorded {
     Stumbled,
     /// It could not be written, and why.
     No(Outcome, String),
+    /// For real: it did not go back, and why.
+    NotBack(Outcome, String),
+    /// For real: it went back, which was recorded or not, and did not come forward again, and why.
+    StaysBack(Box<Recorded>, String),
+}
+
+impl Recorded {
+    fn exit(&self) -> Exit {
+        match self {
+            Recorded::Yes => Exit::Done,
+            Recorded::Stumbled | Recorded::StaysBack(..) => Exit::Refused,
+            Recorded::No(outcome, _) | Recorded::NotBack(outcome, _) => Exit::of(*outcome),
+        }
+    }
+
+    fn is_recorded(&self) -> bool {
+        match self {
+            Recorded::Yes => true,
+            Recorded::StaysBack(recorded, _) => recorded.is_recorded(),
+            _ => false,
+        }
+    }
+
+    fn why(&self) -> Option<&str> {
+        match self {
+            Recorded::No(_, why) | Recorded::NotBack(_, why) | Recorded::StaysBack(_, why) => Some(why),
+            Recorded::Yes | Recorded::Stumbled => None,
+        }
+    }
+
+    fn text(&self, args: &DrillArgs, from: &str) -> String {
+        match self {
+            Recorded::Yes => "recorded in each of these regions\n".to_owned(),
+            Recorded::Stumbled => "the way back does not work as it is: not recorded as drilled\n".to_owned(),
+            Recorded::No(outcome, why) => format!("not recorded: {}: {}\n", outcome.word(), visible(why)),
+            Recorded::NotBack(outcome, why) => format!("! not rolled back: {}: {}\n", outcome.word(), visible(why)),
+            Recorded::StaysBack(recorded, why) => {
+                let (service, ring) = (visible(&args.service), visible(&args.ring));
+                let on = format!("`gonogo promote {service} {ring} --to {}`", visible(from));
+                format!(
+                    "{}! {ring} stays where it went: {}\n  when that is over: {on}\n",
+                    recorded.text(args, from),
+                    visible(why)
+                )
+            }
+        }
+    }
 }
 
 /// Writes down that it was walked, journaled like everything that is written.
-fn record(session: &mut Session, at: ServiceIx, walk: &Walk) -> Recorded {
+fn record(session: &mut Session, at: ServiceIx, walk: &Walk, took: Duration, real: bool) -> Recorded {
     let (from, to) = walk.versions();
-    let drill = Drill { from, to, took: walk.took(), real: false };
+    let drill = Drill { from, to, took, real };
     let regions: Vec<RegionIx> = walk.plan.steps.iter().map(|s| s.region).collect();
     let id = session.engine.next_plan_id();
     let verb = Verb::Drill(drill);
@@ -179,27 +256,14 @@ fn record(session: &mut Session, at: ServiceIx, walk: &Walk) -> Recorded {
         Ok(plan) => plan,
         Err(why) => return Recorded::No(Outcome::Refused, why),
     };
-    let by = session.engine.operator_of(&plan);
-    let approved = match crate::domain::challenge::challenge(&plan).flags(plan, None, None, by) {
-        Ok(approved) => approved,
-        Err((_, rejected)) => return Recorded::No(Outcome::Refused, rejected.text().to_owned()),
-    };
-    let effects = session.engine.carry_out(approved);
-    session.perform(effects);
-    let ended = session.pump(RECORD, |engine| engine.operations.iter().find(|o| o.plan.id == id)?.ended.clone());
-    match ended {
-        Some((_, Outcome::Settled, _)) => Recorded::Yes,
-        Some((_, outcome, why)) => Recorded::No(outcome, why.to_string()),
-        None => Recorded::No(Outcome::Diverged, "it was not seen in time".to_owned()),
+    match real::carry_out(session, plan, &Answers { confirm: None, reason: None }) {
+        Ok(()) => Recorded::Yes,
+        Err((outcome, why)) => Recorded::No(outcome, why),
     }
 }
 
 fn said(session: &Session, args: &DrillArgs, walk: &Walk, recorded: &Recorded) -> Said {
-    let exit = match recorded {
-        Recorded::Yes => Exit::Done,
-        Recorded::Stumbled => Exit::Refused,
-        Recorded::No(outcome, _) => Exit::of(*outcome),
-    };
+    let exit = recorded.exit();
     let out = match args.output {
         TextOutput::Json => document(&json_of(session, args, walk, recorded)),
         TextOutput::Text => text_of(session, args, walk, recorded),
@@ -211,11 +275,12 @@ fn text_of(session: &Session, args: &DrillArgs, walk: &Walk, recorded: &Recorded
     let service = session.engine.fleet.service(walk.plan.service);
     let (from, to) = walk.versions();
     let mut out = format!(
-        "drill of {} {}: {} → {}, nothing that runs was changed\n",
+        "drill of {} {}: {} → {}, {}\n",
         visible(&args.service),
         visible(&args.ring),
         visible(&from),
-        visible(&to)
+        visible(&to),
+        if args.for_real { "for real" } else { "nothing that runs was changed" },
     );
     for step in &walk.plan.steps {
         let region = service.and_then(|s| s.region(step.region)).map_or("?", |r| r.name.as_str());
@@ -224,26 +289,20 @@ fn text_of(session: &Session, args: &DrillArgs, walk: &Walk, recorded: &Recorded
     for leg in &walk.legs {
         out.push_str(&format!("  {:>6}  {}\n", seconds(leg.took), leg.name));
     }
-    out.push_str(&format!("  {:>6}  until it could be sent\n", seconds(walk.took())));
+    if !args.for_real {
+        out.push_str(&format!("  {:>6}  until it could be sent\n", seconds(walk.took())));
+    }
     for finding in walk.plan.findings.iter().filter(|f| f.code != "drill") {
         let sign = if finding.severity >= Severity::Warning { '!' } else { '·' };
         out.push_str(&format!("  {sign} {}\n", visible(&finding.text)));
     }
-    out.push_str(&match recorded {
-        Recorded::Yes => "recorded in each of these regions\n".to_owned(),
-        Recorded::Stumbled => "the way back does not work as it is: not recorded as drilled\n".to_owned(),
-        Recorded::No(outcome, why) => format!("not recorded: {}: {}\n", outcome.word(), visible(why)),
-    });
+    out.push_str(&recorded.text(args, &from));
     out
 }
 
 fn json_of(session: &Session, args: &DrillArgs, walk: &Walk, recorded: &Recorded) -> Value {
     let (from, to) = walk.versions();
     let legs: Vec<Value> = walk.legs.iter().map(|l| json!({"step": l.name, "seconds": l.took.as_secs_f64()})).collect();
-    let why = match recorded {
-        Recorded::No(_, why) => Some(why.as_str()),
-        _ => None,
-    };
     json!({
         "version": VERSION,
         "kind": "drill",
@@ -251,12 +310,14 @@ fn json_of(session: &Session, args: &DrillArgs, walk: &Walk, recorded: &Recorded
         "ring": args.ring,
         "from": &*from,
         "to": &*to,
-        "works": !matches!(recorded, Recorded::Stumbled),
+        "real": args.for_real,
+        "works": !matches!(recorded, Recorded::Stumbled | Recorded::NotBack(..)),
+        "forward_again": args.for_real.then_some(!matches!(recorded, Recorded::NotBack(..) | Recorded::StaysBack(..))),
         "steps": legs,
         "took_seconds": walk.took().as_secs_f64(),
         "stumbles": walk.stumbles().iter().map(|f| f.text.to_string()).collect::<Vec<_>>(),
-        "recorded": matches!(recorded, Recorded::Yes),
-        "why": why,
+        "recorded": recorded.is_recorded(),
+        "why": recorded.why(),
         "plan": show::plan_json(&session.engine.fleet, &walk.plan),
     })
 }
