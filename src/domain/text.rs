@@ -29,6 +29,26 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The text with `•••••` for who is named in a URL, since that may be a password: `https://ann:pw@host/x`.
+pub fn without_users(text: &str) -> Cow<'_, str> {
+    if !text.contains("://") {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split("://");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for rest in parts {
+        out.push_str("://");
+        let ends = |c: char| matches!(c, '/' | '?' | '#' | '"' | '\'' | '\\' | '<' | '>') || c.is_whitespace();
+        let (authority, after) = rest.split_at_checked(rest.find(ends).unwrap_or(rest.len())).unwrap_or((rest, ""));
+        match authority.rsplit_once('@') {
+            Some((_, host)) => out.extend(["•••••@", host]),
+            None => out.push_str(authority),
+        }
+        out.push_str(after);
+    }
+    Cow::Owned(out)
+}
+
 /// Text of several lines as it may reach a terminal: line feeds stay, all else is [`visible`].
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|c| c != '\n' && is_hostile(c)) {
@@ -142,6 +162,14 @@ mod tests {
         assert_eq!(visible("a\u{9b}2J"), "a‹U+009B›2J");
         assert_eq!(visible("x\u{202e}y"), "x‹U+202E›y");
         assert_eq!(visible("x\u{200b}y"), "x‹U+200B›y");
+    }
+
+    #[test]
+    fn who_is_named_in_a_url_is_not_told() {
+        let told = without_users("fatal: 'https://ann:p@w@host.example/a@b': ssh://git@h:22/x and http://h/a@b");
+        assert_eq!(told, "fatal: 'https://•••••@host.example/a@b': ssh://•••••@h:22/x and http://h/a@b");
+        assert_eq!(without_users("nothing@of it"), "nothing@of it");
+        assert_eq!(without_users("://"), "://");
     }
 
     #[test]

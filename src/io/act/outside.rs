@@ -6,7 +6,7 @@ use crate::domain::change::Change;
 use crate::domain::outside::{HttpWrite, Invocation, Outside};
 use crate::domain::text::safe;
 use crate::engine::effect::ActResult;
-use crate::io::command::{Command, NotRun, Runner};
+use crate::io::command::{Command, Inherits, NotRun, Runner};
 use crate::io::endpoint::Endpoints;
 use crate::io::journal::Journaled;
 
@@ -40,7 +40,9 @@ async fn ran(outsides: &Outsides, run: &Invocation) -> ActResult {
     let command = Command {
         program: run.program.to_string(),
         args: run.args.iter().map(ToString::to_string).collect(),
-        env: Vec::new(),
+        inherits: Inherits::Only(run.env.iter().map(ToString::to_string).collect()),
+        input: run.stdin.as_ref().map(|text| text.as_bytes().to_vec()),
+        ..Command::default()
     };
     match runner.run(command, run.limit).await {
         Ok(ran) => match ran.failed {
@@ -57,6 +59,7 @@ async fn ran(outsides: &Outsides, run: &Invocation) -> ActResult {
         Err(NotRun::Failed(why)) => ActResult::NotSent(format!("{} could not be run: {why}", run.program).into()),
         // It was ended, and may have done it before.
         Err(NotRun::Timeout(limit)) => ActResult::Unknown(format!("{} took longer than {limit} s", run.what).into()),
+        Err(too_much @ NotRun::TooMuch(_)) => ActResult::Unknown(format!("{}: {too_much}", run.what).into()),
     }
 }
 

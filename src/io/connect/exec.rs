@@ -171,7 +171,7 @@ fn command(exec: &ExecConfig, interactive: bool) -> Result<Command, LostReason> 
     let info = json!({"apiVersion": exec.api_version, "kind": "ExecCredential", "spec": spec});
     env.push(("KUBERNETES_EXEC_INFO".to_owned(), info.to_string()));
     env.sort();
-    Ok(Command { program, args: exec.args.clone().unwrap_or_default(), env })
+    Ok(Command { program, args: exec.args.clone().unwrap_or_default(), env, ..Command::default() })
 }
 
 fn read(exec: &ExecConfig, ran: Result<Ran, NotRun>) -> Result<Credential, LostReason> {
@@ -221,11 +221,11 @@ mod tests {
                 self.most.fetch_max(now, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 self.now.fetch_sub(1, Ordering::SeqCst);
-                let ok = |out: String| Ok(Ran { stdout: out.into_bytes(), stderr: String::new(), failed: None });
+                let ok = |out: String| Ok(Ran { stdout: out.into_bytes(), ..Ran::default() });
                 match command.program.as_str() {
                     "absent" => Err(NotRun::Absent),
                     "fails" => {
-                        Ok(Ran { stdout: vec![], stderr: "no␛".into(), failed: Some("exit status: 1".into()) })
+                        Ok(Ran { stderr: "no␛".into(), failed: Some("exit status: 1".into()), ..Ran::default() })
                     }
                     "yaml" => ok("kind: ExecCredential\nstatus:\n  token: t\n".into()),
                     "empty" => ok("{}".into()),
