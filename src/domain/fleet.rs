@@ -236,10 +236,15 @@ pub enum CarryValue {
 }
 
 impl CarryPath {
-    /// Reads `/a/b[name=x]/c` with `~1` and `~0` as in RFC 6901.
+    /// Reads `/a/b[name=x]/c` with `~1` and `~0` as in RFC 6901. What stands in brackets may hold `/`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut steps = Vec::new();
-        for part in text.strip_prefix('/')?.split('/') {
+        let mut inside = false;
+        let parts = text.strip_prefix('/')?.split(move |c| {
+            inside = c == '[' || inside && c != ']';
+            c == '/' && !inside
+        });
+        for part in parts {
             let plain = |s: &str| -> Text { s.replace("~1", "/").replace("~0", "~").into() };
             match part.split_once('[') {
                 None if part.is_empty() => return None,
@@ -263,7 +268,7 @@ impl fmt::Display for CarryPath {
         for step in &self.0 {
             match step {
                 CarryStep::Key(key) => write!(f, "/{}", key.replace('~', "~0").replace('/', "~1"))?,
-                CarryStep::Named { field, value } => write!(f, "[{field}={value}]")?,
+                CarryStep::Named { field, value } => write!(f, "[{field}={}]", value.replace('~', "~0"))?,
             }
         }
         Ok(())
@@ -516,8 +521,9 @@ mod tests {
 
     #[test]
     fn carry_paths_read_and_print() {
-        let text = "/spec/template/spec/containers[name=web]/args";
-        assert_eq!(CarryPath::parse(text).map(|p| p.to_string()).as_deref(), Some(text));
+        for text in ["/spec/template/spec/containers[name=web]/args", "/images[name=a.b/c~0d]/newTag", "/a~1b/0"] {
+            assert_eq!(CarryPath::parse(text).map(|p| p.to_string()).as_deref(), Some(text));
+        }
         for bad in ["", "spec", "/", "/a//b", "/a[name]", "/a[=x]/b"] {
             assert!(CarryPath::parse(bad).is_none(), "{bad}");
         }

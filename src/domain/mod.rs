@@ -39,4 +39,5 @@ pub mod verdict;
 pub mod verify;
 pub mod version;
 pub mod workload;
+pub mod yaml;
 pub mod zone;
