@@ -18,6 +18,8 @@ use gonogo::traffic::{self, TrafficProvider};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+#[path = "translators/deliveries.rs"]
+mod deliveries;
 #[path = "translators/rollouts.rs"]
 mod rollouts;
 

@@ -2,9 +2,15 @@
 //!
 //! A delivery object brings what a repository holds into the cluster of a workload. It may lie in another cluster.
 
+use serde_json::Value;
+
+use crate::domain::carrier::ApplicationCarrier;
 use crate::domain::change::ApiType;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{Namespace, Text};
+use crate::domain::plan::DiffLine;
+use crate::domain::version::{Image, Version};
+use crate::kinds::Still;
 
 mod application;
 
@@ -37,6 +43,96 @@ pub trait DeliveryTool: std::marker::Sync {
     /// # Errors
     /// It is not what the API promises.
     fn read(&self, object: &[u8]) -> Result<NamedDelivery, DeliveryError>;
+
+    /// Makes this full object bring another version; none: it names that version, and brings it by itself.
+    ///
+    /// # Errors
+    /// Why it cannot, or must not, be told so.
+    fn bring(&self, object: &Value, means: &ApplicationCarrier, wanted: &Wanted<'_>) -> Result<Option<Writing>, Still>;
+
+    /// Makes this full object bring what it brought before.
+    ///
+    /// # Errors
+    /// Why it cannot, or must not, be told so.
+    fn back(&self, object: &Value, means: &ApplicationCarrier, back: &Back<'_>) -> Result<Option<Writing>, Still>;
+
+    /// What else is to be read before this full object is changed: what generates it.
+    fn generator(&self, object: &Value) -> Option<Beside>;
+
+    /// The object that says when this full object may bring anything.
+    fn calendar(&self, object: &Value) -> Option<Beside>;
+
+    /// Keeps it from bringing anything by itself, from what is known without a read; none: it brings nothing by
+    /// itself.
+    ///
+    /// # Errors
+    /// Why that would not last.
+    fn halt(&self, known: &Delivery) -> Result<Option<Writing>, Still>;
+
+    /// Ends what it is doing, from what is known without a read; none: it does nothing.
+    fn terminate(&self, known: &Delivery) -> Option<Writing>;
+
+    /// Takes a halt back on this full object: `was` is what [`Writing::was`] said. None: somebody did already.
+    ///
+    /// # Errors
+    /// Why that would not last.
+    fn go_on(&self, object: &Value, was: &str) -> Result<Option<Writing>, Still>;
+}
+
+/// What is to be brought.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The version as people call it.
+    pub version: &'a Version,
+    /// Tag and digest of the image that the ring before runs; none: only the version is known.
+    pub image: Option<&'a Image>,
+    /// Repository of the image that runs now.
+    pub repository: Option<&'a str>,
+    /// What generates the object, as read.
+    pub generator: Option<&'a Value>,
+    /// Who asks.
+    pub by: &'a str,
+}
+
+/// What is to be brought again.
+#[derive(Clone, Copy, Debug)]
+pub struct Back<'a> {
+    /// The value that [`Writing::was`] told; none: the field was absent.
+    pub to: Option<&'a Value>,
+    /// Repository of the image that runs now.
+    pub repository: Option<&'a str>,
+    /// What generates the object, as read.
+    pub generator: Option<&'a Value>,
+    /// Who asks.
+    pub by: &'a str,
+}
+
+/// An object in the same cluster on which another one rests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// Its type.
+    pub api: ApiType,
+    /// Its namespace.
+    pub namespace: Namespace,
+    /// Its name.
+    pub name: Text,
+}
+
+/// What is written to a delivery object, and what is to be said of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Writing {
+    /// The object that is written instead, because it generates this one; none: this one.
+    pub on: Option<Beside>,
+    /// In a few words.
+    pub label: Text,
+    /// JSON patch operations, tests first.
+    pub operations: Vec<Value>,
+    /// How they are shown.
+    pub diff: Vec<DiffLine>,
+    /// The field that it replaces and its value, as JSON: how to take it back. None: nothing is replaced.
+    pub was: Option<(Text, Text)>,
+    /// What a person must know; each follows the region's name.
+    pub notes: Vec<Text>,
 }
 
 /// A delivery object with its name.

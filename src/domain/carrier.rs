@@ -20,6 +20,8 @@ pub struct ApplicationCarrier {
     pub source: Option<Text>,
     /// The field.
     pub field: ApplicationField,
+    /// What a revision or a parameter is called: with `{{version}}` in it.
+    pub template: Text,
 }
 
 /// A field of an Application's source.
@@ -27,8 +29,9 @@ pub struct ApplicationCarrier {
 pub enum ApplicationField {
     /// `targetRevision`.
     TargetRevision,
-    /// An entry of `kustomize.images`, by the image's name.
-    KustomizeImage(Text),
+    /// An entry of `kustomize.images`, by the name that the manifests have the image by; absent: the repository of
+    /// the image that runs.
+    KustomizeImage(Option<Text>),
     /// A parameter of `helm.parameters`, by its name.
     HelmParameter(Text),
     /// None: what the repository has is synced.

@@ -24,8 +24,12 @@ pub struct Delivery {
     pub operation: Option<Operation>,
     /// Errors that it reports of itself, `Type: message`.
     pub troubles: Box<[Text]>,
+    /// `automated` as JSON, to take it away and to put it back as it was.
+    pub automation: Option<Text>,
     /// What made it, and would put a change of it back: an ApplicationSet's name.
     pub generated_by: Option<Text>,
+    /// Its own place among sync waves, if somebody gave it one.
+    pub wave: Option<Text>,
     /// The tool was told to leave it alone: what it says does not change any more.
     pub ignored: bool,
     /// It is being deleted.

@@ -3,16 +3,26 @@
 //! It has no status subresource: spec, operation and status are parts of one object.
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::{DeliveryError, DeliveryTool, NamedDelivery};
+use super::{Back, Beside, DeliveryError, DeliveryTool, NamedDelivery, Wanted, Writing};
+use crate::domain::carrier::ApplicationCarrier;
 use crate::domain::change::ApiType;
 use crate::domain::delivery::{Automated, Delivery, Deployed, Health, Operation, OperationPhase, Source, Sync};
 use crate::domain::id::{Namespace, Text, Uid};
 use crate::domain::stamp::Timestamp;
 use crate::domain::text::safe;
+use crate::kinds::Still;
+
+mod halt;
+mod knob;
+mod set;
+mod write;
 
 /// Most characters of a message that are kept.
 const LONGEST: usize = 300;
+/// Orders resources within one sync of one Application.
+const WAVE: &str = "argocd.argoproj.io/sync-wave";
 /// Argo CD leaves an Application with this annotation alone, and what it says of it grows old.
 const SKIP: &str = "argocd.argoproj.io/skip-reconcile";
 
@@ -76,7 +86,7 @@ struct SourceText {
 #[derive(Deserialize)]
 struct SyncPolicy {
     #[serde(default)]
-    automated: Option<AutomatedText>,
+    automated: Option<Value>,
 }
 
 /// All are pointers: what is absent is off, but for `enabled`.
@@ -188,7 +198,12 @@ impl DeliveryTool for Application {
         let object: Object = serde_json::from_slice(object).map_err(fail)?;
         let status = object.status.unwrap_or_default();
         let metadata = object.metadata;
-        let skips = metadata.annotations.as_ref().and_then(|a| a.get(SKIP)).is_some_and(|v| is_true(v));
+        let annotation = |key: &str| metadata.annotations.as_ref().and_then(|a| a.get(key));
+        let skips = annotation(SKIP).is_some_and(|v| is_true(v));
+        let wave = annotation(WAVE).map(|wave| safe(wave, 20).into());
+        let automated = object.spec.sync_policy.and_then(|p| p.automated);
+        let automation = automated.as_ref().map(|a| a.to_string().into());
+        let automated: Option<AutomatedText> = automated.map(serde_json::from_value).transpose().map_err(fail)?;
         let sources = match (object.spec.sources, object.spec.source) {
             // Where there are several, Argo CD does not look at the one.
             (Some(several), _) if !several.is_empty() => several,
@@ -205,12 +220,10 @@ impl DeliveryTool for Application {
                 revisions: revisions(h.revision, h.revisions),
                 at: h.deployed_at,
             }),
-            automated: object
-                .spec
-                .sync_policy
-                .and_then(|p| p.automated)
+            automated: automated
                 .filter(|a| a.enabled != Some(false))
                 .map(|a| Automated { self_heal: a.self_heal == Some(true), prune: a.prune == Some(true) }),
+            automation,
             operation: operation(object.operation, status.operation_state),
             troubles: status.conditions.into_iter().flatten().filter_map(trouble).collect(),
             generated_by: metadata
@@ -218,10 +231,48 @@ impl DeliveryTool for Application {
                 .into_iter()
                 .flatten()
                 .find_map(|o| (&*o.kind == "ApplicationSet").then(|| safe(&o.name, 253).into())),
+            wave,
             ignored: skips,
             deleting: metadata.deletion_timestamp.is_some(),
         };
         Ok(NamedDelivery { namespace: Namespace::new(metadata.namespace), name: metadata.name, delivery })
+    }
+
+    fn bring(&self, object: &Value, means: &ApplicationCarrier, wanted: &Wanted<'_>) -> Result<Option<Writing>, Still> {
+        write::bring(object, means, wanted)
+    }
+
+    fn back(&self, object: &Value, means: &ApplicationCarrier, back: &Back<'_>) -> Result<Option<Writing>, Still> {
+        write::back(object, means, back)
+    }
+
+    fn generator(&self, object: &Value) -> Option<Beside> {
+        let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str)?;
+        let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array)?;
+        let set = owners.iter().find(|o| o.get("kind").and_then(Value::as_str) == Some("ApplicationSet"))?;
+        let name = set.get("name").and_then(Value::as_str)?;
+        Some(Beside { api: set::api(), namespace: Namespace::new(namespace), name: name.into() })
+    }
+
+    fn calendar(&self, object: &Value) -> Option<Beside> {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|t| !t.is_empty());
+        // Projects lie where Argo CD runs; Applications may lie elsewhere.
+        let namespace = text("/status/controllerNamespace").or_else(|| text("/metadata/namespace"))?;
+        let name = text("/spec/project").unwrap_or("default");
+        let api = ApiType::new("argoproj.io", "v1alpha1", "appprojects", "AppProject");
+        Some(Beside { api, namespace: Namespace::new(namespace), name: name.into() })
+    }
+
+    fn halt(&self, known: &Delivery) -> Result<Option<Writing>, Still> {
+        halt::halt(known)
+    }
+
+    fn terminate(&self, known: &Delivery) -> Option<Writing> {
+        halt::terminate(known)
+    }
+
+    fn go_on(&self, object: &Value, was: &str) -> Result<Option<Writing>, Still> {
+        halt::go_on(object, was)
     }
 }
 
