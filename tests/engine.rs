@@ -55,5 +55,7 @@ mod rollbacks;
 mod rollouts;
 #[path = "engine/scope.rs"]
 mod scope;
+#[path = "engine/spread.rs"]
+mod spread;
 #[path = "engine/stateful_sets.rs"]
 mod stateful_sets;

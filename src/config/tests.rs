@@ -71,6 +71,30 @@ fn a_backend_of_a_mesh_is_a_host_and_a_subset() {
 }
 
 #[test]
+fn a_record_in_each_regions_cluster_is_named_by_a_placeholder() {
+    let with = |more: &str| {
+        let route = "\n[service.web.route]\nprovider = \"DNSEndpoint\"\n";
+        format!("{MINIMAL}{route}{more}")
+    };
+    let (config, _) = config(&with("cluster = \"{{cluster}}\"\nbackend = \"{{region}}/blue\"\n"));
+    let service = &config.fleet.services[0];
+    for (region, cluster) in [(0, 0), (1, 1)] {
+        let route = service.regions[region].route.as_ref().unwrap();
+        assert_eq!(route.cluster.at(), cluster);
+        assert_eq!(&*route.backend, format!("{}/blue", service.regions[region].name));
+    }
+    let env = |_: &str| None;
+    for (bad, said) in [
+        ("cluster = \"{{cluster}}-edge\"\n", "unknown cluster `staging-edge`"),
+        ("cluster = \"{{zone}}\"\n", "{{zone}}"),
+        ("cluster = \"{{cluster}}\"\nbackend = \"a b\"\n", "a set identifier has up to 128 characters"),
+    ] {
+        let errors = read(Path::new("config.toml"), with(bad).as_bytes(), &Given::env(&env)).unwrap_err();
+        assert!(render_errors(&errors, false).contains(said), "{}", render_errors(&errors, false));
+    }
+}
+
+#[test]
 fn a_file_of_seven_lines_is_enough() {
     let (config, findings) = config(MINIMAL);
     assert!(findings.iter().all(|f| f.severity == Severity::Note), "{}", render_errors(&findings, false));

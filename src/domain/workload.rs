@@ -270,8 +270,25 @@ pub struct Route {
     pub rules: Vec<Vec<Backend>>,
     /// Who would revert a direct write.
     pub owner: Option<Owner>,
-    /// Accepted and ResolvedRefs for the newest generation; the message otherwise.
+    /// What is wrong with it, or not yet done: refused by its controller, or not yet seen by it.
     pub trouble: Option<Text>,
+    /// A backend that is not listed gets nothing: its weight is 0, and not unknown.
+    pub is_closed: bool,
+    /// How long clients keep the answer that brought them, where names are answered.
+    pub ttl: Option<Duration>,
+}
+
+impl Route {
+    /// A route whose backends are all listed, and that no name is answered by.
+    pub fn of(uid: Uid, rules: Vec<Vec<Backend>>, owner: Option<Owner>, trouble: Option<Text>) -> Self {
+        Self { uid, rules, owner, trouble, is_closed: false, ttl: None }
+    }
+
+    /// The weight of a backend; none: it cannot be told.
+    pub fn weight(&self, rule: usize, backend: &str) -> Option<u32> {
+        let found = self.rules.get(rule)?.iter().find(|b| &*b.name == backend).map(|b| b.weight);
+        found.or(self.is_closed.then_some(0))
+    }
 }
 
 /// One backend of a rule.

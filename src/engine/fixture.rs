@@ -186,7 +186,7 @@ impl Stage {
             .map(|n| Cluster { name: format!("cluster-{n}").as_str().into(), prometheus: Some(PrometheusIx(0)) });
         let backends = service.regions.iter().filter(|r| r.route.is_some());
         let rule = backends.map(|r| Backend { name: r.name.as_str().into(), weight: 10 }).collect();
-        let route = Route { uid: "route".into(), rules: vec![rule], owner: None, trouble: None };
+        let route = Route::of("route".into(), vec![rule], None, None);
         let region = |r: &Region| RegionState {
             record_listed: true,
             route: r.route.as_ref().map(|_| route.clone().into()),

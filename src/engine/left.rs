@@ -60,10 +60,7 @@ impl Engine {
             // Nothing was heard of it yet.
             return Left::Unknown;
         };
-        let weight = spec.route.as_ref().and_then(|route| {
-            let rule = region.route.as_ref()?.rules.get(route.rule)?;
-            rule.iter().find(|b| b.name == route.backend).map(|b| b.weight)
-        });
+        let weight = region.weight(spec);
         // What the region shows; none: it is not such a fact.
         let shows = |fact: &Fact| match &fact.body {
             Body::Promoted(m) | Body::RolledBack(m) => {

@@ -222,10 +222,13 @@ impl Engine {
             Seen::Approval { namespace, name, state } => {
                 self.approval(cluster, &namespace, &name, state.map(|s| *s));
             }
-            Seen::Route { namespace, name, state, .. } => {
+            Seen::Route { namespace, name, provider, state } => {
                 let state: Option<Arc<Route>> = state.map(Arc::from);
                 for place in self.index.routes.find(cluster, namespace.as_str(), &name) {
-                    if self.is_newest(place, Of::Route, version, state.is_none(), came) {
+                    // Objects of several kinds may have one name.
+                    let spec = self.fleet.service(place.0).and_then(|s| s.region(place.1));
+                    let is_mine = spec.and_then(|r| r.route.as_ref()).is_some_and(|r| r.provider == provider);
+                    if is_mine && self.is_newest(place, Of::Route, version, state.is_none(), came) {
                         self.route(place, state.clone());
                     }
                 }
@@ -369,8 +372,7 @@ impl Engine {
         self.with(place, |region| {
             let weight = |route: &Option<Arc<Route>>| {
                 let spec = spec.as_ref()?;
-                let rule = route.as_ref()?.rules.get(spec.rule)?;
-                rule.iter().find(|b| b.name == spec.backend).map(|b| b.weight)
+                route.as_ref()?.weight(spec.rule, &spec.backend)
             };
             let (before, after) = (weight(&region.route), weight(&state));
             if before != after

@@ -472,7 +472,10 @@ impl Engine {
             }),
             kind => self.seen_of_kind(kind, object, value),
         };
-        if let Some(seen) = seen {
+        // One object may steer in two ways: an HTTPRoute by its weights, and by its annotations.
+        let routes = crate::traffic::PROVIDERS.iter().filter(|p| p.api() == object.api);
+        let routes: Vec<Seen> = routes.filter_map(|p| seen_of_route(*p, object, value)).collect();
+        for seen in seen.into_iter().chain(routes) {
             self.object(object.cluster, seen, value.and_then(ResourceVersion::of), Came::Read(sent));
         }
     }
@@ -515,13 +518,22 @@ impl Engine {
             };
             return Some(Seen::Delivery { namespace, name, kind: tool.kind().into(), state });
         }
-        let provider = crate::traffic::PROVIDERS.iter().find(|p| &*p.api().kind == kind)?;
-        let state = match bytes {
-            None => None,
-            Some(bytes) => Some(Box::new(provider.read(bytes.as_bytes()).ok()?.route)),
-        };
-        Some(Seen::Route { namespace, name, provider: provider.name().into(), state })
+        None
     }
+}
+
+/// An object as a provider reads it; one that cannot be read says nothing.
+fn seen_of_route(
+    provider: &dyn crate::traffic::TrafficProvider,
+    object: &ObjectRef,
+    value: Option<&Value>,
+) -> Option<Seen> {
+    let state = match value {
+        None => None,
+        Some(value) => Some(Box::new(provider.read(value.to_string().as_bytes()).ok()?.route)),
+    };
+    let (namespace, name) = (object.namespace.clone(), object.name.clone());
+    Some(Seen::Route { namespace, name, provider: provider.name().into(), state })
 }
 
 /// What the history of a workload of this type lies in.

@@ -166,8 +166,7 @@ impl RegionState {
     /// Weight of the region's backend; none where it is not steered, or the route was not seen.
     pub fn weight(&self, region: &Region) -> Option<u32> {
         let route = region.route.as_ref()?;
-        let rule = self.route.as_ref()?.rules.get(route.rule)?;
-        rule.iter().find(|b| b.name == route.backend).map(|b| b.weight)
+        self.route.as_ref()?.weight(route.rule, &route.backend)
     }
 
     /// The record is known as it is now: it is watched, or was read a moment ago.

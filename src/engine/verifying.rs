@@ -95,11 +95,7 @@ impl Engine {
     fn check(&self, place: Place, spec: &Step, memory: &StepMemory) -> Check {
         let Some(service) = self.services.get(place.0.at()) else { return Check::Missing("no such service".into()) };
         let Some(region) = service.region(place.1) else { return Check::Missing("no such region".into()) };
-        let route = self.fleet.service(place.0).and_then(|s| s.region(place.1)).and_then(|r| r.route.as_ref());
-        let weight = route.and_then(|spec| {
-            let rule = region.route.as_ref()?.rules.get(spec.rule)?;
-            rule.iter().find(|b| b.name == spec.backend).map(|b| b.weight)
-        });
+        let weight = self.fleet.service(place.0).and_then(|s| s.region(place.1)).and_then(|r| region.weight(r));
         let record = service.record.region(place.1);
         let approved =
             |id: FactId| service.record.approvals_in(place.1).any(|(_, a)| a.as_ref().is_ok_and(|a| a.id == id));

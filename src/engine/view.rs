@@ -226,8 +226,8 @@ pub struct RegionView {
     pub heard: Heard,
     /// Runs what the release wants.
     pub on_new: Option<bool>,
-    /// Weight of its backend, and its share of the rule from 0 to 1.
-    pub weight: Option<(u32, f64)>,
+    /// Weight of its backend, and its share of all weights from 0 to 1, where it is one and all are known.
+    pub weight: Option<(u32, Option<f64>)>,
     /// Its share of all live traffic, measured, from 0 to 1.
     pub share: Option<f64>,
     /// Taken out of traffic: by us, or seen at weight 0.

@@ -289,12 +289,12 @@ fn describe_traffic(region: &RegionScene<'_>) -> Vec<Line> {
         (None, _) => lines.push(entry("route", Role::Dim, "none configured: traffic cannot be steered")),
         (Some(route), Some((weight, share))) => {
             let text = format!(
-                "{} {}/{} backend {}: weight {weight}, {:.0} %",
+                "{} {}/{} backend {}: weight {weight}{}",
                 route.provider,
                 route.namespace,
                 route.name,
                 route.backend,
-                share * 100.0
+                share.map(|share| format!(", {:.0} %", share * 100.0)).unwrap_or_default()
             );
             lines.push(entry("route", Role::Text, text));
         }
@@ -305,6 +305,9 @@ fn describe_traffic(region: &RegionScene<'_>) -> Vec<Line> {
                 format!("? {} {}/{} not seen", route.provider, route.namespace, route.name),
             ));
         }
+    }
+    if let Some(trouble) = region.state.route.as_ref().and_then(|r| r.trouble.as_ref()) {
+        lines.push(entry("", Role::Watch, format!("! {trouble}")));
     }
     if let Some(view) = region.view
         && let Some(words) = view.out_of_traffic()

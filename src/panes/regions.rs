@@ -206,7 +206,8 @@ fn cell(scene: &Scene<'_>, at: RegionIx, kind: &Kind<'_>, baseline: &Baseline, t
             None => Cell::new(Role::NoData, "?"),
         },
         Kind::Weight => match region.view.and_then(|v| v.weight) {
-            Some((weight, share)) => Cell::new(Role::Text, format!("{weight} ({:.0} %)", share * 100.0)),
+            Some((weight, Some(share))) => Cell::new(Role::Text, format!("{weight} ({:.0} %)", share * 100.0)),
+            Some((weight, None)) => Cell::new(Role::Text, weight.to_string()),
             None => Cell::new(Role::Dim, if region.spec.route.is_some() { "?" } else { "–" }),
         },
         Kind::Metric(metric) => reading(region.state.current.get(metric.name.as_str()), metric, scene),

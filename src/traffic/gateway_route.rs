@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{NamedRoute, RouteError, TrafficProvider, weigh};
+use super::{Entry, NamedRoute, RouteError, TrafficProvider, named, weigh};
 use crate::domain::change::ApiType;
 use crate::domain::fleet::RouteRef;
-use crate::domain::id::{Namespace, Text, Uid};
+use crate::domain::id::Text;
 use crate::domain::text::safe;
 use crate::domain::workload::{Backend, Route};
 use crate::kinds::Metadata;
@@ -95,16 +95,15 @@ impl TrafficProvider for GatewayRoute {
             rule.backend_refs.into_iter().map(|b| Backend { name: b.name, weight: b.weight.unwrap_or(1) }).collect()
         });
         let owner = object.metadata.owner();
-        Ok(NamedRoute {
-            namespace: Namespace::new(object.metadata.namespace),
-            name: object.metadata.name,
-            route: Route { uid: Uid::new(object.metadata.uid.clone()), rules: rules.collect(), owner, trouble },
-        })
+        let rules = rules.collect();
+        Ok(named(object.metadata, |uid| Route::of(uid, rules, owner, trouble)))
     }
 
     fn set_weight(&self, object: &Value, route: &RouteRef, weight: u32) -> Result<Vec<Value>, RouteError> {
         let list = format!("/spec/rules/{}/backendRefs", route.rule);
-        weigh(object, &list, route, weight, |backend| backend.get("name").and_then(Value::as_str).map(str::to_owned))
+        weigh(object, route, &Entry { list: &list, field: "weight", weight }, |backend| {
+            backend.get("name").and_then(Value::as_str).map(str::to_owned)
+        })
     }
 }
 

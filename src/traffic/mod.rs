@@ -1,20 +1,44 @@
 //! Traffic providers, each a pure translator in a file of its own, listed in one table.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::domain::change::{ApiType, add, replace, test};
 use crate::domain::fleet::RouteRef;
-use crate::domain::id::{Namespace, Text};
+use crate::domain::id::{Namespace, Text, Uid};
 use crate::domain::workload::Route;
+use crate::kinds::Metadata;
 
+mod destination_rule;
+mod dns;
+mod dns_endpoint;
+mod external_dns;
 mod gateway_route;
+mod global_accelerator;
 mod virtual_service;
 
+pub use destination_rule::DestinationRule;
+pub use dns_endpoint::DnsEndpoint;
+pub use external_dns::{DNS_GATEWAY, DNS_GRPC_ROUTE, DNS_HTTP_ROUTE, DNS_INGRESS, DNS_SERVICE, ExternalDns};
 pub use gateway_route::{GRPC_ROUTE, HTTP_ROUTE};
+pub use global_accelerator::GlobalAccelerator;
 pub use virtual_service::VirtualService;
 
 /// Every traffic provider.
-pub const PROVIDERS: &[&dyn TrafficProvider] = &[&HTTP_ROUTE, &GRPC_ROUTE, &VirtualService];
+pub const PROVIDERS: &[&dyn TrafficProvider] = &[
+    &HTTP_ROUTE,
+    &GRPC_ROUTE,
+    &VirtualService,
+    &DestinationRule,
+    &DNS_SERVICE,
+    &DNS_INGRESS,
+    &DNS_HTTP_ROUTE,
+    &DNS_GRPC_ROUTE,
+    &DNS_GATEWAY,
+    &DnsEndpoint,
+    &GlobalAccelerator,
+];
 
 /// A provider by its name in the configuration.
 pub fn provider(name: &str) -> Option<&'static dyn TrafficProvider> {
@@ -34,22 +58,71 @@ pub trait TrafficProvider: Sync {
         BackendName::Service
     }
 
+    /// What its weights are shares of.
+    fn sharing(&self) -> Sharing {
+        Sharing::Rule
+    }
+
+    /// How long a weight that is written takes until it is at work everywhere, at most, without what clients keep.
+    fn propagation(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Reads one object.
     fn read(&self, object: &[u8]) -> Result<NamedRoute, RouteError>;
 
     /// Operations that set the weight of the region's backend: they test the complete list first.
     fn set_weight(&self, object: &Value, route: &RouteRef, weight: u32) -> Result<Vec<Value>, RouteError>;
+
+    /// The same on the way back from a drain; `before` is the complete rule as it was then.
+    fn restore(
+        &self,
+        object: &Value,
+        route: &RouteRef,
+        weight: u32,
+        _before: &[(Text, u32)],
+    ) -> Result<Vec<Value>, RouteError> {
+        self.set_weight(object, route, weight)
+    }
+}
+
+/// What the weights of a provider are shares of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Of one rule of one object: its backends share what comes to it.
+    Rule,
+    /// Of the records of one name, which lie in several objects, mostly one in each region's cluster.
+    Records,
+    /// Of nothing: each is a dial of its own, in percent of what would come to its region anyway.
+    Dial,
+}
+
+impl Sharing {
+    /// The regions' weights may lie in objects of their own: no precondition of one write covers them all.
+    pub fn is_spread(self) -> bool {
+        self != Self::Rule
+    }
+}
+
+/// An entry of a list that gets another weight.
+struct Entry<'a> {
+    /// Where the list is.
+    list: &'a str,
+    /// The entry's key of the weight.
+    field: &'a str,
+    /// The weight.
+    weight: u32,
 }
 
 /// The weight of one entry of a list, the complete list tested first. `name` tells the entries apart.
 fn weigh(
     object: &Value,
-    list: &str,
     route: &RouteRef,
-    weight: u32,
+    set: &Entry<'_>,
     name: impl Fn(&Value) -> Option<String>,
 ) -> Result<Vec<Value>, RouteError> {
     let RouteRef { provider, name: of, rule, backend: wanted, .. } = route;
+    let Entry { list, field, weight } = *set;
     let entries = object
         .pointer(list)
         .and_then(Value::as_array)
@@ -59,9 +132,9 @@ fn weigh(
         return Err(RouteError(format!("{provider} {of} rule {rule} has not exactly one backend {wanted}")));
     };
     let uid = object.pointer("/metadata/uid").cloned().unwrap_or(Value::Null);
-    let path = format!("{list}/{at}/weight");
+    let path = format!("{list}/{at}/{field}");
     let value = Value::from(weight);
-    let write = if entry.get("weight").is_some() { replace(path, value) } else { add(path, value) };
+    let write = if entry.get(field).is_some() { replace(path, value) } else { add(path, value) };
     Ok(vec![test("/metadata/uid", uid), test(list, Value::from(entries.clone())), write])
 }
 
@@ -72,6 +145,12 @@ pub enum BackendName {
     Service,
     /// A host, or `host/subset`.
     HostAndSubset,
+    /// A locality of Istio: `region/zone/subzone`, with `*` for the rest.
+    Locality,
+    /// The set identifier of a record.
+    SetIdentifier,
+    /// A region as AWS names it.
+    AwsRegion,
 }
 
 /// A route with its name.
@@ -83,6 +162,12 @@ pub struct NamedRoute {
     pub name: Text,
     /// The weights.
     pub route: Route,
+}
+
+/// A route with the name that its metadata says.
+fn named(metadata: Metadata, route: impl FnOnce(Uid) -> Route) -> NamedRoute {
+    let Metadata { name, namespace, uid, .. } = metadata;
+    NamedRoute { namespace: Namespace::new(namespace), name, route: route(Uid::new(uid)) }
 }
 
 /// Why a route cannot be read or written.

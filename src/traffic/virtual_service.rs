@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackendName, NamedRoute, RouteError, TrafficProvider, weigh};
+use super::{BackendName, Entry, NamedRoute, RouteError, TrafficProvider, named, weigh};
 use crate::domain::change::ApiType;
 use crate::domain::fleet::RouteRef;
-use crate::domain::id::{Namespace, Text, Uid};
+use crate::domain::id::Text;
 use crate::domain::text::safe;
 use crate::domain::workload::{Backend, Route};
 use crate::kinds::Metadata;
@@ -98,29 +98,26 @@ impl TrafficProvider for VirtualService {
         let rules = object.spec.http.into_iter().map(|rule| {
             let alone = rule.route.len() == 1;
             let backend = |t: Target| {
-                let name = named(&t.destination.host, t.destination.subset.as_deref());
+                let name = target_name(&t.destination.host, t.destination.subset.as_deref());
                 Backend { name: name.into(), weight: if alone { t.weight.max(1) } else { t.weight } }
             };
             rule.route.into_iter().map(backend).collect()
         });
-        Ok(NamedRoute {
-            namespace: Namespace::new(object.metadata.namespace),
-            name: object.metadata.name,
-            route: Route { uid: Uid::new(object.metadata.uid.clone()), rules: rules.collect(), owner, trouble },
-        })
+        let rules = rules.collect();
+        Ok(named(object.metadata, |uid| Route::of(uid, rules, owner, trouble)))
     }
 
     fn set_weight(&self, object: &Value, route: &RouteRef, weight: u32) -> Result<Vec<Value>, RouteError> {
         let list = format!("/spec/http/{}/route", route.rule);
-        weigh(object, &list, route, weight, |entry| {
+        weigh(object, route, &Entry { list: &list, field: "weight", weight }, |entry| {
             let host = entry.pointer("/destination/host")?.as_str()?;
-            Some(named(host, entry.pointer("/destination/subset").and_then(Value::as_str)))
+            Some(target_name(host, entry.pointer("/destination/subset").and_then(Value::as_str)))
         })
     }
 }
 
 /// Destinations of one host are told apart by their subset.
-fn named(host: &str, subset: Option<&str>) -> String {
+fn target_name(host: &str, subset: Option<&str>) -> String {
     match subset {
         Some(subset) if !subset.is_empty() => format!("{host}/{subset}"),
         _ => host.to_owned(),

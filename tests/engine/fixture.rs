@@ -292,6 +292,33 @@ pub fn route(weights: [u32; 3]) -> Value {
     })
 }
 
+/// The same fleet, steered by DNS: each region's weighted record lies in its own cluster.
+pub fn dns_fleet() -> Fleet {
+    let mut fleet = fleet();
+    for region in fleet.services[0].regions.iter_mut() {
+        let cluster = region.cluster;
+        if let Some(route) = &mut region.route {
+            (route.provider, route.cluster, route.namespace) = ("DNSEndpoint".into(), cluster, "shop".into());
+            route.backend = region.name.as_str().into();
+        }
+    }
+    fleet
+}
+
+/// The weighted record of one region.
+pub fn dns_endpoint(at: RegionIx, weight: u32) -> Value {
+    json!({
+        "apiVersion": "externaldns.k8s.io/v1alpha1",
+        "kind": "DNSEndpoint",
+        "metadata": {"name": "webapp", "namespace": "shop", "uid": format!("dns-{}", at.0), "generation": 1},
+        "spec": {"endpoints": [{
+            "dnsName": "webapp.example.com", "recordType": "A", "targets": ["198.51.100.7"], "recordTTL": 60,
+            "setIdentifier": fleet().services[0].regions[at.at()].name.as_str(),
+            "providerSpecific": [{"name": "aws/weight", "value": weight.to_string()}],
+        }]},
+    })
+}
+
 /// A ReplicaSet owned by a region's Deployment.
 pub fn replica_set(owner: &str, revision: &str, image: &str) -> Value {
     let mut template = deployment("x", image)["spec"]["template"].clone();
@@ -358,7 +385,14 @@ impl World {
             };
             world.objects.insert(world.workload_ref(at), object);
         }
-        world.objects.insert(world.route_ref(), route([20, 40, 40]));
+        if world.fleet.services[0].regions[EU.at()].route.as_ref().is_some_and(|r| &*r.provider == "HTTPRoute") {
+            world.objects.insert(world.route_ref(), route([20, 40, 40]));
+        }
+        for (at, weight) in [(AP, 20), (EU, 40), (US, 40)] {
+            if let Some(object) = world.record_of(at) {
+                world.objects.insert(object, dns_endpoint(at, weight));
+            }
+        }
         for cluster in 0..world.fleet.clusters.len() {
             world.hear(cluster.into());
         }
@@ -414,6 +448,19 @@ impl World {
     pub fn route_ref(&self) -> ObjectRef {
         let provider = traffic::provider("HTTPRoute").unwrap();
         ObjectRef { cluster: EDGE, api: provider.api(), namespace: "edge".into(), name: "webapp".into() }
+    }
+
+    /// The object with the region's weighted DNS record, where it is steered so.
+    pub fn record_of(&self, at: RegionIx) -> Option<ObjectRef> {
+        let route = self.service().regions[at.at()].route.as_ref().filter(|r| &*r.provider == "DNSEndpoint")?;
+        let api = traffic::provider(&route.provider).unwrap().api();
+        Some(ObjectRef { cluster: route.cluster, api, namespace: route.namespace.clone(), name: route.name.clone() })
+    }
+
+    /// The weight of a region's DNS record, as it is written.
+    pub fn dns_weight(&self, at: RegionIx) -> &str {
+        let object = &self.objects[&self.record_of(at).unwrap()];
+        object["spec"]["endpoints"][0]["providerSpecific"][0]["value"].as_str().unwrap()
     }
 
     pub fn record_ref(&self, at: RegionIx) -> ObjectRef {
@@ -559,9 +606,9 @@ impl World {
                 Seen::Record { namespace, name, state: value.map(read) }
             }
             _ => {
-                let provider = traffic::provider("HTTPRoute").unwrap();
+                let provider = traffic::PROVIDERS.iter().find(|p| p.api() == object.api).unwrap();
                 let state = value.map(|v| Box::new(provider.read(v.to_string().as_bytes()).unwrap().route));
-                Seen::Route { namespace, name, provider: "HTTPRoute".into(), state }
+                Seen::Route { namespace, name, provider: provider.name().into(), state }
             }
         };
         Observation::Object { cluster: object.cluster, seen, version }
@@ -891,9 +938,10 @@ impl World {
             request.change.method(),
             object.api.kind
         ));
-        let kind = ["Deployment", "StatefulSet", "DaemonSet", "Rollout", "HTTPRoute", "ConfigMap", "Event"]
-            .into_iter()
-            .find(|k| *k == &*object.api.kind);
+        let kind =
+            ["Deployment", "StatefulSet", "DaemonSet", "Rollout", "HTTPRoute", "DNSEndpoint", "ConfigMap", "Event"]
+                .into_iter()
+                .find(|k| *k == &*object.api.kind);
         let fault = self.faults.get_mut(&(region, kind.unwrap())).and_then(VecDeque::pop_front);
         let mut written = None;
         let result = match fault {

@@ -265,7 +265,7 @@ pub fn region_view(on_new: bool, share: f64, routed: bool) -> RegionView {
         state: RegionWord::Settled,
         heard: Heard::Live,
         on_new: Some(on_new),
-        weight: routed.then_some((100, share)),
+        weight: routed.then_some((100, Some(share))),
         share: Some(share),
         drained: Drained::No,
         residual: None,
@@ -564,7 +564,7 @@ pub fn held() -> Engine {
     view.regions[2].held = true;
     view.regions[2].state = RegionWord::Paused;
     view.regions[3].drained = Drained::ByUs;
-    view.regions[3].weight = Some((0, 0.0));
+    view.regions[3].weight = Some((0, Some(0.0)));
     view.rings[2].phase = RingPhase::Held;
     engine
 }

@@ -243,7 +243,7 @@ impl<'r> One<'r, '_> {
         if let (Some(workload), Some(_)) = (&workload, &facts) {
             self.claim(place, cluster, workload, claims);
         }
-        let route = route.and_then(|r| r.of(self.build, here, place.own)).map(|(route, at)| {
+        let route = route.and_then(|r| r.of(self.build, self.shared.clusters, here, place.own)).map(|(route, at)| {
             if let Some((_, other)) = backends.iter().find(|(known, _)| *known == route) {
                 let message =
                     format!("regions `{other}` and `{}` are the same backend `{}`", name.value, route.backend);

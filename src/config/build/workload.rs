@@ -43,6 +43,10 @@ enum Form {
     Subdomain,
     /// A host, or `host/subset`.
     HostAndSubset,
+    /// `region/zone/subzone`, with `*` for the rest.
+    Locality,
+    /// Up to 128 characters that are shown.
+    Identifier,
 }
 
 fn named(build: &Build<'_>, here: Here<'_>, what: &str, template: &At<String>, form: Form) -> Option<Text> {
@@ -54,6 +58,13 @@ fn named(build: &Build<'_>, here: Here<'_>, what: &str, template: &At<String>, f
             let (host, subset) = text.split_once('/').map_or((text.as_str(), None), |(h, s)| (h, Some(s)));
             names::is_subdomain(host) && subset.is_none_or(names::is_label)
         }
+        Form::Locality => {
+            let part = |p: &str| {
+                !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '*'))
+            };
+            text.split('/').count() <= 3 && text.split('/').all(part)
+        }
+        Form::Identifier => (1..=128).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic()),
     };
     if fits {
         return Some(build.name(&text));
@@ -62,7 +73,12 @@ fn named(build: &Build<'_>, here: Here<'_>, what: &str, template: &At<String>, f
         return None; // The service's own name does not fit: said already.
     }
     let message = format!("`{text}` cannot be the {what} of `{}` in region `{}`", here.service.value, here.region);
-    build.problems.error("bad-name", template.at, message, "Kubernetes takes lower-case letters, digits and `-`");
+    let fix = match form {
+        Form::Label | Form::Subdomain | Form::HostAndSubset => "Kubernetes takes lower-case letters, digits and `-`",
+        Form::Locality => "a locality is `region/zone/subzone`, e.g. `eu-west-1/*`",
+        Form::Identifier => "a set identifier has up to 128 characters and no spaces",
+    };
+    build.problems.error("bad-name", template.at, message, fix);
     None
 }
 
@@ -98,11 +114,19 @@ pub(super) fn workload(
     })
 }
 
+/// The cluster that holds a route.
+enum Holder {
+    /// One for all regions.
+    One(ClusterIx),
+    /// Each region's, by a template.
+    Each(At<String>),
+}
+
 /// What of a service's route does not depend on the region.
 pub(super) struct RouteDraft<'a> {
     tables: [Option<Table<'a>>; 2],
     provider: At<String>,
-    cluster: ClusterIx,
+    cluster: Holder,
     rule: u32,
     except: Vec<At<String>>,
     backends: Option<Vec<(At<String>, At<String>)>>,
@@ -139,9 +163,14 @@ pub(super) fn route<'a>(
         };
         t.by_name("backends").into_iter().filter_map(|(name, value)| text(name, value)).collect()
     });
+    let cluster = cluster?;
+    let holder = match cluster.value.contains("{{") {
+        true => Holder::Each(cluster),
+        false => Holder::One(clusters.find(build, &cluster)?),
+    };
     Some(RouteDraft {
         provider,
-        cluster: clusters.find(build, &cluster?)?,
+        cluster: holder,
         rule: with("rule").and_then(|t| t.whole("rule")).unwrap_or(0),
         except: with("except").and_then(|t| t.texts("except")).unwrap_or_default(),
         backends,
@@ -159,12 +188,20 @@ impl RouteDraft<'_> {
     fn backend_form(&self) -> Form {
         match crate::traffic::provider(&self.provider.value).map(|p| p.backends()) {
             Some(BackendName::HostAndSubset) => Form::HostAndSubset,
-            Some(BackendName::Service) | None => Form::Label,
+            Some(BackendName::Locality) => Form::Locality,
+            Some(BackendName::SetIdentifier) => Form::Identifier,
+            Some(BackendName::Service | BackendName::AwsRegion) | None => Form::Label,
         }
     }
 
     /// The route of one region; none: it does not reach it.
-    pub fn of(&self, build: &Build<'_>, here: Here<'_>, own: Option<Table<'_>>) -> Option<(RouteRef, Span)> {
+    pub fn of(
+        &self,
+        build: &Build<'_>,
+        clusters: &Clusters,
+        here: Here<'_>,
+        own: Option<Table<'_>>,
+    ) -> Option<(RouteRef, Span)> {
         if own.and_then(|t| t.flag("route")) == Some(false) || self.except.iter().any(|e| e.value == here.region) {
             return None;
         }
@@ -178,9 +215,16 @@ impl RouteDraft<'_> {
         let service = At { value: "{{service}}".to_owned(), at: here.service.at };
         let text = |key: &str| first_text(&self.tables, key).unwrap_or_else(|| service.clone());
         let rule = own.filter(|t| t.raw("rule").is_some()).and_then(|t| t.whole("rule")).unwrap_or(self.rule);
+        let cluster = match &self.cluster {
+            Holder::One(cluster) => *cluster,
+            Holder::Each(template) => {
+                let name = At { value: here.fill(build, template)?, at: template.at };
+                clusters.find(build, &name)?
+            }
+        };
         let route = RouteRef {
             provider: build.name(&self.provider.value),
-            cluster: self.cluster,
+            cluster,
             namespace: Namespace::new(named(build, here, "route's namespace", &text("namespace"), Form::Label)?),
             name: named(build, here, "route", &text("name"), Form::Subdomain)?,
             rule: rule as usize,

@@ -8,11 +8,16 @@ pub static ROUTE: Section = Section {
     about: "The route whose weights steer traffic; `{{service}} {{region}} {{ring}} {{cluster}}` are replaced.",
     keys: &[
         key("provider", Shape::Text, "`HTTPRoute`", "Traffic provider: one of docs/traffic.md."),
-        key("cluster", Shape::Text, REQUIRED, "Cluster that holds the route."),
+        key("cluster", Shape::Text, REQUIRED, "Cluster that holds the route; `{{cluster}}` is each region's own."),
         key("namespace", Shape::Text, "`{{service}}`", "Namespace of the route."),
         key("name", Shape::Text, "`{{service}}`", "Name of the route."),
         key("rule", Shape::Whole(0), "0", "Which rule, counted from 0."),
-        key("backend", Shape::Text, "`{{service}}-{{region}}`", "Name of the backendRef that is the region."),
+        key(
+            "backend",
+            Shape::Text,
+            "`{{service}}-{{region}}`",
+            "What names the region there: a backendRef, host, locality or set identifier (docs/traffic.md).",
+        ),
         key("backends", Shape::TextsByName, NONE, "Backends by region; regions that are not listed have no route."),
         key("except", Shape::Texts, NONE, "Regions that this route does not reach, e.g. staging."),
         key(

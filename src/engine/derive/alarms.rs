@@ -304,7 +304,7 @@ fn written_elsewhere(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> O
 /// The record says drained, the route gives it traffic.
 fn drained_but_weighted(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Option<String> {
     let drained = scene.state.record.region(at)?.drained()?;
-    let (weight, _) = super::weight(scene.service.region(at)?, region)?;
+    let (weight, _) = super::weight(scene, scene.service.region(at)?, region)?;
     let young = scene.world.now.duration_since(drained.at).as_secs() < 120;
     (weight > 0 && !young)
         .then(|| format!("{}: drained by {}, but its weight is {weight} again", scene.region_name(at), drained.by))

@@ -5,7 +5,7 @@ use crate::domain::fleet::{Region, Unit};
 use crate::domain::id::RegionIx;
 use crate::engine::view::{Drained, Residual};
 
-pub(super) fn drained(scene: &Scene<'_>, at: RegionIx, weight: Option<(u32, f64)>) -> Drained {
+pub(super) fn drained(scene: &Scene<'_>, at: RegionIx, weight: Option<(u32, Option<f64>)>) -> Drained {
     let ours = scene.state.record.region(at).is_some_and(|r| r.drained().is_some());
     match weight {
         Some((0, _)) if ours => Drained::ByUs,

@@ -18,6 +18,7 @@ use crate::domain::timeline::{self, Outlook, Projection, RegionStory, RingOutloo
 use crate::domain::verdict::{Judgement, RingVerdict, Verdict};
 use crate::domain::version::Version;
 use crate::domain::workload::{Phase, Workload};
+use crate::traffic::Sharing;
 
 mod alarms;
 mod delivered;
@@ -186,7 +187,7 @@ fn region_view(
 ) -> Option<RegionView> {
     let region = scene.service.region(at)?;
     let state = scene.region(at)?;
-    let weight = weight(region, state);
+    let weight = weight(scene, region, state);
     let drained = drained::drained(scene, at, weight);
     Some(RegionView {
         state: word(state),
@@ -202,13 +203,25 @@ fn region_view(
     })
 }
 
-/// Weight of a region's backend, and its share of the rule.
-fn weight(region: &Region, state: &RegionState) -> Option<(u32, f64)> {
+/// Weight of a region's backend, and its share of all that comes; none: it is no share, or not all are known.
+fn weight(scene: &Scene<'_>, region: &Region, state: &RegionState) -> Option<(u32, Option<f64>)> {
     let route = region.route.as_ref()?;
     let weight = state.weight(region)?;
-    let rule = state.route.as_ref()?.rules.get(route.rule)?;
-    let sum: f64 = rule.iter().map(|b| f64::from(b.weight)).sum();
-    Some((weight, if sum > 0.0 { f64::from(weight) / sum } else { 0.0 }))
+    let sharing = crate::traffic::provider(&route.provider).map_or(Sharing::Rule, |p| p.sharing());
+    let of_rule = || {
+        let rule = state.route.as_ref()?.rules.get(route.rule)?;
+        Some(rule.iter().map(|b| f64::from(b.weight)).sum::<f64>())
+    };
+    let sum = match sharing {
+        Sharing::Rule => of_rule(),
+        Sharing::Records => {
+            let records = scene.service.regions.iter().zip(&scene.state.regions);
+            let alike = |r: &Region| r.route.as_ref().is_some_and(|other| other.provider == route.provider);
+            records.filter(|(r, _)| alike(r)).map(|(r, state)| state.weight(r).map(f64::from)).sum()
+        }
+        Sharing::Dial => None,
+    };
+    Some((weight, sum.map(|sum| if sum > 0.0 { f64::from(weight) / sum } else { 0.0 })))
 }
 
 /// A region's state in one word. Wish and fact differ: pausing is not paused.

@@ -147,7 +147,7 @@ fn drained_by_us_or_elsewhere() {
     route.rules[0][1].weight = 0;
     stage.region("eu-west-1").route = Some(route.into());
     let view = stage.view();
-    assert_eq!((view.regions[2].drained, view.regions[2].weight), (Drained::Elsewhere, Some((0, 0.0))));
+    assert_eq!((view.regions[2].drained, view.regions[2].weight), (Drained::Elsewhere, Some((0, Some(0.0)))));
     assert_eq!(view.regions[3].drained, Drained::No);
     assert_eq!(view.regions[0].weight, None, "staging is not steered");
     let body = Body::Drained { before: Vec::new(), backend: "eu-west-1".into(), reason: "".into() };

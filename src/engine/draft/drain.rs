@@ -1,14 +1,14 @@
 //! Drain: a region's weight goes to 0. It has its own guard: headroom, and never the last serving region.
 
+use super::serving::{self, Other};
 use super::{Desk, targets, weight};
 use crate::domain::finding::{Finding, Severity};
-use crate::domain::fleet::{Region, RouteRef, Unit};
+use crate::domain::fleet::{Region, Unit};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::Intent;
 use crate::domain::plan::{Plan, PlanId, Refusal};
 use crate::domain::record::Body;
 use crate::domain::stamp::{SignedDuration, Timestamp};
-use crate::domain::workload::Backend;
 
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
     let regions = targets(desk.service, &intent.target);
@@ -23,9 +23,15 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     let region = desk.region(at)?.clone();
     let (route, object) = weight::route(desk, at, &region)?;
     let backends = weight::backends(&object, &route);
+    // What cannot be written at all is said in the provider's words.
+    weight::can_close(&object, &route)?;
     let mine = weight::of(&backends, &route.backend);
-    guard(&region, &route, &backends, mine)?;
-    let findings = headroom(desk, at, &region, &backends)?;
+    let others = serving::others(desk, at, &route, &backends);
+    if mine == 0 && !others.is_empty() {
+        return Err(Refusal::new("nothing-to-do", format!("{} is at weight 0 already", region.name), "U restores it"));
+    }
+    serving::guard(region.name.as_str(), &route, &others)?;
+    let findings = headroom(desk, at, &region, &others)?;
     let before: Vec<(Text, u32)> = backends.iter().map(|b| (b.name.clone(), b.weight)).collect();
     let draining = desk.fact(&region, Body::Draining { region: region.name.as_str().into() });
     let body = Body::Drained { before, backend: route.backend.clone(), reason: "".into() };
@@ -34,7 +40,8 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     if desk.state.record.region(at).is_none_or(|r| r.drained().is_none()) {
         facts.push(desk.fact(&region, body));
     }
-    let moved = weight::Moved { route: &route, from: mine, to: 0, facts, event: ("GonogoDrained", "drained") };
+    let moved =
+        weight::Moved { route: &route, from: mine, to: 0, back_to: None, facts, event: ("GonogoDrained", "drained") };
     let steps = vec![weight::step(desk, at, &object, moved)?];
     Ok(Plan {
         rests_on: Vec::new(),
@@ -53,35 +60,9 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     })
 }
 
-/// Never the only backend, never the last non-zero weight: no override lifts that.
-fn guard(region: &Region, route: &RouteRef, backends: &[Backend], mine: u32) -> Result<(), Refusal> {
-    let others = || backends.iter().filter(|b| b.name != route.backend);
-    if others().next().is_none() {
-        return Err(Refusal::new(
-            "only-backend",
-            format!(
-                "{} is the only backend of {} {}: nothing could take its traffic",
-                region.name, route.provider, route.name
-            ),
-            "roll back instead, or add a backend",
-        ));
-    }
-    if mine == 0 {
-        return Err(Refusal::new("nothing-to-do", format!("{} is at weight 0 already", region.name), "U restores it"));
-    }
-    if others().all(|b| b.weight == 0) {
-        return Err(Refusal::new(
-            "last-serving",
-            format!("{} is the last region with a weight: draining it would serve nobody", region.name),
-            "restore another region first",
-        ));
-    }
-    Ok(())
-}
-
 /// What the absorbers would carry: beyond capacity now is refused, at peak a finding, unknown a finding
 /// that must be overridden with a reason.
-fn headroom(desk: &Desk<'_>, at: RegionIx, region: &Region, backends: &[Backend]) -> Result<Vec<Finding>, Refusal> {
+fn headroom(desk: &Desk<'_>, at: RegionIx, region: &Region, others: &[Other]) -> Result<Vec<Finding>, Refusal> {
     let mut findings = Vec::new();
     let unknown = |subject: &str, text: String| Finding::new(Severity::Override, "headroom", subject, text);
     let Some(column) = desk.service.traffic_column() else {
@@ -96,7 +77,7 @@ fn headroom(desk: &Desk<'_>, at: RegionIx, region: &Region, backends: &[Backend]
         )]);
     };
     let peak_moving = peak(desk, at);
-    let absorbers = absorbers(desk, at, region, backends);
+    let absorbers = absorbers(desk, region, others);
     if absorbers.is_empty() {
         return Ok(vec![unknown(
             region.name.as_str(),
@@ -143,19 +124,15 @@ fn headroom(desk: &Desk<'_>, at: RegionIx, region: &Region, backends: &[Backend]
 }
 
 /// Who takes the traffic, and which share of it: as configured, else by weight.
-fn absorbers(desk: &Desk<'_>, at: RegionIx, region: &Region, backends: &[Backend]) -> Vec<(RegionIx, f64)> {
-    let weight = |r: &Region| r.route.as_ref().map_or(0, |route| weight::of(backends, &route.backend));
-    let candidates: Vec<(RegionIx, u32)> = desk
-        .service
-        .region_indexes()
-        .filter(|r| *r != at)
-        .filter_map(|r| Some((r, desk.service.region(r)?)))
-        .filter(|(_, r)| region.absorbers.is_empty() || region.absorbers.contains(&r.name))
-        .map(|(at, r)| (at, weight(r)))
-        .filter(|(_, w)| *w > 0)
-        .collect();
-    let sum: u32 = candidates.iter().map(|(_, w)| w).sum();
-    candidates.into_iter().map(|(at, w)| (at, f64::from(w) / f64::from(sum.max(1)))).collect()
+fn absorbers(desk: &Desk<'_>, region: &Region, others: &[Other]) -> Vec<(RegionIx, f64)> {
+    let of = |o: &Other| Some((o.region?, o.weight.filter(|w| *w > 0)?));
+    let absorbs = |(at, _): &(RegionIx, u32)| {
+        let spec = desk.service.region(*at);
+        spec.is_some_and(|r| region.absorbers.is_empty() || region.absorbers.contains(&r.name))
+    };
+    let candidates: Vec<(RegionIx, u32)> = others.iter().filter_map(of).filter(absorbs).collect();
+    let sum: f64 = candidates.iter().map(|(_, w)| f64::from(*w)).sum();
+    candidates.into_iter().map(|(at, w)| (at, f64::from(w) / sum.max(1.0))).collect()
 }
 
 /// The peak within an hour of this time of day, over the last 7 days.

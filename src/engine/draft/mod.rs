@@ -37,6 +37,7 @@ mod quarantine;
 mod restore;
 mod resume;
 mod roll_back;
+mod serving;
 mod tick;
 mod weight;
 
@@ -163,7 +164,11 @@ pub fn reads(service: &Service, state: &ServiceState, intent: &Intent) -> Vec<Re
             let carried = carried(service, &targets);
             targets.into_iter().map(Read::Workload).chain(carried).collect()
         }
-        Verb::Drain => targets.into_iter().map(Read::Route).collect(),
+        Verb::Drain => {
+            // Weights that lie in objects of their own: whether another region serves, only theirs tell.
+            let others = targets.iter().flat_map(|at| serving::elsewhere(service, *at)).collect::<Vec<_>>();
+            targets.into_iter().chain(others).map(Read::Route).collect()
+        }
         Verb::Restore => targets.into_iter().flat_map(|r| [Read::Route(r), Read::Workload(r)]).chain(every()).collect(),
     }
 }

@@ -57,7 +57,8 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     desk.held(&[at], region.name.as_str())?;
     let fact = desk.fact(&region, Body::Restored { drained, reason: "".into() });
     let event = ("GonogoRestored", "restored");
-    let moved = weight::Moved { route: &route, from: now, to: before_drain, facts: vec![fact], event };
+    let moved =
+        weight::Moved { route: &route, from: now, to: before_drain, back_to: Some(&before), facts: vec![fact], event };
     let steps = vec![weight::step(desk, at, &object, moved)?];
     Ok(Plan {
         rests_on: Vec::new(),

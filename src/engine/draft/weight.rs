@@ -5,10 +5,10 @@ use serde_json::Value;
 use super::{Desk, SOON, StepParts, patch};
 use crate::domain::change::ObjectRef;
 use crate::domain::fleet::{Region, RouteRef};
-use crate::domain::id::RegionIx;
+use crate::domain::id::{RegionIx, Text};
 use crate::domain::plan::{DiffLine, Expectation, Refusal, Step};
 use crate::domain::record::Fact;
-use crate::domain::workload::Backend;
+use crate::domain::workload::{Backend, Route};
 use crate::traffic;
 
 /// A change of weight.
@@ -16,6 +16,8 @@ pub(super) struct Moved<'a> {
     pub route: &'a RouteRef,
     pub from: u32,
     pub to: u32,
+    /// On the way back: the complete rule before the drain.
+    pub back_to: Option<&'a [(Text, u32)]>,
     pub facts: Vec<Fact>,
     /// Reason and word of the Kubernetes Event.
     pub event: (&'static str, &'static str),
@@ -23,9 +25,13 @@ pub(super) struct Moved<'a> {
 
 /// Sets the weight in the full object; settled when the route shows it.
 pub(super) fn step(desk: &mut Desk<'_>, at: RegionIx, object: &Value, moved: Moved<'_>) -> Result<Step, Refusal> {
-    let Moved { route, from, to, facts, event: (reason, word) } = moved;
+    let Moved { route, from, to, back_to, facts, event: (reason, word) } = moved;
     let provider = provider(route)?;
-    let operations = provider.set_weight(object, route, to).map_err(refused)?;
+    let operations = match back_to {
+        Some(before) => provider.restore(object, route, to, before),
+        None => provider.set_weight(object, route, to),
+    };
+    let operations = operations.map_err(refused)?;
     let change = format!("weight {from} → {to}");
     // The event stands beside the workload: its operators look there.
     let workload = desk.region_state(at).and_then(|s| s.workload.as_ref());
@@ -98,10 +104,20 @@ fn line(route: &RouteRef, from: u32, to: u32) -> DiffLine {
     }
 }
 
+/// Why a region cannot be taken out of traffic by this object, in its provider's words.
+pub(super) fn can_close(object: &Value, route: &RouteRef) -> Result<(), Refusal> {
+    provider(route)?.set_weight(object, route, 0).map(drop).map_err(refused)
+}
+
+/// A full object in our words; none: it cannot be read.
+pub(super) fn read(object: &Value, route: &RouteRef) -> Option<Route> {
+    let read = provider(route).ok().and_then(|p| p.read(object.to_string().as_bytes()).ok());
+    read.map(|named| named.route)
+}
+
 /// Weights of the rule, from the full object.
 pub(super) fn backends(object: &Value, route: &RouteRef) -> Vec<Backend> {
-    let read = provider(route).ok().and_then(|p| p.read(object.to_string().as_bytes()).ok());
-    read.and_then(|r| r.route.rules.get(route.rule).cloned()).unwrap_or_default()
+    read(object, route).and_then(|r| r.rules.get(route.rule).cloned()).unwrap_or_default()
 }
 
 /// The weight of one backend; one that is not there has none.

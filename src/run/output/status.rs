@@ -178,7 +178,12 @@ fn regions(engine: &Engine, at: ServiceIx, service: &Service, wide: bool) -> Str
             view.map_or("unknown", |v| region_word(v.state)).to_owned()
                 + if view.is_some_and(|v| v.held) { ", held" } else { "" },
             workload.map_or_else(|| "?".to_owned(), |w| format!("{}/{}", w.replicas.ready, w.replicas.desired)),
-            view.and_then(|v| v.weight).map_or_else(|| "–".to_owned(), |(_, share)| format!("{:.0} %", share * 100.0)),
+            match view.and_then(|v| v.weight) {
+                Some((_, Some(share))) => format!("{:.0} %", share * 100.0),
+                // A dial is no share.
+                Some((weight, None)) => weight.to_string(),
+                None => "–".to_owned(),
+            },
         ];
         for column in columns {
             let reading = region.and_then(|r| r.current.get(&column.name)).map(|(_, r)| r.clone());

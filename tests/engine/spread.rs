@@ -1,0 +1,72 @@
+//! Weights that lie in objects of their own, one in each region's cluster: no precondition covers them all.
+
+use gonogo::domain::intent::Verb;
+use gonogo::engine::view::Drained;
+use serde_json::json;
+
+use crate::fixture::*;
+
+/// A console that shows the service, so that its view is kept.
+fn shown() -> World {
+    let mut world = World::with(dns_fleet());
+    let effects = world.engine.show(WEBAPP);
+    world.perform(effects);
+    world
+}
+
+#[test]
+fn a_drain_looks_at_every_regions_record_and_writes_one() {
+    let mut world = shown();
+    world.sample(QPS.map(Some));
+    let before = world.gets;
+    let plan = world.review(Verb::Drain, region(EU)).unwrap();
+    assert!(world.gets - before >= 3, "all three records were read");
+    assert_eq!(&*plan.steps[0].label, "weight 40 → 0");
+    let id = world.approve();
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert_eq!((world.dns_weight(AP), world.dns_weight(EU), world.dns_weight(US)), ("20", "0", "40"));
+    world.engine.freshen(WEBAPP);
+    let view = &world.engine.services[0].view.regions;
+    assert_eq!(view[EU.at()].drained, Drained::ByUs);
+    assert_eq!(view[AP.at()].weight, Some((20, Some(20.0 / 60.0))), "a share of all records, wherever they lie");
+    let id = world.go(Verb::Restore, region(EU));
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    assert_eq!(world.dns_weight(EU), "40");
+}
+
+#[test]
+fn the_last_record_with_a_weight_is_never_set_to_zero() {
+    let mut world = World::with(dns_fleet());
+    for at in [AP, US] {
+        world.objects.insert(world.record_of(at).unwrap(), dns_endpoint(at, 0));
+    }
+    let refusal = world.review(Verb::Drain, region(EU)).unwrap_err();
+    assert_eq!(refusal.code, "last-serving");
+    assert!(refusal.text.contains("last region with a weight"), "{}", refusal.text);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_serves_nobody_as_far_as_is_known() {
+    let mut world = World::with(dns_fleet());
+    world.objects.insert(world.record_of(AP).unwrap(), dns_endpoint(AP, 0));
+    world.cut(world.record_of(US).unwrap().cluster);
+    let refusal = world.review(Verb::Drain, region(EU)).unwrap_err();
+    assert_eq!(refusal.code, "last-serving");
+    assert!(refusal.text.contains("us-east-1 could not be read"), "{}", refusal.text);
+    // One that is known to serve is enough: lowering is not blocked by another region being down.
+    world.objects.insert(world.record_of(AP).unwrap(), dns_endpoint(AP, 20));
+    assert!(world.review(Verb::Drain, region(EU)).is_ok());
+}
+
+#[test]
+fn a_weight_that_is_no_number_is_already_drained_by_external_dns() {
+    let mut world = shown();
+    let record = world.record_of(EU).unwrap();
+    let slip = &mut world.objects.get_mut(&record).unwrap()["spec"]["endpoints"][0]["providerSpecific"][0]["value"];
+    *slip = json!("4O");
+    world.show(record);
+    world.engine.freshen(WEBAPP);
+    let view = &world.engine.services[0].view.regions[EU.at()];
+    assert_eq!(view.drained, Drained::Elsewhere);
+    assert_eq!(world.review(Verb::Drain, region(EU)).unwrap_err().code, "nothing-to-do");
+}
