@@ -22,12 +22,13 @@ use gonogo::domain::fleet::{Cluster, Fleet, Region, Ring, Service, VersionFrom, 
 use gonogo::domain::id::{ClusterIx, RegionIx, RingIx, ServiceIx};
 use gonogo::domain::intent::{Intent, Target, Verb};
 use gonogo::domain::plan::{Blast, Plan, PlanId, Step, Write, WriteRole};
-use gonogo::domain::record::{Body, Fact, FactId};
+use gonogo::domain::record::{Body, Fact, FactId, Scope};
 use gonogo::domain::stamp::{SignedDuration, Timestamp};
 use gonogo::engine::effect::{Note, NoteKind};
 use gonogo::io::Clock;
 use gonogo::io::journal::{
-    Begun, Entry, Files, HeadRef, Journal, Known, Process, Sink, Store, Verified, read_all, verify,
+    Anchor, Anchored, Begun, Entry, Files, HeadRef, History, Journal, Known, Process, Sink, Store, Verified, check,
+    compare, read_all, verify,
 };
 use serde_json::json;
 
@@ -173,12 +174,6 @@ fn verified(folder: &Path) -> Verified {
     verify(&read_all(folder, HOST).unwrap())
 }
 
-/// Whether a check of the folder finds fault: something bad, or a line that is not complete.
-fn is_noticed(folder: &Path) -> bool {
-    let found = verified(folder);
-    found.bad.is_some() || !found.torn.is_empty()
-}
-
 #[tokio::test]
 async fn an_operation_is_recorded_with_everything_but_bodies() {
     let folder = tempfile::tempdir().unwrap();
@@ -232,7 +227,7 @@ async fn a_person_closes_what_a_dead_process_left_open() {
     let (folder, dead) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let journal = start(dead.path());
     let (id, at) = (FactId(ulid::Ulid::from_parts(1_700_000_000_000, 9)), Timestamp::UNIX_EPOCH);
-    let fact = Fact { id, by: "ann".into(), at, body: Body::Note { text: "promoted".into() } };
+    let fact = Fact { id, by: "ann".into(), at, journal: "".into(), body: Body::Note { text: "promoted".into() } };
     let approved = approved_with(1, promote(), vec![fact.clone()]);
     assert!(matches!(journal.begin(approved, &fleet(), &Known::new()).await, Begun::Proof(_)));
     let file = files(dead.path()).remove(0);
@@ -276,19 +271,20 @@ async fn processes_write_side_by_side_and_name_each_others_heads() {
 }
 
 #[tokio::test]
-async fn every_change_of_a_single_byte_is_noticed() {
+async fn every_change_of_a_single_bit_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     operation(&start(folder.path()), 1).await;
     let file = files(folder.path()).remove(0);
     let good = fs::read(&file).unwrap();
-    let copy = tempfile::tempdir().unwrap();
-    let damaged = copy.path().join(file.file_name().unwrap());
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let mut bytes = good.clone();
     for at in 0..good.len() {
-        // Every bit comes around; which one is flipped in which byte does not matter to a hash.
-        let mut bytes = good.clone();
-        bytes[at] ^= 1 << (at % 8);
-        fs::write(&damaged, &bytes).unwrap();
-        assert!(is_noticed(copy.path()), "byte {at}");
+        for bit in 0..8 {
+            bytes[at] ^= 1 << bit;
+            let found = verify(&History { files: vec![check(name, &bytes)], unreadable: Vec::new() });
+            assert!(found.bad.is_some() || !found.torn.is_empty(), "byte {at}, bit {bit}");
+            bytes[at] = good[at];
+        }
     }
 }
 
@@ -359,6 +355,83 @@ async fn a_tail_that_another_file_names_cannot_be_cut_off() {
     assert!(verified(folder.path()).bad.unwrap().why.contains("the file is gone"));
 }
 
+/// A hold's facts, drafted where the journal stood.
+fn anchored(number: u128, anchor: &str) -> Fact {
+    let id = FactId(ulid::Ulid(number));
+    let at = "2026-11-20T14:00:00Z".parse().unwrap();
+    let body = Body::Hold { scope: Scope::Service, reason: "odd graphs".into() };
+    Fact { id, by: "ann".into(), at, journal: anchor.into(), body }
+}
+
+/// Facts as a fleet's records show them: each in two regions.
+fn in_the_fleet(facts: &[Fact]) -> Vec<Anchored> {
+    let one = |f: &Fact| Anchored { id: f.id, what: f.key(), anchor: f.journal.to_string() };
+    facts.iter().chain(facts).map(one).collect()
+}
+
+#[tokio::test]
+async fn what_was_cut_off_or_put_back_contradicts_the_facts_of_the_fleet() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut facts = Vec::new();
+    let mut copies = Vec::new();
+    let mut anchor = Anchor { host: HOST.into(), head: None }.to_string();
+    for process in 0..2 {
+        let journal = start(folder.path());
+        for number in 1..=3 {
+            let fact = anchored(process * 10 + number, &anchor);
+            let approved = approved_with(process * 10 + number, Verb::Hold, vec![fact.clone()]);
+            let Begun::Proof(proof) = journal.begin(approved, &fleet(), &Known::new()).await else { panic!() };
+            anchor = proof.head().unwrap().to_string();
+            facts.push(fact);
+            copies
+                .push(files(folder.path()).into_iter().map(|f| (f.clone(), fs::read(f).unwrap())).collect::<Vec<_>>());
+        }
+        journal.flush().await;
+    }
+    let of = |facts: &[Fact]| compare(&read_all(folder.path(), HOST).unwrap(), HOST, &in_the_fleet(facts));
+    let whole = of(&facts);
+    assert_eq!((whole.agree, whole.contradict.len(), whole.silent), (6, 0, 0), "{whole:?}");
+    let newest = copies.last().unwrap().clone();
+    let restore = |copy: &[(PathBuf, Vec<u8>)]| {
+        files(folder.path()).iter().for_each(|f| fs::remove_file(f).unwrap());
+        copy.iter().for_each(|(file, bytes)| fs::write(file, bytes).unwrap());
+    };
+    // Every older state of the whole folder, put back: a chain by itself is content with each of them.
+    for (age, copy) in copies.iter().enumerate().rev().skip(1) {
+        restore(copy);
+        assert_eq!(verified(folder.path()).bad, None, "its own chain says nothing of it");
+        let found = of(&facts);
+        assert_eq!((found.agree, found.contradict.len()), (age + 1, 5 - age), "{found:?}");
+    }
+    // Every file cut at every end of a line.
+    for (at, (file, bytes)) in newest.iter().enumerate() {
+        let ends = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(i, _)| i + 1);
+        for end in ends.filter(|end| *end < bytes.len()) {
+            restore(&newest);
+            fs::write(file, &bytes[..end]).unwrap();
+            assert!(!of(&facts).contradict.is_empty(), "file {at} cut at {end}");
+        }
+    }
+    // All of it gone, as with the host.
+    restore(&[]);
+    assert_eq!(of(&facts).contradict.len(), 6);
+    // A new chain, written by somebody who holds the disk.
+    let forged = start(folder.path());
+    for (at, fact) in facts.iter().enumerate() {
+        let approved = approved_with(at as u128 + 100, Verb::Hold, vec![fact.clone()]);
+        let _ = forged.begin(approved, &fleet(), &Known::new()).await;
+    }
+    forged.flush().await;
+    assert_eq!(verified(folder.path()).bad, None);
+    let found = of(&facts);
+    assert_eq!((found.agree, found.contradict.len()), (1, 5), "only the first names no line: {found:?}");
+    // What cannot be checked here is said, and is no contradiction.
+    let other = Anchor { host: "another-host".into(), head: None }.to_string();
+    let mixed = of(&[anchored(50, &other), anchored(51, ""), anchored(52, &"ab".repeat(32))]);
+    assert_eq!((mixed.agree, mixed.contradict.len(), mixed.silent), (0, 0, 2));
+    assert_eq!(mixed.elsewhere.get("another-host"), Some(&1));
+}
+
 #[tokio::test]
 async fn a_line_of_another_file_does_not_fit_in() {
     let folder = tempfile::tempdir().unwrap();
@@ -392,7 +465,8 @@ async fn without_a_folder_to_write_to_raising_is_refused_and_lowering_goes_on() 
     let Begun::Proof(proof) = journal.begin(approved(3, promote()), &fleet(), &Known::new()).await else {
         panic!("durable again")
     };
-    assert_eq!(proof.head().unwrap().len(), 64);
+    let anchor = Anchor::parse(proof.head().unwrap()).expect("facts name it");
+    assert_eq!((anchor.host.as_str(), anchor.head.unwrap().hash.len()), (HOST, 64));
     let history = read_all(&blocked, HOST).unwrap();
     assert_eq!(history.operations().len(), 3);
     assert_eq!(history.operations()[0].closed.as_ref().unwrap().0, "refused");

@@ -402,3 +402,27 @@ fn output_that_cannot_be_written_is_an_error_whatever_the_verb_says() {
     assert_eq!(ran.status.code(), Some(1), "{said}");
     assert!(said.contains("the output could not be written"), "{said}");
 }
+
+#[test]
+fn a_journal_that_was_cut_off_or_lost_contradicts_the_fleet() {
+    let fleet = Fleet::start("");
+    for target in ["ring-2", "ring-3"] {
+        fleet.ends(0, &["hold", "webapp", target, "--reason", "odd graphs"]);
+    }
+    let whole = fleet.ends(0, &["journal", "verify", "--against-fleet"]);
+    assert!(whole.out.contains("2 of this host's facts in the fleet stand in its journal"), "{whole:?}");
+    let mine = fleet.ends(0, &["journal", "export", "--service", "webapp", "--by", "oncall"]);
+    let lines = |said: &str| said.lines().filter(|l| l.contains("\"type\":\"opened\"")).count();
+    assert_eq!(lines(&mine.out), 2, "{mine:?}");
+    assert_eq!(lines(&fleet.ends(0, &["journal", "export", "--by", "nobody"]).out), 0);
+    assert_eq!(lines(&fleet.ends(0, &["journal", "export", "--since", "1h"]).out), 2);
+
+    // The end of the newest file is taken away, at the end of a line: its own chain is whole.
+    fleet.cut_journal();
+    fleet.ends(0, &["journal", "verify"]);
+    let cut = fleet.ends(3, &["journal", "verify", "--against-fleet"]);
+    assert!(cut.err.contains("BAD webapp ") && cut.err.contains("no entry here opened it"), "{cut:?}");
+    fleet.lose_journal();
+    let lost = fleet.ends(3, &["journal", "verify", "--against-fleet"]);
+    assert_eq!(lost.err.lines().filter(|l| l.starts_with("BAD ")).count(), 2, "{lost:?}");
+}

@@ -255,9 +255,27 @@ pub enum JournalCommand {
         reason: String,
     },
     /// Check every file's hash chain; names the first bad entry.
-    Verify,
+    Verify {
+        /// Also hold it against what the fleet's records say of it: what was cut off or replaced as a whole is found,
+        /// also on a host that has lost its files.
+        #[arg(long)]
+        against_fleet: bool,
+        /// How long to wait for the records.
+        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "15s", requires = "against_fleet")]
+        wait: Duration,
+    },
     /// Every entry of every file in one stream of JSON lines, oldest first.
-    Export,
+    Export {
+        /// Only what is not older, e.g. `90d`.
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        since: Option<Duration>,
+        /// Only operations of this service.
+        #[arg(long, value_name = "NAME")]
+        service: Option<String>,
+        /// Only operations that this person or guard approved.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
 }
 
 /// What can be printed.

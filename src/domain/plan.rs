@@ -371,7 +371,7 @@ impl Plan {
             for fact in step.facts.iter().flat_map(|(_, facts)| facts) {
                 let mut body = fact.body.clone();
                 if let Body::Promoted(m) | Body::RolledBack(m) = &mut body {
-                    (m.plan, m.journal) = (Ulid::nil(), "".into());
+                    m.plan = Ulid::nil();
                 }
                 text.push_str(&nameless(format!("fact {} {body:?}\n", fact.by)));
             }

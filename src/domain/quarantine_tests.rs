@@ -12,7 +12,13 @@ fn record(bodies: Vec<(u128, Body)>) -> Record {
     let mut record = Record::for_regions(2);
     let mut region = RegionRecord::default();
     for (n, body) in bodies {
-        let fact = Fact { id: FactId(Ulid(n)), by: "ana".into(), at: "2026-11-20T08:00:00Z".parse().unwrap(), body };
+        let fact = Fact {
+            id: FactId(Ulid(n)),
+            by: "ana".into(),
+            at: "2026-11-20T08:00:00Z".parse().unwrap(),
+            journal: "".into(),
+            body,
+        };
         region.facts.insert(fact.id, fact);
     }
     record.regions[1] = Some(region);
@@ -29,7 +35,6 @@ fn left(image: Option<&str>) -> Body {
         to_template: template(1),
         from: image.map(|i| ("/spec/containers[name=web]/image".into(), format!("{i:?}").into())).into_iter().collect(),
         policy: "".into(),
-        journal: "".into(),
         overrides: Vec::new(),
         break_glass: false,
         reason: "errors".into(),

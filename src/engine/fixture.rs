@@ -264,7 +264,7 @@ impl Stage {
     pub(crate) fn fact(&mut self, region: &str, when: Timestamp, body: Body) -> FactId {
         self.ids += 1;
         let id = FactId(Ulid::from_parts(u64::try_from(when.as_millisecond()).unwrap(), self.ids));
-        let fact = Fact { id, by: "oncall".into(), at: when, body };
+        let fact = Fact { id, by: "oncall".into(), at: when, journal: "".into(), body };
         let at = self.ix(region);
         self.state.record.regions[at.at()].as_mut().unwrap().facts.insert(id, fact);
         id
@@ -315,7 +315,6 @@ pub(crate) fn moved(ring: &str, from: &str, to: &str) -> Move {
         to_template: template(to),
         from: Vec::new(),
         policy: "0123456789abcdef".into(),
-        journal: "".into(),
         overrides: Vec::new(),
         break_glass: false,
         reason: "".into(),

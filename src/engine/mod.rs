@@ -448,7 +448,7 @@ impl Engine {
         cluster.and_then(|c| c.facts.user.clone()).unwrap_or_else(|| self.operator.clone())
     }
 
-    /// The newest line that the journal had when this process began: promoted facts name its hash.
+    /// Where the journal stood when this process began: facts name it.
     pub fn know_journal(&mut self, head: Text) {
         if self.journal_head.is_empty() {
             self.journal_head = head;

@@ -50,7 +50,6 @@ fn started(stand: &mut Stand, by: &str) {
         to_template: template("v2"),
         from: Vec::new(),
         policy: "".into(),
-        journal: "".into(),
         overrides: Vec::new(),
         break_glass: false,
         reason: "".into(),

@@ -18,7 +18,6 @@ fn what_was_rolled_back_anywhere_is_refused_here() {
         to_template: template("v1"),
         from: Vec::new(),
         policy: "".into(),
-        journal: "".into(),
         overrides: Vec::new(),
         break_glass: false,
         reason: "errors".into(),

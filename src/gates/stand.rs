@@ -191,7 +191,7 @@ impl Stand {
         self.facts += 1;
         let id = FactId(Ulid::from_parts(u64::try_from(at(when).as_millisecond()).unwrap(), self.facts));
         let ix = self.ix(region);
-        let fact = Fact { id, by: by.into(), at: at(when), body };
+        let fact = Fact { id, by: by.into(), at: at(when), journal: "".into(), body };
         self.record.regions[ix].as_mut().unwrap().facts.insert(id, fact);
         id
     }

@@ -237,7 +237,7 @@ impl Case {
         let stretch = Stretch { column: ColumnName::new("errors"), from: at(minutes.0), to: at(minutes.1) };
         let body = Body::Accepted { stretch, template, reason: "a batch job".into() };
         let mut record = RegionRecord::default();
-        record.facts.insert(id, Fact { id, by: "ana".into(), at: self.now, body });
+        record.facts.insert(id, Fact { id, by: "ana".into(), at: self.now, journal: "".into(), body });
         self.record.regions[0] = Some(record);
         self
     }

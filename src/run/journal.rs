@@ -1,5 +1,6 @@
 //! `gonogo journal`: reads every file of the audit log as one.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -8,13 +9,15 @@ use serde_json::{Value, json};
 
 use super::failure::Exit;
 use super::output::{self, VERSION, table};
+use super::session::Session;
 use super::verb::Said;
-use super::world::Surroundings;
+use super::world::{Surroundings, World};
 use crate::cli::{JournalCommand, TextOutput};
-use crate::domain::text::{plain_json, visible};
+use crate::domain::stamp::{SignedDuration, Timestamp};
+use crate::domain::text::{plain_json, several, visible};
 use crate::engine::unwatched::UNWATCHED;
 use crate::io::Clock;
-use crate::io::journal::{Files, History, Journal, Operation, Process, read_all, verify};
+use crate::io::journal::{Anchored, Files, History, Journal, Operation, Process, compare, read_all, verify};
 
 /// Does one of the journal's commands.
 pub fn run(command: &JournalCommand, around: &Surroundings) -> Result<Said> {
@@ -25,8 +28,12 @@ pub fn run(command: &JournalCommand, around: &Surroundings) -> Result<Said> {
         JournalCommand::List { output } => list(&history, *output, folder),
         JournalCommand::Show { plan, output } => show(&history, plan, *output),
         JournalCommand::Close { plan, reason } => close(&history, plan, reason, around)?,
-        JournalCommand::Verify => verified(&history, folder),
-        JournalCommand::Export => export(&history)?,
+        JournalCommand::Verify { .. } => verified(&history, folder),
+        JournalCommand::Export { since, service, by } => {
+            let since =
+                since.and_then(|span| Clock::host().wall().checked_sub(SignedDuration::try_from(span).ok()?).ok());
+            export(&history, &Wanted { since, service: service.as_deref(), by: by.as_deref() })?
+        }
     })
 }
 
@@ -220,9 +227,92 @@ fn verified(history: &History, folder: &Path) -> Said {
     }
 }
 
-fn export(history: &History) -> Result<Said> {
+/// Which entries are exported.
+struct Wanted<'a> {
+    since: Option<Timestamp>,
+    service: Option<&'a str>,
+    by: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    /// The plans whose entries are wanted; none: all, also those of no plan.
+    fn plans(&self, history: &History) -> Option<BTreeSet<String>> {
+        if self.service.is_none() && self.by.is_none() {
+            return None;
+        }
+        let is = |wanted: Option<&str>, said: &str| wanted.is_none_or(|wanted| wanted == said);
+        let operations = history.operations().into_iter();
+        let wanted = operations.filter(|o| is(self.service, &o.opened.service) && is(self.by, &o.opened.operator));
+        Some(wanted.map(|o| o.opened.plan).collect())
+    }
+}
+
+/// The same, and held against what the records of the fleet say of this host's journals.
+pub fn against_fleet(session: &Session, world: &World) -> Result<Said> {
+    let folder = &world.journal_folder();
+    let host = &world.around.host;
+    let history = read_all(folder, host).wrap_err_with(|| format!("{} cannot be read", folder.display()))?;
+    let mut result = verified(&history, folder);
+    let (facts, unread) = anchored(session);
+    let compared = compare(&history, host, &facts);
+    let _ = writeln!(
+        result.out,
+        "{} of this host's facts in the fleet stand in its journal, after the line that they name",
+        compared.agree
+    );
+    for (other, count) in &compared.elsewhere {
+        let (other, facts) = (visible(other), several(*count, "fact"));
+        let _ = writeln!(result.out, "not checked: {facts} of the journal of {other}: verify it there");
+    }
+    if compared.silent > 0 {
+        let facts = several(compared.silent, "fact");
+        let _ =
+            writeln!(result.out, "not checked: {facts} that name no journal: of older versions, or written by hand");
+    }
+    for (region, why) in &unread {
+        let _ = writeln!(result.out, "not checked: {}: {}", visible(region), visible(why));
+    }
+    for why in &compared.contradict {
+        let _ = writeln!(result.err, "BAD {}", visible(why));
+    }
+    if !compared.contradict.is_empty() {
+        result.exit = Exit::Refused;
+    } else if !unread.is_empty() && result.exit == Exit::Done {
+        // What was not read may say anything.
+        result.exit = Exit::Unreachable;
+    }
+    Ok(result)
+}
+
+/// Every fact that was read, and regions whose record was not.
+fn anchored(session: &Session) -> (Vec<Anchored>, Vec<(String, String)>) {
+    let (mut facts, mut unread) = (Vec::new(), Vec::new());
+    for (service, state) in session.engine.fleet.services.iter().zip(&session.engine.services) {
+        for at in service.region_indexes() {
+            let Some(region) = service.region(at) else { continue };
+            let place = format!("{} {}", service.name, region.name);
+            let Some(record) = state.record.region(at) else {
+                unread.push((place, "its record was not read".to_owned()));
+                continue;
+            };
+            facts.extend(record.facts.values().map(|fact| Anchored {
+                id: fact.id,
+                what: format!("{place}: {} of {} by {}", fact.key(), fact.at, fact.by),
+                anchor: fact.journal.to_string(),
+            }));
+        }
+    }
+    (facts, unread)
+}
+
+fn export(history: &History, wanted: &Wanted<'_>) -> Result<Said> {
     let mut out = String::new();
+    let plans = wanted.plans(history);
     for recorded in history.entries() {
+        let of_plan = plans.as_ref().is_none_or(|plans| recorded.line.entry.plan().is_some_and(|p| plans.contains(p)));
+        if !of_plan || wanted.since.is_some_and(|since| recorded.line.at < since) {
+            continue;
+        }
         let line = json!({
             "version": VERSION, "file": recorded.file, "seq": recorded.line.seq,
             "at": recorded.line.at.to_string(), "entry": recorded.line.entry, "hash": recorded.line.hash,

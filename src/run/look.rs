@@ -6,6 +6,7 @@ use color_eyre::eyre::{Result, WrapErr};
 use jiff::ToSpan;
 
 use super::failure::Exit;
+use super::journal;
 use super::session::{Session, Signal};
 use super::world::World;
 use super::{Use, by_signal, fail, open, opened, output, say_as_is, say_errors, say_text, session};
@@ -316,6 +317,29 @@ pub(super) fn report(cli: &Cli, args: &ReportArgs) -> Result<std::process::ExitC
         };
         say_text(&mut std::io::stdout(), &text);
         Ok(Exit::Done)
+    })
+}
+
+/// The journal of this host, held against every record of the fleet.
+pub(super) fn verify(cli: &Cli, wait: Duration) -> Result<std::process::ExitCode> {
+    opened(cli, |mut world| {
+        let mut session = session(&mut world, Use::Look)?;
+        for service in (0..world.fleet.services.len()).map(ServiceIx::from) {
+            let effects = session.engine.show(service);
+            session.perform(effects);
+        }
+        session.pump(wait, |engine| {
+            let read = |(at, service): (usize, &Service)| {
+                let record = &engine.services.get(at)?.record;
+                service.region_indexes().all(|r| record.region(r).is_some()).then_some(())
+            };
+            let all = engine.fleet.services.iter().enumerate().all(|one| read(one).is_some());
+            all.then_some(())
+        });
+        if let Some(Signal(signal)) = session.signal {
+            return Ok(by_signal(signal));
+        }
+        Ok(super::said(journal::against_fleet(&session, &world)?))
     })
 }
 

@@ -32,7 +32,7 @@ use std::time::Duration;
 use color_eyre::eyre::{Result, WrapErr};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{Cli, Command, GuardArgs, SimArgs, TextOutput, VerbArgs};
+use crate::cli::{Cli, Command, GuardArgs, JournalCommand, SimArgs, TextOutput, VerbArgs};
 use crate::config::{self, Severity};
 use crate::domain::id::ServiceIx;
 use crate::domain::text::{printable, several};
@@ -110,6 +110,7 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
             (None, false, true) => check_connected(&cli, &args.accept, args.output),
         },
         Some(Command::Login { cluster }) => opened(&cli, |world| login::run(&world, cluster.as_deref())),
+        Some(Command::Journal(JournalCommand::Verify { against_fleet: true, wait })) => look::verify(&cli, wait),
         Some(Command::Journal(command)) => {
             let around = Surroundings::read();
             Ok(said(journal::run(&command, &around)?))

@@ -18,7 +18,7 @@ use crate::io::command::Processes;
 use crate::io::connect::{Accepting, KubeDial, Memory, Plugins, ProxyEnv, Remembered, Way, usual_files};
 use crate::io::endpoint::Endpoints;
 use crate::io::files::Places;
-use crate::io::journal::{Files, Journal, newest_heads};
+use crate::io::journal::{Anchor, Files, Journal, newest_heads};
 use crate::io::prometheus::Prometheus;
 use crate::io::watch::{plan, reach, watch_all};
 use crate::io::{Clock, Clusters, Mode, Tell};
@@ -182,8 +182,9 @@ impl World {
         };
         let mut engine = Engine::new(self.fleet.clone(), setting, self.clock.now());
         let heads = newest_heads(&self.journal_folder(), 1).unwrap_or_default();
-        if let Some(newest) = heads.first().filter(|_| self.journal.is_some()) {
-            engine.know_journal(newest.hash.as_str().into());
+        if self.journal.is_some() {
+            let anchor = Anchor { host: self.around.host.clone(), head: heads.into_iter().next() };
+            engine.know_journal(anchor.to_string().into());
         }
         engine
     }

@@ -190,7 +190,6 @@ fn who_may_not_is_told_why() {
                     to_template: template_digest(&deployment("x", V2)),
                     from: Vec::new(),
                     policy: "".into(),
-                    journal: "".into(),
                     overrides: Vec::new(),
                     break_glass: false,
                     reason: "".into(),

@@ -62,6 +62,7 @@ fn the_newest_drill_of_a_region_counts_for_ninety_days_and_no_longer() {
             id: FactId(ulid::Ulid::from_parts(millis, took)),
             by: "bo".into(),
             at,
+            journal: "".into(),
             body: body(took as u64),
         }
     };

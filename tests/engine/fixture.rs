@@ -697,7 +697,7 @@ impl World {
     }
 
     pub fn write_fact_as(&mut self, at: RegionIx, id: FactId, body: Body) {
-        let fact = Fact { id, by: "bo@elsewhere".into(), at: self.now.wall, body };
+        let fact = Fact { id, by: "bo@elsewhere".into(), at: self.now.wall, journal: "".into(), body };
         self.write_key(at, &fact.key(), &fact.value());
     }
 

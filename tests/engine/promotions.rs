@@ -219,6 +219,7 @@ fn a_hold_refuses_from_the_first_region_that_has_it() {
         id: gonogo::domain::record::FactId(Ulid::from_parts(1_772_000_000_000, 5)),
         by: "bo".into(),
         at: later(NOW),
+        journal: "".into(),
         body: Body::Hold { scope: Scope::Ring("ring-2".into()), reason: "quiet".into() },
     };
     world.objects.insert(object, json!({"data": {fact.key(): fact.value()}}));
@@ -356,7 +357,6 @@ pub fn moved(policy: &str) -> Move {
         to_template: TemplateDigest::of(&deployment("x", V2)["spec"]["template"]),
         from: vec![("/spec/template/spec/containers[name=web]/image".into(), format!("{V1:?}").into())],
         policy: policy.into(),
-        journal: "".into(),
         overrides: Vec::new(),
         break_glass: false,
         reason: "".into(),

@@ -130,6 +130,7 @@ fn a_record_of_ten_thousand_facts_and_garbage_still_holds_what_it_holds() {
             id,
             by: "bo".into(),
             at: world.now.wall,
+            journal: "".into(),
             body: Body::Note { text: format!("note {n}").into() },
         };
         data.insert(note.key(), note.value().into());

@@ -49,7 +49,6 @@ fn moved() -> impl Strategy<Value = Move> {
                 to_template: b,
                 from: fields.into_iter().map(|(p, v)| (p.into(), v.into())).collect(),
                 policy: "p".into(),
-                journal: "j".into(),
                 overrides: Vec::new(),
                 break_glass: false,
                 reason: reason.into(),
@@ -108,7 +107,13 @@ fn body() -> impl Strategy<Value = Body> {
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
-    (id(), text(), at(), body()).prop_map(|(id, by, at, body)| Fact { id, by: by.into(), at, body })
+    (id(), text(), at(), text(), body()).prop_map(|(id, by, at, journal, body)| Fact {
+        id,
+        by: by.into(),
+        at,
+        journal: journal.as_str().into(),
+        body,
+    })
 }
 
 /// Readings of one region: an identity stands for one fact, as writers see to it.

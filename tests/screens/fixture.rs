@@ -415,6 +415,7 @@ fn promoted(id: &str, when: &str, ring: &str, by: &str) -> Fact {
         id: FactId(ulid::Ulid::from_string(id).unwrap()),
         by: by.into(),
         at: at(when),
+        journal: "".into(),
         body: Body::Promoted(Move {
             plan: ulid::Ulid::nil(),
             ring: ring.into(),
@@ -424,7 +425,6 @@ fn promoted(id: &str, when: &str, ring: &str, by: &str) -> Fact {
             to_template: digest("v2.1.0"),
             from: Vec::new(),
             policy: "".into(),
-            journal: "".into(),
             overrides: Vec::new(),
             break_glass: false,
             reason: "".into(),

@@ -106,6 +106,25 @@ impl Fleet {
         std::fs::write(&path, format!("{first}{}", rest.replacen("drill", "drall", 1))).unwrap();
     }
 
+    fn journal_files(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(self.dir.path().join("state/gonogo/journal")).unwrap().flatten();
+        let mut files: Vec<PathBuf> = files.map(|f| f.path()).collect();
+        files.sort();
+        files
+    }
+
+    /// Takes the lines after the first from the newest journal file, as whoever hides what came last would.
+    pub fn cut_journal(&self) {
+        let path = self.journal_files().pop().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.lines().next().unwrap().to_owned() + "\n").unwrap();
+    }
+
+    /// Takes every journal file away, as a lost disk does.
+    pub fn lose_journal(&self) {
+        self.journal_files().iter().for_each(|f| std::fs::remove_file(f).unwrap());
+    }
+
     /// Adds to the configuration: another policy is another hash.
     pub fn configure(&self, more: &str) {
         let text = std::fs::read_to_string(&self.config).unwrap();

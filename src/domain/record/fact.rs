@@ -37,6 +37,8 @@ pub struct Fact {
     pub by: Operator,
     /// When, by the author's clock.
     pub at: Timestamp,
+    /// Where the author's journal stood; empty: not said. Nothing is decided by it: it is for who verifies a journal.
+    pub journal: Text,
     /// What.
     pub body: Body,
 }
@@ -289,6 +291,9 @@ impl Fact {
                 .put("how", if *real { "real" } else { "dry-run" }),
             Body::Note { text } => lines.put("text", text),
         };
+        if !self.journal.is_empty() {
+            lines.put("journal", &self.journal);
+        }
         lines.0
     }
 
@@ -358,7 +363,7 @@ impl Fact {
             "note" => Body::Note { text: text("text")? },
             _ => return None,
         };
-        Some(Self { id, by, at, body })
+        Some(Self { id, by, at, journal: text("journal").unwrap_or_else(|| "".into()), body })
     }
 
     /// Whether its author writes it to every region, and others pass it on.

@@ -25,8 +25,6 @@ pub struct Move {
     pub from: Vec<(Text, Text)>,
     /// Hash of the policy it was judged by.
     pub policy: Text,
-    /// Head of the author's journal.
-    pub journal: Text,
     /// What was overridden, one sentence each; empty when every gate said go.
     pub overrides: Vec<Text>,
     /// It was done by breaking glass.
@@ -47,8 +45,7 @@ impl Move {
             .put("to", &self.to_version)
             .put("from-template", &self.from_template.hex())
             .put("to-template", &self.to_template.hex())
-            .put("policy", &self.policy)
-            .put("journal", &self.journal);
+            .put("policy", &self.policy);
         for (n, overridden) in self.overrides.iter().enumerate() {
             lines.put(&format!("override.{n}"), overridden);
         }
@@ -68,7 +65,6 @@ impl Move {
             to_template: TemplateDigest::from_hex(fields.get("to-template")?)?,
             from: fields.all("from:").map(|(p, v)| (p.into(), v.into())).collect(),
             policy: text("policy").unwrap_or_else(|| "".into()),
-            journal: text("journal").unwrap_or_else(|| "".into()),
             overrides: fields.all("override.").map(|(_, sentence)| sentence.into()).collect(),
             break_glass: fields.get("break-glass").is_some(),
             reason: text("reason").unwrap_or_else(|| "".into()),

@@ -7,7 +7,13 @@ fn id(n: u128) -> FactId {
 }
 
 fn fact(n: u128, body: Body) -> Fact {
-    Fact { id: id(n), by: Operator::new("oncall"), at: "2026-11-20T14:00:00Z".parse().unwrap(), body }
+    Fact {
+        id: id(n),
+        by: Operator::new("oncall"),
+        at: "2026-11-20T14:00:00Z".parse().unwrap(),
+        journal: "".into(),
+        body,
+    }
 }
 
 fn a_move() -> Move {
@@ -23,7 +29,6 @@ fn a_move() -> Move {
             ("/spec/template/spec/containers[name=web]/args".into(), "[\"--a=b\",\"x]=y\"]".into()),
         ],
         policy: "abcd".into(),
-        journal: "ef".into(),
         overrides: vec!["12h of bake left in ring-1".into(), "a = b".into()],
         break_glass: true,
         reason: "tuesday".into(),

@@ -30,7 +30,6 @@ fn moved(from: u8, to: u8) -> Move {
         to_template: digest(to),
         from: Vec::new(),
         policy: "".into(),
-        journal: "".into(),
         overrides: Vec::new(),
         break_glass: false,
         reason: "".into(),
@@ -82,7 +81,7 @@ prop_compose! {
         let mut record = RegionRecord::default();
         for (kind, n, at) in facts {
             let id = FactId(Ulid(u128::from(n)));
-            record.facts.insert(id, Fact { id, by: "x".into(), at: time(NOW + at), body: body(kind, n) });
+            record.facts.insert(id, Fact { id, by: "x".into(), at: time(NOW + at), journal: "".into(), body: body(kind, n) });
         }
         let revisions = created.iter().enumerate().map(|(n, (at, reused))| Revision {
             name: "rs".into(),

@@ -66,7 +66,6 @@ pub(super) fn by_controller(
         to_template: past.digest,
         from: Vec::new(),
         policy: desk.service.policy_hash.clone(),
-        journal: desk.journal.clone(),
         overrides: Vec::new(),
         break_glass: false,
         reason: "".into(),

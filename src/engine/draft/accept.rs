@@ -114,7 +114,7 @@ fn step(desk: &mut Desk<'_>, at: RegionIx, stretches: Vec<Stretch>, intent: &Int
     for stretch in stretches {
         let id = FactId(desk.ids.next(desk.now));
         let body = Body::Accepted { stretch, template, reason: reason.clone() };
-        facts.push(Fact { id, by: by.clone(), at: desk.now, body });
+        facts.push(Fact { id, by: by.clone(), at: desk.now, journal: desk.journal.clone(), body });
     }
     desk.step(at, StepParts::facts(format!("accept {columns}"), facts))
 }

@@ -175,6 +175,7 @@ fn fact_step(desk: &mut Desk<'_>, at: RegionIx, holds: &[(FactId, Scope)], reaso
     let region = desk.region(at)?.clone();
     let by = desk.by(&region);
     let hold = |(id, scope): &(FactId, Scope)| Fact {
+        journal: desk.journal.clone(),
         id: *id,
         by: by.clone(),
         at: desk.now,

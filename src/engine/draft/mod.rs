@@ -117,7 +117,7 @@ pub struct Desk<'a> {
     pub ids: &'a mut Ids,
     /// Who acts, where a cluster does not say.
     pub operator: &'a Operator,
-    /// Head of the own journal.
+    /// Where the own journal stands.
     pub journal: &'a Text,
 }
 
@@ -353,7 +353,7 @@ impl Desk<'_> {
 
     fn fact(&mut self, region: &Region, body: Body) -> Fact {
         let id = FactId(self.ids.next(self.now));
-        Fact { id, by: self.by(region), at: self.now, body }
+        Fact { id, by: self.by(region), at: self.now, journal: self.journal.clone(), body }
     }
 
     /// The full workload that was read, or why not.
@@ -470,7 +470,13 @@ fn everywhere(desk: &mut Desk<'_>, bodies: Vec<Body>, what: &str) -> Result<Vec<
     for at in desk.service.region_indexes() {
         let region = desk.region(at)?.clone();
         let by = desk.by(&region);
-        let fact = |(id, body): &(FactId, Body)| Fact { id: *id, by: by.clone(), at: desk.now, body: body.clone() };
+        let fact = |(id, body): &(FactId, Body)| Fact {
+            id: *id,
+            by: by.clone(),
+            at: desk.now,
+            journal: desk.journal.clone(),
+            body: body.clone(),
+        };
         let facts: Vec<Fact> = facts.iter().map(fact).collect();
         steps.push(desk.step(at, StepParts::facts(format!("{what} fact"), facts))?);
     }

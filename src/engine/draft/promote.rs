@@ -347,7 +347,6 @@ fn region_step(
             .chain(carrier::kept(carried.as_ref()))
             .collect(),
         policy: desk.service.policy_hash.clone(),
-        journal: desk.journal.clone(),
         overrides: Vec::new(),
         break_glass: false,
         reason: "".into(),

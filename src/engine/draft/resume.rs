@@ -168,7 +168,13 @@ fn region_step(
     let by = desk.by(&region);
     let mut facts: Vec<Fact> = release
         .into_iter()
-        .map(|(id, hold)| Fact { id, by: by.clone(), at: desk.now, body: Body::Release { hold, reason: "".into() } })
+        .map(|(id, hold)| Fact {
+            id,
+            by: by.clone(),
+            at: desk.now,
+            journal: desk.journal.clone(),
+            body: Body::Release { hold, reason: "".into() },
+        })
         .collect();
     let kind = desk.kind(&region)?;
     let pause = open_pause(desk, at).filter(|_| un_pause);

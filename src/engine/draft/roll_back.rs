@@ -204,7 +204,6 @@ fn region_step(
         to_template: after,
         from: back.fields,
         policy: desk.service.policy_hash.clone(),
-        journal: desk.journal.clone(),
         overrides: Vec::new(),
         break_glass: false,
         reason: "".into(),

@@ -166,7 +166,6 @@ fn a_move() -> crate::domain::record::Move {
         to_template: template("v2"),
         from: Vec::new(),
         policy: "".into(),
-        journal: "".into(),
         overrides: Vec::new(),
         break_glass: false,
         reason: "".into(),

@@ -12,8 +12,10 @@
 //! read     all files as one history; operations; what is still open
 //! durable  whether a folder keeps what is written
 //! verify   the first bad entry: file, line, why
+//! anchor   what the facts of a fleet say of a journal
 //! ```
 
+mod anchor;
 mod chain;
 mod durable;
 mod entry;
@@ -22,10 +24,11 @@ mod read;
 mod verify;
 mod writer;
 
+pub use anchor::{Anchor, Anchored, Compared, compare};
 pub use chain::{Head, Line, Torn};
 pub use durable::durable;
 pub use entry::{Begin, Entry, HeadRef, Opened, OpenedRegion, OpenedStep, OpenedWrite};
 pub use proof::{Begun, Journal, Journaled, Known};
-pub use read::{History, Operation, Process, Recorded, StepState, newest_heads, read_all};
+pub use read::{History, Operation, Process, Recorded, StepState, check, newest_heads, read_all};
 pub use verify::{Bad, Verified, verify};
 pub use writer::{Files, Sink, Store};

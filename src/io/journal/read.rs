@@ -160,8 +160,8 @@ fn read_file(folder: &Path, name: &str, host: &str) -> io::Result<JournalFile> {
     Ok(file)
 }
 
-/// A file's bytes, checked line by line. Pure but for its name.
-pub(super) fn check(name: &str, bytes: &[u8]) -> JournalFile {
+/// A file's bytes, checked line by line.
+pub fn check(name: &str, bytes: &[u8]) -> JournalFile {
     let mut file =
         JournalFile { name: name.to_owned(), lines: Vec::new(), bad: None, torn: None, process: Process::Unknown };
     let mut head = Head::default();

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use tokio::sync::oneshot;
 
+use super::anchor::Anchor;
 use super::chain::Head;
 use super::entry::{Begin, Entry, FORMAT, HeadRef};
 use super::read::newest_heads;
@@ -126,7 +127,7 @@ impl Store for Files {
     }
 }
 
-/// What a waiting caller gets: the head after its entry, or why it is not durable.
+/// What a waiting caller gets: the anchor after its entry, or why it is not durable.
 pub(super) type Durable = Result<String, String>;
 
 pub(super) struct Order {
@@ -168,6 +169,7 @@ struct Writer {
 struct OpenFile {
     sink: Box<dyn Sink>,
     head: Head,
+    name: String,
 }
 
 impl Writer {
@@ -212,9 +214,10 @@ impl Writer {
         }
         file.sink.sync()?;
         self.owed.clear();
-        let head = file.head.hash.clone();
+        let newest =
+            HeadRef { file: file.name.clone(), seq: file.head.next.saturating_sub(1), hash: file.head.hash.clone() };
         self.open = Some(file);
-        Ok(head)
+        Ok(Anchor { host: self.store.host().to_owned(), head: Some(newest) }.to_string())
     }
 
     fn begin(&mut self) -> io::Result<OpenFile> {
@@ -222,7 +225,7 @@ impl Writer {
         let begin = Entry::Begin(Begin {
             format: FORMAT,
             gonogo: env!("CARGO_PKG_VERSION").to_owned(),
-            file: name,
+            file: name.clone(),
             host: self.store.host().to_owned(),
             pid: std::process::id(),
             heads,
@@ -230,7 +233,7 @@ impl Writer {
         let mut head = Head::default();
         let line = head.append(self.clock.wall(), &begin).map_err(io::Error::other)?;
         sink.append(&line)?;
-        Ok(OpenFile { sink, head })
+        Ok(OpenFile { sink, head, name })
     }
 }
 
