@@ -9,6 +9,7 @@ use crate::domain::change::ApiType;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{Namespace, Text};
 use crate::domain::plan::DiffLine;
+use crate::domain::stamp::Timestamp;
 use crate::domain::version::{Image, Version};
 use crate::kinds::Still;
 
@@ -62,6 +63,12 @@ pub trait DeliveryTool: std::marker::Sync {
     /// The object that says when this full object may bring anything.
     fn calendar(&self, object: &Value) -> Option<Beside>;
 
+    /// Why this full object may not bring anything now, by the calendar as read; none: it may.
+    ///
+    /// # Errors
+    /// The calendar cannot be read.
+    fn shut(&self, object: &Value, calendar: &Value, now: Timestamp) -> Result<Option<String>, String>;
+
     /// Keeps it from bringing anything by itself, from what is known without a read; none: it brings nothing by
     /// itself.
     ///
@@ -97,14 +104,10 @@ pub struct Wanted<'a> {
 /// What is to be brought again.
 #[derive(Clone, Copy, Debug)]
 pub struct Back<'a> {
-    /// The value that [`Writing::was`] told; none: the field was absent.
-    pub to: Option<&'a Value>,
-    /// Repository of the image that runs now.
-    pub repository: Option<&'a str>,
-    /// What generates the object, as read.
-    pub generator: Option<&'a Value>,
-    /// Who asks.
-    pub by: &'a str,
+    /// The version, and who asks.
+    pub wanted: Wanted<'a>,
+    /// The value that [`Writing::was`] told when the version that runs was brought; none: it is not known.
+    pub was: Option<&'a str>,
 }
 
 /// An object in the same cluster on which another one rests.

@@ -11,6 +11,7 @@ pub mod call;
 pub mod carrier;
 pub mod challenge;
 pub mod change;
+pub mod cron;
 pub mod delivery;
 pub mod exemplar;
 pub mod finding;

@@ -4,11 +4,11 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use super::clock::{Clock, DAY, HOUR, hour_of_day};
-use super::cron::Cron;
 use super::only_if_seen;
 use super::rules::{self, MIN_TRAFFIC, Rules};
 use super::series::{Span, begin, when};
 use super::zones::{ZONE, every_region_has_one};
+use crate::domain::cron::Cron;
 use crate::domain::fleet::{Param, Params, Service};
 use crate::domain::gate::{Evidence, Gate, GateRole, GateType, HangsOn, Need, ParamError, Parameter};
 use crate::domain::id::{ColumnName, RingIx};
@@ -91,7 +91,7 @@ impl GateType for Coverage {
             instants.push(instant(&text)?);
         }
         for text in texts(params, "cron")? {
-            let cron = Cron::parse(&text).map_err(|why| ParamError::new("cron", why))?;
+            let cron = Cron::few(&text).map_err(|why| ParamError::new("cron", why))?;
             let of = |time: &Time| Instant {
                 name: format!("{} ({text})", time.strftime("%H:%M")),
                 time: *time,

@@ -21,7 +21,6 @@ mod burn_rate;
 mod checklist;
 mod clock;
 mod coverage;
-mod cron;
 mod drift;
 mod flag;
 mod freeze;

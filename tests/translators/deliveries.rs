@@ -39,30 +39,26 @@ fn digest() -> String {
     format!("sha256:{}", "bb".repeat(32))
 }
 
-fn bring(tool: &dyn DeliveryTool, object: &Value, set: Option<&Value>, means: &ApplicationCarrier) -> Written {
-    let image = Image::parse(&format!("registry.example/webapp:v2.2.0@{}", digest()));
-    let wanted = Wanted {
-        version: &Version("v2.2.0".into()),
-        image: Some(&image),
-        repository: Some("registry.example/webapp"),
-        generator: set,
-        by: "alice@example.com",
-    };
-    tool.bring(object, means, &wanted)
+fn wanted<'a>(version: &'a Version, image: &'a Image, generator: Option<&'a Value>) -> Wanted<'a> {
+    let repository = Some("registry.example/webapp");
+    Wanted { version, image: Some(image), repository, generator, by: "alice@example.com" }
 }
 
-fn back(tool: &dyn DeliveryTool, object: &Value, set: Option<&Value>, means: &ApplicationCarrier) -> Written {
-    let before = match &means.field {
-        ApplicationField::KustomizeImage(_) => json!("registry.example/webapp:v1.9.0"),
-        _ => json!("v1.9.0"),
-    };
-    let to = Back {
-        to: Some(&before),
-        repository: Some("registry.example/webapp"),
-        generator: set,
-        by: "alice@example.com",
-    };
-    tool.back(object, means, &to)
+fn bring(tool: &dyn DeliveryTool, object: &Value, set: Option<&Value>, means: &ApplicationCarrier) -> Written {
+    let image = Image::parse(&format!("registry.example/webapp:v2.2.0@{}", digest()));
+    tool.bring(object, means, &wanted(&image.version(), &image, set))
+}
+
+/// Back to what the record tells, or to a version.
+fn back(
+    tool: &dyn DeliveryTool,
+    object: &Value,
+    set: Option<&Value>,
+    means: &ApplicationCarrier,
+    was: Option<&str>,
+) -> Written {
+    let image = Image::parse(&format!("registry.example/webapp:v1.9.0@{}", digest()));
+    tool.back(object, means, &Back { wanted: wanted(&image.version(), &image, set), was })
 }
 
 /// Everything that may be wanted of an object, by name.
@@ -75,7 +71,7 @@ fn every(
     let mut out = Vec::new();
     for (name, means) in means() {
         out.push((format!("bring by {name}"), bring(tool, object, set, &means)));
-        out.push((format!("back by {name}"), back(tool, object, set, &means)));
+        out.push((format!("back by {name}"), back(tool, object, set, &means, None)));
     }
     if let Some(known) = known {
         out.push(("halt".into(), tool.halt(known)));
@@ -204,10 +200,8 @@ fn what_was_brought_is_there_and_goes_back_to_what_it_was() {
                 after.as_object_mut().unwrap().remove("operation");
                 after["status"]["sync"]["status"] = json!("Synced");
                 assert_eq!(bring(*tool, &after, None, &means), Ok(None), "{name}: {intent}: it is there");
-                let to: Option<Value> = serde_json::from_str(was).ok();
-                let repository = Some("registry.example/webapp");
-                let to = Back { to: to.as_ref(), repository, generator: None, by: "alice" };
-                let Some(order) = tool.back(&after, &means, &to).unwrap_or_else(|e| panic!("{name}: {intent}: {e:?}"))
+                let Some(order) =
+                    back(*tool, &after, None, &means, Some(was)).unwrap_or_else(|e| panic!("{name}: {intent}: {e:?}"))
                 else {
                     panic!("{name}: {intent}: no way back")
                 };

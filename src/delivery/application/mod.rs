@@ -17,6 +17,7 @@ use crate::kinds::Still;
 mod halt;
 mod knob;
 mod set;
+mod window;
 mod write;
 
 /// Most characters of a message that are kept.
@@ -261,6 +262,10 @@ impl DeliveryTool for Application {
         let name = text("/spec/project").unwrap_or("default");
         let api = ApiType::new("argoproj.io", "v1alpha1", "appprojects", "AppProject");
         Some(Beside { api, namespace: Namespace::new(namespace), name: name.into() })
+    }
+
+    fn shut(&self, object: &Value, calendar: &Value, now: Timestamp) -> Result<Option<String>, String> {
+        window::shut(calendar, object, !write::is_automated(object), now)
     }
 
     fn halt(&self, known: &Delivery) -> Result<Option<Writing>, Still> {

@@ -40,21 +40,28 @@ pub(super) fn bring(object: &Value, means: &ApplicationCarrier, wanted: &Wanted<
 pub(super) fn back(object: &Value, means: &ApplicationCarrier, back: &Back<'_>) -> Result<Option<Writing>, Still> {
     takes_orders(object)?;
     spec(object)?;
+    let wanted = &back.wanted;
     if means.field == ApplicationField::Sync {
         is_idle(object)?;
-        return history(object, back.by).map(Some);
+        return history(object, wanted.by).map(Some);
     }
     let chosen = source(spec(object)?, means.source.as_ref())?;
-    let edit = edit_back(chosen.source, means, back.repository, back.to)?;
+    let edit = match back.was {
+        Some(was) => {
+            let was: Option<Value> = serde_json::from_str(was).ok();
+            edit_back(chosen.source, means, wanted.repository, was.as_ref())?
+        }
+        None => edit(object, chosen.source, means, wanted)?,
+    };
     let Some(edit) = edit.filter(|e| e.from != e.to) else { return Ok(None) };
     let busy = is_idle(object);
-    let mut order = match generated(object, back.generator, &chosen, Some(&edit))? {
+    let mut order = match generated(object, wanted.generator, &chosen, Some(&edit))? {
         Some(set) => set::order(object, set, &chosen, &edit)?,
         None => {
             if !is_automated(object) {
                 busy.clone()?;
             }
-            let order = order(object, &chosen, Some(edit), back.by, "gonogo: roll back")?;
+            let order = order(object, &chosen, Some(edit), wanted.by, "gonogo: roll back")?;
             let Some(order) = order else { return Ok(None) };
             order
         }

@@ -4,7 +4,7 @@ use jiff::civil::{Date, Time};
 
 /// A cron expression of five fields.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Cron {
+pub struct Cron {
     /// Times of day, in order.
     pub times: Vec<Time>,
     days: Vec<bool>,
@@ -23,8 +23,26 @@ const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "au
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 impl Cron {
+    /// As [`Self::parse`], for what must be looked at as often as it comes.
+    ///
+    /// # Errors
+    /// It is no cron expression, or comes too often in a day.
+    pub fn few(text: &str) -> Result<Self, String> {
+        let cron = Self::parse(text)?;
+        if cron.times.len() > MOST_TIMES {
+            return Err(format!(
+                "`{text}` means {} times a day; at most {MOST_TIMES} can be asked for",
+                cron.times.len()
+            ));
+        }
+        Ok(cron)
+    }
+
     /// Reads `30 3 * * 1-5`, `0 0,12 1 * *`, `0 */6 * jan-mar mon`, `@daily`, or says what is wrong.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// It is no cron expression, or means no day of any year.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let text = match text.trim() {
             "@hourly" => "0 * * * *",
             "@daily" | "@midnight" => "0 0 * * *",
@@ -48,9 +66,6 @@ impl Cron {
         let minutes = set(&minutes);
         let of_hour = |h: i8| minutes.iter().filter_map(move |m| Time::new(h, *m, 0, 0).ok()).collect::<Vec<_>>();
         let times: Vec<Time> = set(&hours).into_iter().flat_map(of_hour).collect();
-        if times.len() > MOST_TIMES {
-            return Err(format!("`{text}` means {} times a day; at most {MOST_TIMES} can be asked for", times.len()));
-        }
         let cron = Self {
             times,
             days: field(day, "day of month", 1, 31, &[])?,
@@ -67,7 +82,7 @@ impl Cron {
     }
 
     /// Whether it means this day.
-    pub(super) fn fits(&self, date: Date) -> bool {
+    pub fn fits(&self, date: Date) -> bool {
         let on = |field: &[bool], n: i8| usize::try_from(n).ok().and_then(|n| field.get(n)).copied().unwrap_or(false);
         let day = on(&self.days, date.day());
         let weekday = on(&self.weekdays, date.weekday().to_sunday_zero_offset());
@@ -163,7 +178,7 @@ mod tests {
             ("0 0 30 2 *", "no day of any year"),
             ("@reboot", "1 fields"),
         ] {
-            let said = Cron::parse(text).unwrap_err();
+            let said = Cron::few(text).unwrap_err();
             assert!(said.contains(words), "{text}: {said}");
         }
     }
