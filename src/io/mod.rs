@@ -11,6 +11,7 @@ pub mod connect;
 pub mod endpoint;
 pub mod fetch;
 pub mod files;
+pub mod git;
 pub mod journal;
 pub mod log;
 pub mod notify;
