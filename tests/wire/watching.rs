@@ -231,6 +231,37 @@ async fn expired_credentials_are_renewed_once_for_all_watches() {
     assert_eq!(stage.notes.links(0).len(), 1, "never lost: {:?}", stage.notes.links(0));
 }
 
+/// A server that is well for a minute and then answers every watch with this code, and so often at most.
+fn refuses_watches(code: u16, reason: &'static str) -> Server {
+    let refused = AtomicUsize::new(0);
+    Server::new(move |asked| match asked.at > Duration::from_secs(60) && asked.is_watch() {
+        // Whoever asks without a pause would ask for ever: time stands still meanwhile.
+        true if refused.fetch_add(1, Ordering::SeqCst) > 1_000 => Does::Hang,
+        true => Does::Json(code, failed(code, reason, "not any more")),
+        false => well(asked),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_are_refused_while_a_watch_is_resumed_are_not_renewed_without_a_pause() {
+    let server = refuses_watches(401, "Unauthorized");
+    let stage = Stage::watch(fleet(1, false), std::slice::from_ref(&server));
+    tokio::time::sleep(Duration::from_secs(240)).await;
+    let asked = server.times(|a| a.is_watch_of("deployments") && a.at > Duration::from_secs(60)).len();
+    assert!(asked < 60, "{asked} times in three minutes");
+    let (_, reason) = stage.notes.lost(0).unwrap();
+    assert!(matches!(reason, LostReason::Unauthenticated(_)), "{reason:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_to_which_every_version_is_too_old_is_not_listed_without_a_pause() {
+    let server = refuses_watches(410, "Expired");
+    let _stage = Stage::watch(fleet(1, false), std::slice::from_ref(&server));
+    tokio::time::sleep(Duration::from_secs(240)).await;
+    let listed = server.times(|a| a.is_list_of("deployments")).len();
+    assert!((2..60).contains(&listed), "{listed} times in three minutes");
+}
+
 #[tokio::test(start_paused = true)]
 async fn refused_credentials_are_said_plainly() {
     let server = Server::new(|_| Does::Json(401, failed(401, "Unauthorized", "Unauthorized")));

@@ -95,8 +95,9 @@ impl Follow<'_> {
                 }
                 at.renewed = false;
             }
-            // Too old to resume from: list again, which is not a failure of the cluster.
-            (_, Some(410)) if at.version.take().is_some() => return,
+            // Too old to resume from: list again, which is not a failure of the cluster. Where every version
+            // is too old, also the one just listed, that is not done without end.
+            (_, Some(410)) if at.version.take().is_some() => return self.pace(at, Duration::ZERO).await,
             // Whatever else the server or something in between said: what we resume from may be wrong.
             (Failure::Status(_) | Failure::Garbage(_), code) if !matches!(code, Some(403 | 429)) => at.version = None,
             _ => {}
@@ -140,7 +141,6 @@ impl Follow<'_> {
                 version
             }
         };
-        at.renewed = false;
         let seconds = rng.u64(ASKED);
         let start = Instant::now();
         let path = self
@@ -148,6 +148,8 @@ impl Follow<'_> {
         let response = timeout(ANSWERED, open.reader.stream(&path)).await;
         let response = response.unwrap_or_else(|_| Err(Failure::timeout(ANSWERED)));
         let response = response.map_err(end("watch", generation))?;
+        // Not before: a watch that is resumed asks nothing else, and would be refused and renewed without end.
+        at.renewed = false;
         self.health.heard(Headers::read(response.headers()).server_time);
         self.health.opened(self.watch);
         let deadline = start + Duration::from_secs(seconds) + GRACE;
