@@ -43,7 +43,7 @@ impl Runner for WithSettings {
         Box::pin(async move {
             let hangs = self.0.iter().find(|(name, _)| name == "HANGS").map(|(_, file)| file.as_str());
             let hung = async {
-                while !hangs.is_some_and(|file| std::fs::remove_file(file).is_ok()) {
+                while hangs.is_none_or(|file| std::fs::remove_file(file).is_err()) {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             };
