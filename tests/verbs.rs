@@ -426,3 +426,29 @@ fn a_journal_that_was_cut_off_or_lost_contradicts_the_fleet() {
     let lost = fleet.ends(3, &["journal", "verify", "--against-fleet"]);
     assert_eq!(lost.err.lines().filter(|l| l.starts_with("BAD ")).count(), 2, "{lost:?}");
 }
+
+#[test]
+fn a_doctor_says_what_is_well_what_is_not_and_what_to_do() {
+    let fleet = Fleet::start("");
+    let well = fleet.json(0, "doctor", &["doctor", "--wait", "60s"]);
+    assert_eq!(well["state"], "ok", "{well}");
+    let results = well["results"].as_array().unwrap();
+    let of = |what: &str| results.iter().filter(|r| r["what"].as_str().unwrap().starts_with(what)).count();
+    assert!(of("connection ") == 5 && of("cluster ") >= 5 && of("metric webapp ") == 7, "{well}");
+    assert_eq!((of("journal"), of("configuration")), (1, 1));
+    let connected = fleet.json(0, "check", &["check", "--connect"]);
+    assert!(!connected["results"].as_array().unwrap().is_empty(), "a document stands alone on standard output");
+
+    let token = fleet.file("token", "s3cr3t-canary");
+    fleet.configure(&format!("[endpoint.board]\nurl = \"http://127.0.0.1:9/\"\nbearer = {{ file = {token:?} }}\n"));
+    let doubtful = fleet.ends(0, &["doctor", "--wait", "60s"]);
+    assert!(
+        doubtful.out.contains("others of this host may read it") && doubtful.out.contains("→ chmod 600"),
+        "{doubtful:?}"
+    );
+    assert!(!doubtful.out.contains("canary"), "{doubtful:?}");
+    fleet.edit_kubeconfig("token: ", "token: not-");
+    let broken = fleet.ends(5, &["doctor", "--wait", "4s"]);
+    assert!(broken.out.contains("FAIL") && broken.out.contains("not logged in"), "{broken:?}");
+    assert!(broken.out.contains("`gonogo login`"), "{broken:?}");
+}

@@ -265,6 +265,18 @@ Example:\n  gonogo accept webapp ap-south-1 --column errors --reason \"a batch j
     #[command(after_help = "\
 Example:\n  gonogo check --plan webapp --connect\n  gonogo check --simulate 7d webapp --from 2026-12-18T09:00Z")]
     Check(CheckArgs),
+    /// Everything that gonogo needs, asked for once: what is well, what is doubtful, what is broken, and what to do.
+    ///
+    /// Clusters (reachable, identity, rights, clock, certificates, credentials), workloads, routes, every metric for
+    /// every region, the journal, the terminal, files with secrets. Exit 0 when nothing is broken, 5 otherwise.
+    Doctor {
+        /// Form of the output.
+        #[arg(short, long, default_value = "text")]
+        output: TextOutput,
+        /// How long to wait for answers.
+        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "8s")]
+        wait: Duration,
+    },
     /// Run the exec plugins of a cluster's credentials with this terminal, to log in.
     Login {
         /// The cluster; all when left out.

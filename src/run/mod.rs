@@ -4,6 +4,7 @@ mod board;
 mod check;
 mod console;
 mod diary;
+mod doctor;
 mod drill;
 pub mod failure;
 mod folder;
@@ -106,9 +107,10 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Check(args)) => match (args.simulate, args.plan, args.connect) {
             (Some(span), ..) => plan::simulate(&cli, &args, span),
             (None, true, _) => plan::judge(&cli, &args),
-            (None, false, false) => Ok(checked(&cli, args.output)),
+            (None, false, false) => Ok(checked(&cli, args.output, true)),
             (None, false, true) => check_connected(&cli, &args.accept, args.output),
         },
+        Some(Command::Doctor { output, wait }) => doctor(&cli, output, wait),
         Some(Command::Login { cluster }) => opened(&cli, |world| login::run(&world, cluster.as_deref())),
         Some(Command::Journal(JournalCommand::Verify { against_fleet: true, wait })) => look::verify(&cli, wait),
         Some(Command::Journal(command)) => {
@@ -252,7 +254,8 @@ fn acted(cli: &Cli, complete: bool, act: impl FnOnce(&mut Session) -> Said) -> R
     })
 }
 
-fn checked(cli: &Cli, output: TextOutput) -> ExitCode {
+/// What is wrong with the configuration, and what it describes; without `summary` only what is wrong is said.
+fn checked(cli: &Cli, output: TextOutput, summary: bool) -> ExitCode {
     let (findings, config) = match open::load(cli.config.clone(), true) {
         Ok(loaded) => {
             let mut findings = loaded.findings;
@@ -289,7 +292,7 @@ fn checked(cli: &Cli, output: TextOutput) -> ExitCode {
         }
         TextOutput::Text => {
             say_errors(&config::render_errors(&findings, open::colour()));
-            if let Some(config) = config {
+            if let Some(config) = config.filter(|_| summary) {
                 let regions: usize = config.fleet.services.iter().map(|s| s.regions.len()).sum();
                 let text = format!(
                     "{}: {}, {}, {}\n",
@@ -305,8 +308,29 @@ fn checked(cli: &Cli, output: TextOutput) -> ExitCode {
     exit.into()
 }
 
+fn doctor(cli: &Cli, output: TextOutput, wait: Duration) -> Result<ExitCode> {
+    let offline = checked(cli, TextOutput::Text, false);
+    if offline == ExitCode::from(Exit::Usage) {
+        return Ok(offline);
+    }
+    opened(cli, |mut world| {
+        let mut session = session(&mut world, Use::Ask)?;
+        for service in (0..world.fleet.services.len()).map(ServiceIx::from) {
+            let effects = session.engine.show(service);
+            session.perform(effects);
+            session.first_data(Some(service), wait);
+        }
+        session.acquaint(wait);
+        if let Some(Signal(signal)) = session.signal {
+            return Ok(by_signal(signal));
+        }
+        Ok(said(doctor::run(&session, &world, output)))
+    })
+}
+
 fn check_connected(cli: &Cli, accept: &[String], output: TextOutput) -> Result<ExitCode> {
-    let offline = checked(cli, TextOutput::Text);
+    // A document stands alone on standard output.
+    let offline = checked(cli, TextOutput::Text, output == TextOutput::Text);
     if offline == ExitCode::from(Exit::Usage) {
         return Ok(offline);
     }

@@ -125,6 +125,23 @@ impl Fleet {
         self.journal_files().iter().for_each(|f| std::fs::remove_file(f).unwrap());
     }
 
+    /// A file that everybody may read.
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        path
+    }
+
+    /// Replaces a text of the kubeconfig wherever it stands.
+    pub fn edit_kubeconfig(&self, from: &str, to: &str) {
+        let path = self.dir.path().join("kubeconfig");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from:?} is not in the kubeconfig");
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+    }
+
     /// Adds to the configuration: another policy is another hash.
     pub fn configure(&self, more: &str) {
         let text = std::fs::read_to_string(&self.config).unwrap();

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::dial::{Dial, Dialed};
 use super::exec::Plugins;
+use super::inspect::{Inspected, inspected};
 use super::proxy::ProxyEnv;
 use super::stack::stack;
 use crate::domain::id::{ClusterIx, Text};
@@ -87,6 +88,26 @@ impl KubeDial {
         match &config.auth_info.exec {
             Some(exec) => self.plugins.login(exec).await.map(|()| true),
             None => Ok(false),
+        }
+    }
+
+    /// What is configured for a cluster's connection, without making it.
+    pub fn inspect(&self, cluster: ClusterIx) -> Result<Inspected, LostReason> {
+        let way = self.ways.get(cluster.at());
+        match way.ok_or_else(|| LostReason::Unusable("the configuration names no context".into()))? {
+            Way::InCluster => {
+                let config = Config::incluster().map_err(|e| unusable("not inside a cluster", &e))?;
+                Ok(inspected(&config))
+            }
+            Way::Context { context, file } => {
+                let kubeconfig = self.kubeconfig(file.as_ref())?;
+                let own_proxy = has_proxy(&kubeconfig, context);
+                let mut config = config(kubeconfig, context)?;
+                if !own_proxy {
+                    config.proxy_url = self.proxy.of(&config.cluster_url);
+                }
+                Ok(inspected(&config))
+            }
         }
     }
 
