@@ -134,6 +134,54 @@ impl Fleet {
         path
     }
 
+    /// A program.
+    pub fn program(&self, name: &str, text: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.file(name, text);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// What the program keeps of its runs.
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// The token of the kubeconfig.
+    pub fn token(&self) -> String {
+        let text = std::fs::read_to_string(self.dir.path().join("kubeconfig")).unwrap();
+        let kubeconfig: Value = serde_saphyr::from_str(&text).unwrap();
+        kubeconfig["users"][0]["user"]["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Adds lines to each table of the configuration that begins so.
+    pub fn edit_config(&self, table: &str, lines: &str) {
+        self.rewrite(&|line| if line.starts_with(table) { format!("{line}\n{lines}") } else { line.to_owned() });
+    }
+
+    /// Puts another line in the place of each that begins so.
+    pub fn replace_config_line(&self, start: &str, by: &str) {
+        self.rewrite(&|line| if line.starts_with(start) { by.to_owned() } else { line.to_owned() });
+    }
+
+    fn rewrite(&self, line: &dyn Fn(&str) -> String) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        let after: String = text.lines().map(|l| line(l) + "\n").collect();
+        assert_ne!(text, after, "nothing was changed");
+        std::fs::write(&self.config, after).unwrap();
+    }
+
+    /// Leads every context of the kubeconfig to another server.
+    pub fn replace_servers(&self, url: &str) {
+        let path = self.dir.path().join("kubeconfig");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let moved = |line: &str| match line.split_once("server: ") {
+            Some((before, _)) => format!("{before}server: {url}\n"),
+            None => format!("{line}\n"),
+        };
+        std::fs::write(&path, text.lines().map(moved).collect::<String>()).unwrap();
+    }
+
     /// Replaces a text of the kubeconfig wherever it stands.
     pub fn edit_kubeconfig(&self, from: &str, to: &str) {
         let path = self.dir.path().join("kubeconfig");
