@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use gonogo::config::kubeconfig::Kubeconfig;
 use gonogo::config::{self, ConfigError, Given, Severity, keys, print, render_errors};
+use gonogo::domain::carrier::CarrierRef;
 
 fn env(name: &str) -> Option<String> {
     (name == "PROM_PASSWORD").then(|| "x".to_owned())
@@ -277,6 +278,9 @@ except = ["b"]
 [service.cron]
 rings = [["a"]]
 delivery = false
+[service.flux]
+rings = [["a"], ["b"]]
+delivery = { kind = "Kustomization", cluster = "{{cluster}}", name = "apps" }
 "#;
     let given = Given { env: &env, kubeconfigs: None, today: None };
     let (config, _) = config::read(Path::new("c.toml"), text.as_bytes(), &given).unwrap_or_else(|errors| {
@@ -293,10 +297,13 @@ delivery = false
     assert_eq!(brought("web"), [some("hub Application argocd/a.web"), some("hub Application argocd/web-the-second")]);
     assert_eq!(brought("api"), [some("hub Application argocd/api-a"), None]);
     assert_eq!(brought("cron"), [None]);
+    let own = ["a", "b"].map(|at| some(&format!("{at} Kustomization flux-system/apps")));
+    assert_eq!(brought("flux"), own, "each in its own cluster");
     let plans = gonogo::io::watch::plan(&config.fleet);
     let watched = |at: usize| -> Vec<String> { plans[at].watches.iter().map(|w| w.resource()).collect() };
     assert_eq!(watched(2), ["applications.argoproj.io"]);
     assert!(!watched(0).contains(&"applications.argoproj.io".to_owned()));
+    assert!(watched(0).contains(&"kustomizations.kustomize.toolkit.fluxcd.io".to_owned()));
     let unknown = said(
         "c.toml",
         text.replace(
@@ -306,6 +313,58 @@ delivery = false
         .as_bytes(),
     );
     assert!(render_errors(&unknown, false).contains("unknown kind of delivery `Aplication`"), "{unknown:?}");
+}
+
+#[test]
+fn a_region_names_the_value_in_git_that_is_its_version() {
+    let text = r#"
+[cluster.a]
+[cluster.b]
+[repository.deploys]
+url = "git@git.example:team/deploys.git"
+[defaults.git]
+path = "{{service}}/{{ring}}/{{region}}/kustomization.yaml"
+[service.web]
+rings = [["a"], ["b"]]
+git = { image = "registry.example/web" }
+[service.web.region.b]
+git = false
+[service.api]
+rings = [["a"], ["b"]]
+[service.api.git]
+branch = "env-{{region}}"
+path = "api/values.yaml"
+pointer = "/spec/values/image/tag"
+push = "branch"
+except = ["a"]
+[service.cron]
+rings = [["a"]]
+git = false
+"#;
+    let given = Given { env: &env, kubeconfigs: None, today: None };
+    let (config, _) = config::read(Path::new("c.toml"), text.as_bytes(), &given).unwrap_or_else(|errors| {
+        panic!("{}", render_errors(&errors, false));
+    });
+    let brought = |service: &str| -> Vec<Option<String>> {
+        let service = config.fleet.services.iter().find(|s| s.name.as_str() == service).unwrap();
+        let text = |c: &CarrierRef| match c {
+            CarrierRef::Overlay(o) => {
+                format!("{} {} {}#{} {}", o.repository, o.branch, o.path, o.pointer, o.own_branch)
+            }
+            other => format!("{other:?}"),
+        };
+        service.regions.iter().map(|r| r.carrier.as_ref().map(text)).collect()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let image = "/images[name=registry.example/web]/newTag";
+    assert_eq!(brought("web"), [some(&format!("deploys main web/ring-0/a/kustomization.yaml#{image} false")), None]);
+    assert_eq!(brought("api"), [None, some("deploys env-b api/values.yaml#/spec/values/image/tag true")]);
+    assert_eq!(brought("cron"), [None]);
+    let server = &config.repositories[0];
+    assert_eq!(
+        (&*server.name, &*server.url, server.timeout.as_secs()),
+        ("deploys", "git@git.example:team/deploys.git", 60)
+    );
 }
 
 #[test]

@@ -33,6 +33,8 @@ mod execution;
 mod fixture;
 #[path = "engine/holds.rs"]
 mod holds;
+#[path = "engine/overlays.rs"]
+mod overlays;
 #[path = "engine/overtaken.rs"]
 mod overtaken;
 #[path = "engine/pace.rs"]

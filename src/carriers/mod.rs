@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::domain::carrier::CarrierRef;
+use crate::domain::carrier::{CarrierRef, OverlayRef};
 use crate::domain::change::{Change, ObjectRef};
 use crate::domain::fleet::{Region, Service};
 use crate::domain::id::Text;
@@ -14,8 +14,12 @@ use crate::domain::plan::{DiffLine, PlanId};
 use crate::domain::version::{Image, Version};
 use crate::kinds::Still;
 
+mod overlay;
+
+pub use overlay::Overlay;
+
 /// Every carrier.
-pub const CARRIERS: &[&dyn Carrier] = &[];
+pub const CARRIERS: &[&dyn Carrier] = &[&Overlay];
 
 /// The carrier of a region; none: versions are written into its workload.
 pub fn carrier(region: &Region) -> Option<&'static dyn Carrier> {
@@ -46,6 +50,8 @@ pub trait Carrier: Sync {
 pub enum CarrierRead {
     /// An object of a cluster.
     Object(ObjectRef),
+    /// A scalar of a file in a repository: `{head, value, line, last: {commit, message, alone}}`, or `{cannot}`.
+    Scalar(OverlayRef),
 }
 
 /// A version that is to be brought to a region.
@@ -91,4 +97,6 @@ pub struct Carried {
     pub remembers: Vec<(Text, Text)>,
     /// What a person must have seen before; each follows the region's name.
     pub warnings: Vec<String>,
+    /// It is only proposed: others decide about it, and nothing is to be seen in the workload before.
+    pub proposed: bool,
 }

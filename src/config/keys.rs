@@ -1,11 +1,14 @@
 //! Every section and key of the format: the reader, the schema and the docs go by this table.
 
 mod delivery;
+mod git;
 mod policy;
 mod traffic;
 
 pub use delivery::DELIVERY;
 use delivery::{DELIVERY_KEY, OWN_APPLICATION, OWN_DELIVERY};
+pub use git::{GIT, REPOSITORY};
+use git::{GIT_KEY, OWN_GIT, REPOSITORIES};
 pub use policy::{GATE_POLICY, NOTIFY, POLICY, RING_POLICY};
 use policy::{POLICY_KEY, RING_POLICY_KEY};
 pub use traffic::{CAPACITY, ROUTE, TRAFFIC};
@@ -152,6 +155,7 @@ pub static ROOT: Section = Section {
         key("cluster", Shape::Named(&CLUSTER), REQUIRED, "The clusters, by name."),
         key("prometheus", Shape::Named(&PROMETHEUS), NONE, "The Prometheus servers, by name."),
         key("endpoint", Shape::Named(&ENDPOINT), NONE, "HTTP endpoints that gates ask, by name."),
+        REPOSITORIES,
         key(
             "region",
             Shape::Named(&REGION),
@@ -401,6 +405,7 @@ pub static DEFAULTS: Section = Section {
         WORKLOAD_KEY,
         ROUTE_KEY,
         DELIVERY_KEY,
+        GIT_KEY,
         CARRIES,
         VERSION_FROM,
         COLUMNS,
@@ -427,6 +432,7 @@ pub static SERVICE: Section = Section {
         WORKLOAD_KEY,
         ROUTE_KEY,
         DELIVERY_KEY,
+        GIT_KEY,
         CARRIES,
         VERSION_FROM,
         COLUMNS,
@@ -482,6 +488,7 @@ pub static SERVICE_REGION: Section = Section {
             "`false`: the service's route does not reach this region.",
         ),
         OWN_DELIVERY,
+        OWN_GIT,
         OWN_APPLICATION,
         key("backend", Shape::Text, "the route's", "Name of the backendRef."),
         key("rule", Shape::Whole(0), "the route's", "Which rule, counted from 0."),
@@ -546,6 +553,7 @@ pub static SECTIONS: &[&Section] = &[
     &PROMETHEUS,
     &BASIC,
     &ENDPOINT,
+    &REPOSITORY,
     &REGION,
     &TOPOLOGY,
     &RING,
@@ -555,6 +563,7 @@ pub static SECTIONS: &[&Section] = &[
     &WORKLOAD,
     &ROUTE,
     &DELIVERY,
+    &GIT,
     &SERVICE_RING,
     &SERVICE_REGION,
     &CAPACITY,

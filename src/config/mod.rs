@@ -25,7 +25,7 @@ pub use error::{ConfigError, Severity, render_errors};
 pub use load::{Loaded, Place, SearchPaths, load, locate};
 pub use model::{
     Config, Connection, Declared, Endpoint, Given, KeyOverride, Kubeconfigs, Login, NotifyForm, PlanFacts,
-    PrometheusServer, Reach, Secret, SimulatedClock, Ui, Waiver, Waives, Webhook,
+    PrometheusServer, Reach, RepositoryServer, Secret, SimulatedClock, Ui, Waiver, Waives, Webhook,
 };
 
 use source::{Source, Span};

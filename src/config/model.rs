@@ -25,6 +25,8 @@ pub struct Config {
     pub prometheuses: Vec<PrometheusServer>,
     /// HTTP endpoints that gates ask.
     pub endpoints: Vec<Endpoint>,
+    /// Git repositories that hold versions.
+    pub repositories: Vec<RepositoryServer>,
     /// What release plans are judged by besides; same positions as [`Fleet::services`].
     pub plans: Vec<PlanFacts>,
     /// The screen.
@@ -95,6 +97,17 @@ pub enum Connection {
     },
     /// The service account of the pod that gonogo runs in.
     InCluster,
+}
+
+/// How a Git repository is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryServer {
+    /// Its name.
+    pub name: Text,
+    /// What `git clone` takes.
+    pub url: Text,
+    /// How long one exchange may take.
+    pub timeout: Duration,
 }
 
 /// How a Prometheus is reached.

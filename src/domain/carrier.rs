@@ -47,7 +47,7 @@ pub struct OverlayRef {
     pub branch: Text,
     /// File, from the repository's root.
     pub path: Text,
-    /// Which scalar, e.g. `images[name=web].newTag`.
+    /// Which scalar: a [`super::fleet::CarryPath`], e.g. `/images[name=web]/newTag`.
     pub pointer: Text,
     /// Commits leave on a branch of their own, for people to merge.
     pub own_branch: bool,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::id::Text;
+use super::text::safe;
 
 /// A write that no API server takes.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +31,7 @@ pub struct GitChange {
     pub branch: Text,
     /// File, from the repository's root.
     pub path: Text,
-    /// Which scalar, in words that the file's reader knows, e.g. `images[name=web].newTag`.
+    /// Which scalar: a [`super::fleet::CarryPath`], e.g. `/images[name=web]/newTag`.
     pub pointer: Text,
     /// The value that must be there; another one means that somebody changed it.
     pub from: Text,
@@ -83,6 +84,21 @@ pub struct HttpWrite {
     pub path: Text,
     /// The body; empty: none.
     pub body: Text,
+}
+
+/// Before the reason in a commit's message.
+const REASON: &str = "Gonogo-Reason: ";
+
+impl GitChange {
+    /// Puts a reason into the message, in one line, in place of the one there; empty: none.
+    pub(super) fn say_reason(&mut self, reason: &str) {
+        let mut lines: Vec<&str> = self.message.lines().filter(|l| !l.starts_with(REASON)).collect();
+        let said = format!("{REASON}{}", safe(reason.split_whitespace().collect::<Vec<_>>().join(" ").as_str(), 400));
+        if !reason.trim().is_empty() {
+            lines.push(&said);
+        }
+        self.message = lines.join("\n").into();
+    }
 }
 
 impl Outside {

@@ -11,6 +11,7 @@ use super::change::{Change, ObjectRef, PatchKind};
 use super::finding::{Finding, Severity};
 use super::id::{RegionIx, RingIx, ServiceIx, Text};
 use super::intent::{Direction, Intent};
+use super::outside::Outside;
 use super::record::{Body, Fact, FactId};
 use super::stamp::Timestamp;
 use super::version::{TemplateDigest, Version};
@@ -410,6 +411,9 @@ fn without_figures(text: &str) -> String {
 
 /// Puts a reason into an approval; nothing else has one in its body.
 fn say_reason(change: &mut Change, reason: &str) {
+    if let Change::Outside(Outside::Git(git)) = change {
+        git.say_reason(reason);
+    }
     if let Change::Create { object, body } = change
         && Approval::is_named_so(&object.name)
         && let Some(said) = body.pointer_mut("/data/reason")

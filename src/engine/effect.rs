@@ -4,6 +4,7 @@ use serde_json::Value;
 
 pub use super::automation::notice::{Notice, NoticeKind};
 use crate::domain::call::HttpCall;
+use crate::domain::carrier::OverlayRef;
 use crate::domain::challenge::Approved;
 use crate::domain::change::{ApiType, Change, ObjectRef};
 use crate::domain::id::{ClusterIx, Namespace, Place, Text};
@@ -40,6 +41,14 @@ pub enum Effect {
         ticket: Ticket,
         /// Which.
         object: ObjectRef,
+    },
+    /// Fetch a branch and read one scalar of a file at its head; answered by [`Reply::Fetched`] with what
+    /// [`crate::carriers::CarrierRead::Scalar`] says.
+    ReadScalar {
+        /// For the answer.
+        ticket: Ticket,
+        /// Which.
+        scalar: Box<OverlayRef>,
     },
     /// GET a list of full objects; answered by [`Reply::FetchedList`].
     FetchList {

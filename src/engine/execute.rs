@@ -247,8 +247,12 @@ impl Engine {
     ) {
         let Some((id, direction)) = self.operations.get(at).map(|o| (o.plan.id, o.plan.direction())) else { return };
         match result {
-            ActResult::Accepted { object, .. } => {
+            ActResult::Accepted { object, warnings, .. } => {
+                let told = spec.main().is_some_and(|m| m.change.object().is_none()) && !warnings.is_empty();
                 if let Some(memory) = self.step_memory(id, step) {
+                    if told {
+                        memory.beside = Some(warnings.join("; ").into());
+                    }
                     let generation = object.as_ref().and_then(|o| o.pointer("/metadata/generation")?.as_i64());
                     memory.generation = generation;
                     (memory.lost, memory.overtaken) = (false, false);

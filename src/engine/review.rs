@@ -16,6 +16,7 @@ use super::newest::Came;
 use super::operation::{Proposal, ProposalState};
 use crate::carriers::CarrierRead;
 use crate::domain::approval::Approval;
+use crate::domain::carrier::OverlayRef;
 use crate::domain::challenge::challenge;
 use crate::domain::change::{ApiType, ObjectRef};
 use crate::domain::finding::{Finding, Severity};
@@ -131,6 +132,15 @@ impl Engine {
     fn read(&mut self, reads: Vec<Read>, effects: &mut Vec<Effect>) {
         let Some(intent) = self.proposal.as_ref().map(|p| p.intent.clone()) else { return };
         for read in reads {
+            if let Some(scalar) = self.scalar_of(intent.service, &read) {
+                let ticket = self.ticket();
+                let Some(review) = &mut self.review else { return };
+                if review.asked.insert(read.clone()) {
+                    effects.push(Effect::ReadScalar { ticket, scalar: Box::new(scalar) });
+                    review.reading.insert(ticket, read);
+                }
+                continue;
+            }
             let Some(object) = self.object_of(intent.service, &read) else { continue };
             let ticket = self.ticket();
             let Some(review) = &mut self.review else { return };
@@ -191,6 +201,7 @@ impl Engine {
             }
             Read::Carrier(_) => match crate::carriers::carrier(region)?.reads(region)? {
                 CarrierRead::Object(object) => Some(object),
+                CarrierRead::Scalar(_) => None,
             },
             Read::Record(_) | Read::Approvals(_) => Some(ObjectRef {
                 cluster: region.cluster,
@@ -198,6 +209,16 @@ impl Engine {
                 namespace: region.workload.namespace.clone(),
                 name: self.fleet.record_name(spec).into(),
             }),
+        }
+    }
+
+    /// What of a repository a read is about; none: it is about an object.
+    fn scalar_of(&self, service: ServiceIx, read: &Read) -> Option<OverlayRef> {
+        let Read::Carrier(at) = read else { return None };
+        let region = self.fleet.service(service)?.region(*at)?;
+        match crate::carriers::carrier(region)?.reads(region)? {
+            CarrierRead::Scalar(scalar) => Some(scalar),
+            CarrierRead::Object(_) => None,
         }
     }
 
@@ -399,12 +420,17 @@ impl Engine {
 
     /// Time limits of the review.
     pub(super) fn tend_review(&mut self, effects: &mut Vec<Effect>) {
+        // What must be fetched from a repository takes longer than a GET, and there is no plan without it.
+        let fetches = self.review.as_ref().zip(self.proposal.as_ref()).is_some_and(|(review, proposal)| {
+            review.reading.values().any(|read| self.scalar_of(proposal.intent.service, read).is_some())
+        });
+        let patience = if fetches { RAISING_READS } else { LOWERING_READS };
         let Some((review, proposal)) = self.review.as_mut().zip(self.proposal.as_ref()) else { return };
         let lowering = proposal.intent.verb.direction() == Direction::Lowering;
         let waited = self.now.since(proposal.opened);
         match &proposal.state {
             ProposalState::Reading { .. } if review.reading.is_empty() => self.go_on(effects),
-            ProposalState::Reading { .. } if lowering && waited >= LOWERING_READS => {
+            ProposalState::Reading { .. } if lowering && waited >= patience => {
                 let late = LostReason::Unreachable("no answer yet".into());
                 for read in std::mem::take(&mut review.reading).into_values() {
                     match read {

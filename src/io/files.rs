@@ -40,6 +40,11 @@ impl Places {
         self.state.join("journal")
     }
 
+    /// Folder of the clones.
+    pub fn git(&self) -> PathBuf {
+        self.cache.join("git")
+    }
+
     /// Folder of the log files.
     pub fn log(&self) -> PathBuf {
         self.state.join("log")

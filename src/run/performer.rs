@@ -20,6 +20,7 @@ use crate::engine::effect::{ActResult, Effect, MetricQuestion, Note, Reply};
 use crate::io::act::Outsides;
 use crate::io::command::Runner;
 use crate::io::endpoint::Endpoints;
+use crate::io::git::Git;
 use crate::io::journal::{Begun, Journal, Journaled, Known};
 use crate::io::notify::Notifier;
 use crate::io::watch::Watching;
@@ -84,6 +85,13 @@ impl<K: Send + 'static> Performer<K> {
         self
     }
 
+    /// With the repositories that hold versions.
+    #[must_use]
+    pub fn with_git(mut self, git: Arc<Git>) -> Self {
+        self.outsides.git = Some(git);
+        self
+    }
+
     /// With what runs programs of this host, for writes that are one.
     #[must_use]
     pub fn with_runner(mut self, runner: Arc<dyn Runner>) -> Self {
@@ -145,6 +153,16 @@ impl<K: Send + 'static> Performer<K> {
                         None => Err(LostReason::Unusable("no such cluster".into())),
                     };
                     Reply::FetchedList { ticket, result }
+                });
+            }
+            Effect::ReadScalar { ticket, scalar } => {
+                let git = self.outsides.git.clone();
+                self.answer(async move {
+                    let result = match git {
+                        Some(git) => git.look(&scalar).await,
+                        None => Err(LostReason::Unusable("this screen reads no repositories".into())),
+                    };
+                    Reply::Fetched { ticket, result }
                 });
             }
             Effect::DryRun { ticket, change } => {

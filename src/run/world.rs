@@ -1,5 +1,6 @@
 //! What a run stands on: configuration, runtime, clock, and the ways into clusters and Prometheus.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use tokio::runtime::Runtime;
 use super::diary::Diary;
 use super::inbox::Inbox;
 use super::performer::Performer;
-use crate::config::{Config, Connection};
+use crate::config::{Config, Connection, RepositoryServer};
 use crate::domain::fleet::Fleet;
 use crate::domain::id::Operator;
 use crate::engine::{Engine, Setting};
@@ -18,6 +19,7 @@ use crate::io::command::Processes;
 use crate::io::connect::{Accepting, KubeDial, Memory, Plugins, ProxyEnv, Remembered, Way, usual_files};
 use crate::io::endpoint::Endpoints;
 use crate::io::files::Places;
+use crate::io::git::{Git, Repository};
 use crate::io::journal::{Anchor, Files, Journal, newest_heads};
 use crate::io::prometheus::Prometheus;
 use crate::io::watch::{plan, reach, watch_all};
@@ -169,7 +171,22 @@ impl World {
         if watch_only {
             return performer;
         }
-        performer.with_endpoints(Endpoints::new(&self.config, tell)).with_runner(Arc::new(Processes))
+        let performer = performer.with_endpoints(Endpoints::new(&self.config, tell)).with_runner(Arc::new(Processes));
+        match self.repositories() {
+            Some(git) => performer.with_git(git),
+            None => performer,
+        }
+    }
+
+    /// The repositories; what is not cloned yet is, while nobody waits for it.
+    fn repositories(&self) -> Option<Arc<Git>> {
+        let server =
+            |r: &RepositoryServer| (r.name.to_string(), Repository { url: r.url.to_string(), limit: r.timeout });
+        let all: BTreeMap<_, _> = self.config.repositories.iter().map(server).collect();
+        let git = (!all.is_empty()).then(|| Arc::new(Git::new(Arc::new(Processes), self.around.places.git(), all)))?;
+        let warm = git.clone();
+        self.runtime.spawn(async move { warm.warm().await });
+        Some(git)
     }
 
     /// An engine that has seen nothing.

@@ -96,6 +96,8 @@ pub struct World {
     /// What endpoints were asked, and what they answer; none: they do not.
     pub calls: Vec<(Place, HttpCall)>,
     pub endpoint: Option<Result<(u16, String), String>>,
+    /// What files in Git say, as a reader of them answers; none: no repository is reached.
+    pub git: Option<Value>,
     /// What bookkeeping is answered; none: it happens.
     pub keep_fault: Option<ActResult>,
     /// What went out, in order: journal entries, requests, notes.
@@ -364,6 +366,7 @@ impl World {
             policy: true,
             calls: Vec::new(),
             endpoint: None,
+            git: None,
             keep_fault: None,
             log: Vec::new(),
             opened: Vec::new(),
@@ -824,6 +827,9 @@ impl World {
                 let down = self.down.contains(&object.cluster);
                 let result = if down { Err(unreachable()) } else { Ok(self.objects.get(&object).cloned()) };
                 Reply::Fetched { ticket, result }
+            }
+            Effect::ReadScalar { ticket, .. } => {
+                Reply::Fetched { ticket, result: self.git.clone().map(Some).ok_or_else(unreachable) }
             }
             Effect::FetchList { ticket, cluster, api, .. } => {
                 let down = self.down.contains(&cluster);

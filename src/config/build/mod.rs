@@ -22,6 +22,7 @@ mod clusters;
 mod columns;
 mod endpoint;
 mod gates;
+mod git;
 mod hash;
 mod lint;
 mod names;
@@ -138,6 +139,7 @@ fn config(build: &Build<'_>, root: Table<'_>, origin: &Path) -> Config {
         connections: clusters.connections,
         prometheuses: prometheuses.servers,
         endpoints: endpoint::read(build, root),
+        repositories: git::repositories(build, root),
         ui: ui(build, root),
         notify: notify::read(build, root),
         simulated_clock: clock(build, root),

@@ -19,6 +19,7 @@ pub(super) enum Kind {
     Delivery,
     Service,
     Endpoint,
+    Repository,
 }
 
 impl Kind {
@@ -35,6 +36,7 @@ impl Kind {
             Kind::Provider => ("traffic provider", "unknown-provider"),
             Kind::Delivery => ("kind of delivery", "unknown-delivery"),
             Kind::Endpoint => ("endpoint", "unknown-endpoint"),
+            Kind::Repository => ("repository", "unknown-repository"),
             Kind::Service => ("service", "unknown-service"),
         }
     }

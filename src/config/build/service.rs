@@ -6,12 +6,14 @@ use super::super::reader::Table;
 use super::super::source::{At, Span};
 use super::clusters::Clusters;
 use super::gates::{self, Resolved};
+use super::git::{GitDraft, git};
 use super::names::{self, Kind};
 use super::prometheus::Prometheuses;
 use super::region::{RegionFacts, Regions, text, texts, zone};
 use super::topology::{Level, RingDraft, TopologyDraft, rings};
 use super::workload::{DeliveryDraft, Here, RouteDraft, delivery, route, workload};
 use super::{Build, carry, columns, hash, lint, policy};
+use crate::domain::carrier::CarrierRef;
 use crate::domain::fleet::{Capacity, Carry, Region, Ring, RouteRef, Service, VersionFrom, WorkloadRef};
 use crate::domain::id::{ClusterIx, Namespace, RegionIx, RegionName, RingIx, RingName, ServiceName};
 use crate::domain::policy::Policy;
@@ -201,6 +203,13 @@ impl<'r> One<'r, '_> {
                 self.mention(name, &listed);
             }
         }
+        let git = git(self.build, self.root, self.table, self.defaults);
+        for name in git.iter().flat_map(GitDraft::mentioned) {
+            if self.table.raw("git").is_some() || self.shared.regions.find(self.build, name).is_none() {
+                self.mention(name, &listed);
+            }
+        }
+        let brought = Brought { route: route.as_ref(), delivery: delivery.as_ref(), git: git.as_ref() };
         let mut out: Vec<Region> = Vec::with_capacity(drafts.iter().map(|r| r.regions.len()).sum());
         let mut backends: Vec<(RouteRef, String)> = Vec::new();
         for (ring_at, ring) in drafts.iter().enumerate() {
@@ -210,7 +219,7 @@ impl<'r> One<'r, '_> {
                 }
                 let own = overrides.get(&name.value).map(|(_, table)| *table);
                 let place = Named { name, ring: &ring.name.value, ring_at: ring_at.into(), own };
-                out.extend(self.region(&place, (route.as_ref(), delivery.as_ref()), &listed, claims, &mut backends));
+                out.extend(self.region(&place, &brought, &listed, claims, &mut backends));
             }
         }
         out
@@ -225,7 +234,7 @@ impl<'r> One<'r, '_> {
     fn region(
         &self,
         place: &Named<'_, 'r>,
-        (route, delivery): (Option<&RouteDraft<'_>>, Option<&DeliveryDraft<'_>>),
+        &Brought { route, delivery, git }: &Brought<'_>,
         listed: &[&str],
         claims: &mut Claims,
         backends: &mut Vec<(RouteRef, String)>,
@@ -272,8 +281,8 @@ impl<'r> One<'r, '_> {
             // A broken one is never used: its error was collected.
             workload: workload.unwrap_or_else(broken),
             route,
-            delivery: delivery.and_then(|d| d.of(self.build, here, place.own)),
-            carrier: None,
+            delivery: delivery.and_then(|d| d.of(self.build, self.shared.clusters, here, place.own)),
+            carrier: git.and_then(|g| g.of(self.build, here, place.own)).map(CarrierRef::Overlay),
             capacity,
             absorbers,
             zone: own.and_then(|t| zone(self.build, t)).or_else(|| general(|f| f.zone.clone())),
@@ -414,6 +423,13 @@ impl<'r> One<'r, '_> {
             drafts.iter().zip(&rings).map(|(draft, ring)| (draft, [ring, &draft.level])).collect();
         service.policy = policy::resolve(self.build, service, &rings, &general);
     }
+}
+
+/// What of a service reaches its regions, from its own tables and the defaults'.
+struct Brought<'b> {
+    route: Option<&'b RouteDraft<'b>>,
+    delivery: Option<&'b DeliveryDraft<'b>>,
+    git: Option<&'b GitDraft<'b>>,
 }
 
 /// A region as listed in a ring.

@@ -23,7 +23,7 @@ pub(super) struct Here<'n> {
 const KNOWN: [&str; 4] = ["service", "region", "ring", "cluster"];
 
 impl Here<'_> {
-    fn fill(&self, build: &Build<'_>, template: &At<String>) -> Option<String> {
+    pub(super) fn fill(&self, build: &Build<'_>, template: &At<String>) -> Option<String> {
         placeholders(build, &template.value, template.at, &KNOWN)?;
         let text = template.value.replace("{{service}}", &self.service.value).replace("{{region}}", self.region);
         Some(text.replace("{{ring}}", self.ring).replace("{{cluster}}", self.cluster))
@@ -239,7 +239,7 @@ impl RouteDraft<'_> {
 pub(super) struct DeliveryDraft<'a> {
     tables: [Option<Table<'a>>; 2],
     tool: &'static dyn DeliveryTool,
-    cluster: ClusterIx,
+    cluster: Holder,
     except: Vec<At<String>>,
 }
 
@@ -265,8 +265,13 @@ pub(super) fn delivery<'a>(
         table.missing("cluster", "\"hub\"");
     }
     let with = |key: &str| tables.iter().flatten().find(|t| t.raw(key).is_some()).copied();
+    let cluster = cluster?;
+    let holder = match cluster.value.contains("{{") {
+        true => Holder::Each(cluster),
+        false => Holder::One(clusters.find(build, &cluster)?),
+    };
     Some(DeliveryDraft {
-        cluster: clusters.find(build, &cluster?)?,
+        cluster: holder,
         tool: tool?,
         except: with("except").and_then(|t| t.texts("except")).unwrap_or_default(),
         tables,
@@ -280,18 +285,31 @@ impl DeliveryDraft<'_> {
     }
 
     /// What brings the workload of one region; none: nothing that is known here.
-    pub fn of(&self, build: &Build<'_>, here: Here<'_>, own: Option<Table<'_>>) -> Option<DeliveryRef> {
+    pub fn of(
+        &self,
+        build: &Build<'_>,
+        clusters: &Clusters,
+        here: Here<'_>,
+        own: Option<Table<'_>>,
+    ) -> Option<DeliveryRef> {
         if own.and_then(|t| t.flag("delivery")) == Some(false) || self.except.iter().any(|e| e.value == here.region) {
             return None;
         }
         let text = |key: &str, default: &str| {
             first_text(&self.tables, key).unwrap_or_else(|| At { value: default.to_owned(), at: here.service.at })
         };
+        let cluster = match &self.cluster {
+            Holder::One(cluster) => *cluster,
+            Holder::Each(template) => {
+                let name = At { value: here.fill(build, template)?, at: template.at };
+                clusters.find(build, &name)?
+            }
+        };
         let namespace = text("namespace", self.tool.namespace());
         let name = first_text(&[own], "application").unwrap_or_else(|| text("name", "{{service}}-{{region}}"));
         Some(DeliveryRef {
             kind: build.name(self.tool.kind()),
-            cluster: self.cluster,
+            cluster,
             namespace: Namespace::new(named(build, here, "delivery's namespace", &namespace, Form::Label)?),
             name: named(build, here, "delivery", &name, Form::Subdomain)?,
         })

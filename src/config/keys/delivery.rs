@@ -22,9 +22,14 @@ pub static DELIVERY: Section = Section {
     path: "service.NAME.delivery",
     about: "What brings the workload of a region from a repository, in whatever cluster it lies; `{{service}} {{region}} {{ring}} {{cluster}}` are replaced.",
     keys: &[
-        key("kind", Shape::Text, "`Application`", "Kind of the object: `Application` (Argo CD)."),
-        key("cluster", Shape::Text, REQUIRED, "Cluster that holds it."),
-        key("namespace", Shape::Text, "`argocd`", "Its namespace."),
+        key(
+            "kind",
+            Shape::Text,
+            "`Application`",
+            "Kind of the object: `Application` (Argo CD), `Kustomization` or `HelmRelease` (Flux).",
+        ),
+        key("cluster", Shape::Text, REQUIRED, "Cluster that holds it; `{{cluster}}`: each region's own."),
+        key("namespace", Shape::Text, "`argocd`, or `flux-system`", "Its namespace."),
         key("name", Shape::Text, "`{{service}}-{{region}}`", "Its name."),
         key("except", Shape::Texts, NONE, "Regions whose workload is brought otherwise."),
     ],

@@ -352,18 +352,21 @@ fn region_step(
         reason: "".into(),
     };
     let fact = desk.fact(&region, Body::Promoted(moved));
+    let proposed = carried.as_ref().is_some_and(|c| c.proposed);
     let parts = StepParts {
         label: format!("{old} → {}", from.version).into(),
         main: Some(match &carried {
             Some(carried) => carrier::main(carried),
             None => patch(desk.workload_ref(&region, kind), operations),
         }),
-        facts: vec![fact],
-        event: Some((uid(&object), "GonogoPromoted", cause)),
-        expect: vec![match &carried {
-            Some(_) => Expectation::Runs(from.version.clone()),
-            None => kind.settles(&target, after),
-        }],
+        // What is only proposed has not happened, and nothing of it is seen before others decide.
+        facts: if proposed { Vec::new() } else { vec![fact] },
+        event: (!proposed).then(|| (uid(&object), "GonogoPromoted", cause)),
+        expect: match &carried {
+            _ if proposed => Vec::new(),
+            Some(_) => vec![Expectation::Runs(from.version.clone())],
+            None => vec![kind.settles(&target, after)],
+        },
         diff: carried.map_or(diff, |c| c.diff),
         limit: desk.limit(at),
     };

@@ -208,7 +208,10 @@ fn region_step(
         break_glass: false,
         reason: "".into(),
     };
-    facts.push(desk.fact(&region, Body::RolledBack(moved)));
+    let proposed = carried.as_ref().is_some_and(|c| c.proposed);
+    if !proposed {
+        facts.push(desk.fact(&region, Body::RolledBack(moved)));
+    }
     let parts = StepParts {
         label: format!("{old} → {} (back)", back.version).into(),
         main: Some(match &carried {
@@ -216,11 +219,12 @@ fn region_step(
             None => patch(desk.workload_ref(&region, kind), operations),
         }),
         facts,
-        event: Some((uid(&object), "GonogoRolledBack", note)),
-        expect: vec![match &carried {
-            Some(_) => Expectation::Runs(goes_to),
-            None => abort::arrives(kind.settles(&back.target, after), after),
-        }],
+        event: (!proposed).then(|| (uid(&object), "GonogoRolledBack", note)),
+        expect: match &carried {
+            _ if proposed => Vec::new(),
+            Some(_) => vec![Expectation::Runs(goes_to)],
+            None => vec![abort::arrives(kind.settles(&back.target, after), after)],
+        },
         diff: carried.map_or(diff, |c| c.diff),
         limit: desk.limit(at),
     };

@@ -8,6 +8,7 @@ use crate::domain::text::safe;
 use crate::engine::effect::ActResult;
 use crate::io::command::{Command, Inherits, NotRun, Runner};
 use crate::io::endpoint::Endpoints;
+use crate::io::git::Git;
 use crate::io::journal::Journaled;
 
 /// What sends them. Each is absent where this screen may not write, or nothing of the kind is configured.
@@ -17,6 +18,8 @@ pub struct Outsides {
     pub runner: Option<Arc<dyn Runner>>,
     /// Sends HTTP requests.
     pub endpoints: Option<Arc<Endpoints>>,
+    /// Reads repositories, and commits to them.
+    pub git: Option<Arc<Git>>,
 }
 
 /// Sends one write of a journaled plan that no API server takes. The proof holds the plan: nothing else can be
@@ -30,7 +33,10 @@ pub async fn act_outside(outsides: &Outsides, journaled: &Journaled, step: usize
     match outside {
         Outside::Run(run) => ran(outsides, run).await,
         Outside::Call(call) => called(outsides, call).await,
-        Outside::Git(_) => ActResult::NotSent("no Git repository is configured here".into()),
+        Outside::Git(change) => match &outsides.git {
+            Some(git) => git.act(change, plan.id).await,
+            None => ActResult::NotSent("this screen commits to no repository".into()),
+        },
     }
 }
 

@@ -4,6 +4,7 @@
 //! anybody anything, never pushes with force, and makes one commit at a time: the clone is locked against other
 //! processes. What the clone holds can be fetched again; a broken one is thrown away.
 
+mod answer;
 mod carry;
 mod clone;
 mod link;
