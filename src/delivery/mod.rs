@@ -14,11 +14,13 @@ use crate::domain::version::{Image, Version};
 use crate::kinds::Still;
 
 mod application;
+mod flux;
 
 pub use application::Application;
+pub use flux::{HelmRelease, Kustomization};
 
 /// Every kind of delivery object.
-pub const TOOLS: &[&dyn DeliveryTool] = &[&Application];
+pub const TOOLS: &[&dyn DeliveryTool] = &[&Application, &Kustomization, &HelmRelease];
 
 /// A tool by the name of its kind in the configuration.
 pub fn tool(kind: &str) -> Option<&'static dyn DeliveryTool> {

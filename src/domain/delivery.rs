@@ -1,7 +1,9 @@
 //! What a delivery tool says of a region: it brings what a repository holds into a cluster, and keeps it so.
 
+use std::time::Duration;
+
 use super::id::{Text, Uid};
-use super::stamp::Timestamp;
+use super::stamp::{SignedDuration, Timestamp, short};
 
 /// One object of a delivery tool, e.g. an Application of Argo CD: slim, since thousands are held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +95,8 @@ pub struct Automated {
     pub self_heal: bool,
     /// It deletes what the repository does not hold any more.
     pub prune: bool,
+    /// It looks again so often, and puts back what it heals only then; none: at once.
+    pub every: Option<Duration>,
 }
 
 /// One operation: what the tool is doing, or did last.
@@ -177,6 +181,7 @@ impl Delivery {
         match self.automated {
             _ if self.ignored => "leaves it, as long as it is told to leave this application alone",
             _ if self.deleting => "is deleting that application: what becomes of this write is not known",
+            Some(Automated { self_heal: true, every: Some(_), .. }) => "puts it back at its next round",
             Some(Automated { self_heal: true, .. }) => "puts it back within seconds (self-heal is on)",
             Some(_) => "puts it back when it brings the next revision (automated, without self-heal)",
             None => "puts it back when somebody syncs it (not automated)",
@@ -193,7 +198,9 @@ impl Delivery {
         let Some(automated) = self.automated else { return "by hand".to_owned() };
         let heal = if automated.self_heal { ", self-heal" } else { "" };
         let prune = if automated.prune { ", prune" } else { "" };
-        format!("automated{heal}{prune}")
+        let every = automated.every.and_then(|every| SignedDuration::try_from(every).ok());
+        let every = every.map(|every| format!(", every {}", short(every))).unwrap_or_default();
+        format!("automated{heal}{prune}{every}")
     }
 
     /// `v2.1.0`, or one per source: what it follows.

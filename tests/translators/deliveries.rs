@@ -182,7 +182,9 @@ fn what_is_written_an_api_server_takes_once_and_only_on_what_was_read() {
                 }
             }
         }
-        assert!(taken > 40, "{}: only {taken} changes", tool.kind());
+        // What takes no orders is halted, and goes on.
+        let least = if tool.kind() == "Application" { 40 } else { 5 };
+        assert!(taken > least, "{}: only {taken} changes", tool.kind());
     }
 }
 
@@ -219,7 +221,8 @@ fn what_was_brought_is_there_and_goes_back_to_what_it_was() {
                 seen += 1;
             }
         }
-        assert!(seen > 10, "{}: only {seen}", tool.kind());
+        let takes_orders = tool.kind() == "Application";
+        assert!(if takes_orders { seen > 10 } else { seen == 0 }, "{}: {seen}", tool.kind());
     }
 }
 

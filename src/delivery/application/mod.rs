@@ -221,9 +221,11 @@ impl DeliveryTool for Application {
                 revisions: revisions(h.revision, h.revisions),
                 at: h.deployed_at,
             }),
-            automated: automated
-                .filter(|a| a.enabled != Some(false))
-                .map(|a| Automated { self_heal: a.self_heal == Some(true), prune: a.prune == Some(true) }),
+            automated: automated.filter(|a| a.enabled != Some(false)).map(|a| Automated {
+                self_heal: a.self_heal == Some(true),
+                prune: a.prune == Some(true),
+                every: None,
+            }),
             automation,
             operation: operation(object.operation, status.operation_state),
             troubles: status.conditions.into_iter().flatten().filter_map(trouble).collect(),

@@ -37,7 +37,7 @@ fn says(delivery: &Delivery) -> Value {
             "revisions": d.revisions.iter().map(|r| &**r).collect::<Vec<_>>(),
             "at": d.at.map(|at| at.to_string()),
         })),
-        "automated": delivery.automated.map(|a| json!({"self_heal": a.self_heal, "prune": a.prune})),
+        "automated": delivery.automated.map(|a| json!({"self_heal": a.self_heal, "prune": a.prune, "every_seconds": a.every.map(|e| e.as_secs())})),
         "operation": delivery.operation.as_ref().map(|o| json!({
             "phase": o.phase.word(), "by": o.by.as_deref(), "message": o.message.as_deref(),
         })),
