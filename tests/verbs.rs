@@ -11,6 +11,7 @@
 )]
 
 #[path = "verbs/fleet.rs"]
+#[allow(dead_code, reason = "tests of secrets use the rest")]
 mod fleet;
 
 use fleet::Fleet;

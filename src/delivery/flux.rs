@@ -321,9 +321,7 @@ fn delivery(
         Some("True" | "False") => Sync::OutOfSync,
         _ => Sync::Unknown,
     };
-    let health = if is("Stalled", "True") || is("Ready", "False") && !busy {
-        Health::Degraded
-    } else if is("Healthy", "False") {
+    let health = if is("Stalled", "True") || is("Ready", "False") && !busy || is("Healthy", "False") {
         Health::Degraded
     } else if is_suspended {
         Health::Suspended

@@ -155,7 +155,7 @@ fn a_way_back_over_what_others_did_writes_the_old_value() {
 fn where_git_and_the_cluster_differ_a_person_must_have_seen_it() {
     let mut behind = world("v1.9.0", false);
     let plan = behind.review(promote(), ring(2)).unwrap();
-    let found = plan.findings.iter().find(|f| &*f.code == "carrier").unwrap();
+    let found = plan.findings.iter().find(|f| f.code == "carrier").unwrap();
     assert_eq!(
         &*found.text,
         "eu-west-1 is at v1.9.0 in webapp/eu-west-1/kustomization.yaml of deploys, while its cluster runs v2.0.0: \
