@@ -187,7 +187,7 @@ fn the_status_in_json_has_what_it_says_where_the_configuration_names_it() {
         (&json!("Application"), &json!("edge"), &json!("webapp-eu"))
     );
     assert_eq!((&said["heard"], &said["says"]["sync"]), (&json!(true), &json!("Synced")));
-    assert_eq!(said["says"]["automated"], json!({"self_heal": true, "prune": false}));
+    assert_eq!(said["says"]["automated"], json!({"self_heal": true, "prune": false, "every_seconds": null}));
     assert_eq!(said["says"]["sources"][0]["target"], "v2.0.0");
     world.cut(EDGE);
     let said = delivery(&world, EU);
