@@ -7,7 +7,7 @@ use serde_json::Value;
 use ulid::Ulid;
 
 use super::approval::Approval;
-use super::change::{Change, ObjectRef, PatchKind};
+use super::change::{ApiType, Change, ObjectRef, PatchKind};
 use super::finding::{Finding, Severity};
 use super::id::{RegionIx, RingIx, ServiceIx, Text};
 use super::intent::{Direction, Intent};
@@ -199,6 +199,11 @@ impl Step {
     /// The request without which the step fails.
     pub fn main(&self) -> Option<&Write> {
         self.writes.iter().find(|w| w.role == WriteRole::Main)
+    }
+
+    /// Whether it changes anything but records and approvals.
+    pub fn moves(&self) -> bool {
+        self.main().is_some_and(|w| w.change.object().is_none_or(|o| o.api != ApiType::config_map()))
     }
 
     /// Writes the record facts anew, after a reason was given.

@@ -3,6 +3,7 @@
 
 use super::Engine;
 use super::judge;
+use super::operation::StepState;
 use super::scene::Scene;
 use crate::domain::challenge::BREAK_GLASS_LASTS;
 use crate::domain::finding::Severity;
@@ -101,11 +102,33 @@ impl Engine {
         if failed {
             return Some("stopped: an earlier region did not settle".to_owned());
         }
+        if let Some(why) = self.held_meanwhile(plan) {
+            return Some(why);
+        }
         if plan.worst() != Some(Severity::BreakGlass) {
             return self.locked(plan).or_else(|| self.lease_lost(plan));
         }
         let over = self.now.since(started) >= BREAK_GLASS_LASTS;
         over.then(|| "stopped: broken glass lasts 15 minutes; look again, and decide again".to_owned())
+    }
+
+    /// A hold that came after the approval: where it covers what has not started, nothing more is raised. What
+    /// only writes facts moves nothing, and what a plan releases itself does not stand in its way.
+    fn held_meanwhile(&self, plan: &Plan) -> Option<String> {
+        let service = self.fleet.service(plan.service)?;
+        let holds = self.services.get(plan.service.at())?.holds();
+        let released = |id| {
+            let facts = plan.steps.iter().flat_map(|s| &s.facts).flat_map(|(_, facts)| facts);
+            facts.into_iter().any(|f| matches!(f.body, Body::Release { hold, .. } if Some(hold) == id))
+        };
+        let states = &self.operations.iter().find(|o| o.plan.id == plan.id)?.steps;
+        let pending = plan.steps.iter().zip(states).filter(|(_, state)| **state == StepState::Pending);
+        let raising = pending.filter(|(step, _)| step.moves());
+        let (region, hold) = raising.into_iter().find_map(|(step, _)| {
+            let hold = holds.iter().find(|h| !released(h.id) && h.scope.covers(service, step.region))?;
+            Some((service.region(step.region)?, hold))
+        })?;
+        Some(format!("stopped: {} is held by {} ({}): {}", region.name, hold.by, hold.scope, hold.why()))
     }
 
     /// A promotion does not go on once an earlier ring has failed on its version.

@@ -2,6 +2,7 @@
 
 use gonogo::domain::id::ClusterIx;
 use gonogo::domain::intent::{Target, Verb};
+use gonogo::domain::record::{Body, Scope};
 use gonogo::engine::effect::{ActResult, Effect};
 use gonogo::engine::operation::StepState;
 
@@ -58,6 +59,29 @@ fn raising_goes_region_by_region_in_the_given_order() {
     assert_eq!(world.steps(id), [("stage-a".into(), "settled"), ("stage-b".into(), "verifying")]);
     world.finish(STAGE_B);
     assert_eq!(world.end(id).0, "settled");
+}
+
+#[test]
+fn a_hold_that_comes_while_a_promotion_is_under_way_stops_what_has_not_started() {
+    let held = |scope: Scope| {
+        let mut world = World::new();
+        world.controller = false;
+        let id = world.go(promote_to("v2.2.0"), ring(0));
+        // Somebody else, from another console: nothing that rolls out is paused.
+        world.write_fact(STAGE_A, Body::Hold { scope, reason: "tls expires".into() });
+        world.show(world.record_ref(STAGE_A));
+        world.finish(STAGE_A);
+        (world.end(id), world.steps(id).iter().map(|(_, s)| *s).collect::<Vec<_>>())
+    };
+    for scope in [Scope::Service, Scope::Ring("ring-0".into()), Scope::Region("stage-b".into())] {
+        let ((end, why), steps) = held(scope.clone());
+        assert_eq!((end, steps), ("cancelled", vec!["settled", "cancelled"]), "{scope}");
+        assert!(why.starts_with(&format!("stopped: stage-b is held by bo@elsewhere ({scope}): tls expires")), "{why}");
+    }
+    // Another region's hold, and another ring's, are no reason.
+    for scope in [Scope::Region("stage-a".into()), Scope::Ring("ring-2".into())] {
+        assert_eq!(held(scope).1, ["settled", "verifying"]);
+    }
 }
 
 #[test]
