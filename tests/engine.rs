@@ -59,5 +59,7 @@ mod rollouts;
 mod scope;
 #[path = "engine/spread.rs"]
 mod spread;
+#[path = "engine/steps.rs"]
+mod steps;
 #[path = "engine/stateful_sets.rs"]
 mod stateful_sets;

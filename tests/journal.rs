@@ -113,6 +113,7 @@ fn approved_with(number: u128, verb: Verb, facts: Vec<Fact>) -> Approved {
     };
     let step = Step {
         region: RegionIx(0),
+        start: Default::default(),
         facts,
         label: "image v1 → v2".into(),
         writes: vec![Write { role: WriteRole::Main, change, if_absent: None }],

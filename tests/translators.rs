@@ -391,6 +391,8 @@ fn reference(provider: &dyn TrafficProvider, rule: usize, backend: &str) -> Rout
         rule,
         backend: backend.into(),
         drained_below: None,
+        steps: Vec::new(),
+        dwell: std::time::Duration::ZERO,
     }
 }
 

@@ -48,6 +48,8 @@ pub enum Shape {
     Texts,
     /// Whole number, at least this.
     Whole(u32),
+    /// A list of percentages, falling to 0.
+    PercentsDown,
     /// A number.
     Number,
     /// `true` or `false`.

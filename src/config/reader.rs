@@ -277,6 +277,29 @@ impl<'a> Table<'a> {
         None
     }
 
+    /// Percentages that fall, the last of them 0.
+    pub fn percents_down(&self, key: &str) -> Option<Vec<u32>> {
+        let (value, _) = self.raw(key)?;
+        let at: Span = value.span().into();
+        let DeValue::Array(list) = value.get_ref() else {
+            self.wrong(key, value, "a list of percentages", "[50, 10, 0]");
+            return None;
+        };
+        let whole = |n: f64| (0_u32..100).find(|p| (f64::from(*p) - n).abs() < f64::EPSILON);
+        let percents: Option<Vec<u32>> = list.iter().map(|v| number_of(v.get_ref()).and_then(whole)).collect();
+        let falls = |p: &Vec<u32>| p.last() == Some(&0) && p.windows(2).all(|w| w.first() > w.last());
+        let percents = percents.filter(falls);
+        if percents.is_none() {
+            self.problems.error(
+                "bad-steps",
+                at,
+                format!("`{key}` must be whole percentages from 99 to 0 that fall, the last of them 0"),
+                format!("write `{key} = [50, 10, 0]`, or leave it out to drain at once"),
+            );
+        }
+        percents
+    }
+
     /// A length of time.
     pub fn duration(&self, key: &str) -> Option<At<Duration>> {
         let (value, _) = self.raw(key)?;

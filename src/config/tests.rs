@@ -95,6 +95,23 @@ fn a_record_in_each_regions_cluster_is_named_by_a_placeholder() {
 }
 
 #[test]
+fn a_drain_in_steps_falls_to_nothing() {
+    let with = |more: &str| format!("{MINIMAL}\n[service.web.route]\ncluster = \"staging\"\n{more}\n");
+    let route = |more: &str| config(&with(more)).0.fleet.services[0].regions[1].route.clone().unwrap();
+    let at_once = route("");
+    assert!(at_once.steps.is_empty());
+    let stepped = route("drain_steps = [50, 10, 0]\ndwell = \"90s\"");
+    assert_eq!((stepped.steps, stepped.dwell), (vec![50, 10, 0], Duration::from_secs(90)));
+    let env = |_: &str| None;
+    for bad in ["[]", "[0, 50]", "[50, 10]", "[100, 0]", "[50, 50, 0]", "[12.5, 0]", "[\"50\", 0]", "[-1, 0]"] {
+        let text = with(&format!("drain_steps = {bad}"));
+        let errors = read(Path::new("config.toml"), text.as_bytes(), &Given::env(&env)).unwrap_err();
+        let said = render_errors(&errors, false);
+        assert!(said.contains("drain_steps = [50, 10, 0]") && said.contains("config.toml:"), "{bad}: {said}");
+    }
+}
+
+#[test]
 fn a_file_of_seven_lines_is_enough() {
     let (config, findings) = config(MINIMAL);
     assert!(findings.iter().all(|f| f.severity == Severity::Note), "{}", render_errors(&findings, false));

@@ -180,6 +180,10 @@ pub struct RouteRef {
     /// Once its weight is 0, the region counts as drained below so many queries per second; none: below
     /// 1 % of its capacity, or 1 where that is not known.
     pub drained_below: Option<u32>,
+    /// Percents of its weight on the way out of traffic and back; none: at once.
+    pub steps: Vec<u32>,
+    /// Between two of them.
+    pub dwell: Duration,
 }
 
 /// What a region can serve.

@@ -81,11 +81,27 @@ pub const UNREHEARSED: &str = "not-rehearsed";
 /// Most overridden sentences that a fact names: a record has little room.
 const MOST_OVERRIDES: usize = 8;
 
+/// When a step of a plan starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Start {
+    /// As soon as there is room.
+    #[default]
+    AtOnce,
+    /// So long after every step before it was seen. Of those that only write facts it is enough that they were
+    /// tried; and where the steps before made others carry more than they can, it does not start at all.
+    Then(Duration),
+    /// Once every step before it is over, and only if no region of the service is left with a weight then:
+    /// it takes back what they did.
+    IfNoneServes,
+}
+
 /// What is done in one region. Every step is a safe place to stop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Where.
     pub region: RegionIx,
+    /// When it starts.
+    pub start: Start,
     /// What changes, in one line, e.g. `image v2.0.0 → v2.1.0`.
     pub label: Text,
     /// The requests, in order; exactly one is [`WriteRole::Main`].
@@ -227,9 +243,21 @@ impl Write {
 }
 
 impl Plan {
+    /// Requests that a dry-run is sent of, each with its step: of several to one object only the first, since
+    /// the others rest on it.
+    pub fn rehearsals(&self) -> impl Iterator<Item = (usize, &Write)> {
+        let again = move |i: usize, s: &Step| {
+            let main = |s: &Step| s.main().and_then(|w| w.change.object().cloned());
+            let mine = main(s);
+            mine.is_some() && self.steps.iter().take(i).any(|before| main(before) == mine)
+        };
+        let first = self.steps.iter().enumerate().filter(move |(i, s)| !again(*i, s));
+        first.flat_map(|(i, s)| s.writes.iter().map(move |w| (i, w))).filter(|(_, w)| w.is_rehearsed())
+    }
+
     /// How many dry-runs of it were answered, and how many are sent.
     pub fn rehearsed(&self) -> (usize, usize) {
-        let sent = self.steps.iter().flat_map(|s| &s.writes).filter(|w| w.is_rehearsed()).count();
+        let sent = self.rehearsals().count();
         let silent = self.findings.iter().filter(|f| f.code == UNREHEARSED).count();
         (sent.saturating_sub(silent), sent)
     }
@@ -285,6 +313,7 @@ impl Plan {
             let only_facts =
                 a.facts.as_ref().is_some_and(|(o, _)| a.writes.first().is_some_and(|w| w.change.object() == Some(o)));
             a.region == b.region
+                && a.start == b.start
                 && a.diff == b.diff
                 && a.expect == b.expect
                 && a.writes.len() == b.writes.len()
@@ -327,7 +356,10 @@ impl Plan {
         }
         for step in &mut self.steps {
             for fact in step.facts.iter_mut().flat_map(|(_, facts)| facts) {
-                if let Body::Paused { hold: of, .. } | Body::Unpaused { paused: of } = &mut fact.body {
+                if let Body::Paused { hold: of, .. }
+                | Body::Unpaused { paused: of }
+                | Body::Restored { drained: of, .. } = &mut fact.body
+                {
                     *of = dated.get(of).copied().unwrap_or(*of);
                 }
             }
@@ -357,6 +389,9 @@ impl Plan {
         );
         for step in &self.steps {
             text.push_str(&format!("step {} {}\n", step.region.0, step.label));
+            if step.start != Start::AtOnce {
+                text.push_str(&format!("start {:?}\n", step.start));
+            }
             let record = step.facts.as_ref().map(|(object, _)| object);
             for write in &step.writes {
                 let object = write.change.object();

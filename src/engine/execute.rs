@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
+use super::between::{self, May};
 use super::effect::{ActResult, Effect, Note, NoteKind, Ticket};
 use super::operation::{Operation, Outcome, StepState};
 use crate::domain::challenge::Approved;
@@ -16,6 +17,7 @@ use crate::domain::id::{ClusterIx, Text};
 use crate::domain::intent::{Direction, Verb};
 use crate::domain::plan::{Plan, PlanId, Step, WriteRole};
 use crate::domain::record::Body;
+use crate::domain::stamp::Stamp;
 
 /// How long what could not be sent is tried again.
 pub(super) const RETRY_FOR: Duration = Duration::from_secs(15 * 60);
@@ -53,6 +55,12 @@ pub(super) struct StepMemory {
     pub record_again: bool,
     /// Facts that a record still lacks, for no reason of its own.
     pub owes: bool,
+    /// When it was started first: a step that waits for others has its own time to be sent in.
+    pub begun: Option<Stamp>,
+    /// When it was over.
+    pub over: Option<Stamp>,
+    /// Weights that are read before it is decided whether it is needed: since when, and which are missing.
+    pub reading: Option<between::Reading>,
 }
 
 /// What kept a write from arriving may pass; a refusal does not.
@@ -315,13 +323,13 @@ impl Engine {
         let Some(memory) = self.step_memory(id, step) else { return };
         memory.tries += 1;
         let wait = RETRY_FIRST.saturating_mul(1 << memory.tries.min(5).saturating_sub(1)).min(RETRY_MOST);
-        let first = self.operations.get(at).map_or(now, |o| o.started);
+        let first = memory.begun.unwrap_or(now);
         if now.since(first) >= RETRY_FOR {
             let why = format!("not sent within 15 minutes: {why}").into();
             self.end_step(at, step, Outcome::Refused, why, effects);
             return;
         }
-        let next = crate::domain::stamp::Stamp { wall: now.wall, mono: now.mono + wait };
+        let next = Stamp { wall: now.wall, mono: now.mono + wait };
         if let Some(state) = self.operations.get_mut(at).and_then(|o| o.steps.get_mut(step)) {
             *state = StepState::Retrying { at: next, first, why };
         }
@@ -370,8 +378,17 @@ impl Engine {
                 Direction::Lowering => usize::MAX,
                 Direction::Raising => plan.parallelism.max(1).saturating_sub(active),
             };
-            for step in pending.into_iter().take(room) {
-                self.start_step(at, step, effects);
+            let mut room = room;
+            for step in pending {
+                match self.may_start(at, step, effects) {
+                    _ if room == 0 => break,
+                    May::Start => {
+                        room -= 1;
+                        self.start_step(at, step, effects);
+                    }
+                    May::Wait => {}
+                    May::End(outcome, why) => self.end_step(at, step, outcome, why, effects),
+                }
             }
         }
         self.close_if_over(at, effects);
@@ -390,6 +407,9 @@ impl Engine {
         }
         let Some(state) = operation.steps.get_mut(step) else { return };
         *state = StepState::Sending { write: 0, since: now };
+        if let Some(memory) = self.step_memory(id, step) {
+            memory.begun.get_or_insert(now);
+        }
         self.note(id, NoteKind::StepStarted { step }, effects);
         effects.push(Effect::Act { plan: id, step, write: 0 });
     }
@@ -449,6 +469,10 @@ impl Engine {
             None => why,
         };
         *state = StepState::Ended(outcome, why.clone());
+        let now = self.now;
+        if let Some(memory) = self.step_memory(id, step) {
+            memory.over = Some(now);
+        }
         self.note(id, NoteKind::StepEnded { step, outcome: outcome.word().into(), why }, effects);
     }
 

@@ -101,6 +101,8 @@ pub(crate) fn service(name: &str, rings: &[&[&str]]) -> Service {
                 rule: 0,
                 backend: (*region).into(),
                 drained_below: None,
+                steps: Vec::new(),
+                dwell: std::time::Duration::ZERO,
             };
             regions.push(Region {
                 name: (*region).into(),

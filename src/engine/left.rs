@@ -66,8 +66,12 @@ impl Engine {
             Body::Promoted(m) | Body::RolledBack(m) => {
                 Some(region.workload.as_ref().map(|w| w.template == m.to_template))
             }
-            Body::Drained { .. } => Some(weight.map(|w| w == 0)),
-            Body::Restored { .. } => Some(weight.map(|w| w > 0)),
+            // Also one that was stopped on its way down.
+            Body::Drained { .. } => Some(weight.map(|w| w == 0 || fact.body.weight_before().is_some_and(|b| w < b))),
+            Body::Restored { drained, .. } => {
+                let before = record.facts.get(drained).and_then(|f| f.body.weight_before());
+                Some(weight.map(|w| w > 0 && w >= before.unwrap_or(1)))
+            }
             _ => None,
         };
         match facts.iter().find_map(shows) {

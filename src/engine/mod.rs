@@ -15,6 +15,7 @@ pub mod automation;
 mod asking;
 pub mod bake;
 pub mod besides;
+mod between;
 pub mod blame;
 pub mod deciders;
 pub mod derive;
@@ -376,6 +377,7 @@ impl Engine {
         sent: std::time::Duration,
         result: Result<Option<serde_json::Value>, LostReason>,
     ) {
+        self.tell_weight(object, sent, result.is_ok());
         if let Ok(value) = result {
             self.observe_full(object, value.as_ref(), sent);
             self.tell_lost(object, sent);

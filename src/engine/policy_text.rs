@@ -78,6 +78,9 @@ fn text(service: &Service, name: &dyn Fn(usize) -> String, paths: Paths) -> Stri
                 let (holder, namespace) = (cluster(r.cluster.at()), quoted(r.namespace.as_str()));
                 let (provider, name, backend) = (quoted(&r.provider), quoted(&r.name), quoted(&r.backend));
                 let _ = writeln!(out, "route {provider} {holder} {namespace} {name} {} {backend}", r.rule);
+                if !r.steps.is_empty() {
+                    let _ = writeln!(out, "drain steps {:?} dwell {}", r.steps, r.dwell.as_millis());
+                }
             }
             if let Some(d) = &region.delivery {
                 let (holder, namespace) = (cluster(d.cluster.at()), quoted(d.namespace.as_str()));

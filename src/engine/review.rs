@@ -397,12 +397,10 @@ impl Engine {
     fn ready(&mut self, plan: Plan, effects: &mut Vec<Effect>) {
         self.remember_facts(plan.id, plan.service);
         let mut dry_runs = BTreeMap::new();
-        for (step, write) in plan.steps.iter().enumerate().flat_map(|(i, s)| s.writes.iter().map(move |w| (i, w))) {
-            if write.is_rehearsed() {
-                let ticket = self.ticket();
-                dry_runs.insert(ticket, step);
-                effects.push(Effect::DryRun { ticket, change: Box::new(write.change.clone()) });
-            }
+        for (step, write) in plan.rehearsals() {
+            let ticket = self.ticket();
+            dry_runs.insert(ticket, step);
+            effects.push(Effect::DryRun { ticket, change: Box::new(write.change.clone()) });
         }
         let forged = self.rehearse_forgery(&plan, effects);
         let checking = dry_runs.len();

@@ -8,7 +8,7 @@ use super::execute::{LOOK_EVERY, RETRY_FOR, StepMemory, sends_again};
 use super::operation::{Outcome, StepState};
 use crate::domain::id::{Place, Text};
 use crate::domain::intent::Verb;
-use crate::domain::plan::{Expectation, Plan, Step, WriteRole};
+use crate::domain::plan::{Expectation, Plan, Start, Step, WriteRole};
 use crate::domain::record::FactId;
 use crate::domain::verify::{Check, verify};
 use crate::domain::workload::Workload;
@@ -36,8 +36,14 @@ impl Engine {
         };
         let again = memory.lost && sends_again(&plan, spec);
         // What can be sent again is not given up before what could not be sent at all.
-        let late = if again { now.since(operation.started) >= RETRY_FOR } else { now.since(since) >= spec.limit };
+        let first = memory.begun.unwrap_or(operation.started);
+        let late = if again { now.since(first) >= RETRY_FOR } else { now.since(since) >= spec.limit };
         match check {
+            Check::Seen if spec.start == Start::IfNoneServes => {
+                let why =
+                    "no region was left with a weight, another was drained at the same time: this one was put back";
+                self.end_step(at, step, Outcome::Diverged, why.into(), effects);
+            }
             Check::Seen => {
                 let took = crate::domain::stamp::short(now.since(since).try_into().unwrap_or_default());
                 self.end_step(at, step, Outcome::Settled, format!("seen after {took}").into(), effects);

@@ -251,6 +251,10 @@ impl RegionView {
         };
         match (self.drained, left) {
             (Drained::No, _) => None,
+            (Drained::Partly, _) => {
+                let weight = self.weight.map(|(weight, _)| format!(", weight {weight} now")).unwrap_or_default();
+                Some(format!("drained in part{weight}"))
+            }
             (Drained::ByUs, Some(left)) => Some(format!("draining, {left}/s left")),
             (Drained::ByUs, None) => Some("drained".to_owned()),
             (Drained::Elsewhere, Some(left)) => Some(format!("weight 0, {left}/s left")),
@@ -309,6 +313,8 @@ pub enum Drained {
     ByUs,
     /// Weight 0, and not by us.
     Elsewhere,
+    /// A drain of ours is in force, and has taken a part of its weight: in steps, or stopped on its way.
+    Partly,
 }
 
 /// What still comes to a region that is out of traffic.

@@ -17,6 +17,8 @@ fn world() -> Stand {
             rule: 0,
             backend: region.name.as_str().into(),
             drained_below: None,
+            steps: Vec::new(),
+            dwell: std::time::Duration::ZERO,
         });
         stand.weights[at] = Some(10);
         stand.qps[at] = Some(qps);

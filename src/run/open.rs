@@ -318,8 +318,11 @@ fn one_unfinished(world: &World, operation: &Operation) -> Unfinished {
 fn intent(world: &World, operation: &Operation) -> Option<Intent> {
     let opened = &operation.opened;
     let (at, service) = world.fleet.find_service(&opened.service)?;
+    // A drain tells all regions first, and is about the one of its last step.
+    let steers = matches!(opened.verb.as_str(), "drain" | "restore");
+    let skip = if steers { opened.steps.len().saturating_sub(1) } else { 0 };
     let regions: Vec<RegionIx> =
-        opened.steps.iter().filter_map(|s| service.find_region(&s.region).map(|(at, _)| at)).collect();
+        opened.steps.iter().skip(skip).filter_map(|s| service.find_region(&s.region).map(|(at, _)| at)).collect();
     let verb = match opened.verb.as_str() {
         "promote" => Verb::Promote { to: None, without_wait: false },
         "hold" => Verb::Hold,

@@ -12,7 +12,7 @@ use crate::domain::finding::Severity;
 use crate::domain::fleet::{Fleet, Service};
 use crate::domain::id::{ColumnName, RegionIx, ServiceIx};
 use crate::domain::intent::{ALSO_STABLE, Direction, Intent, Target, Verb};
-use crate::domain::plan::{Plan, PlanId, Refusal};
+use crate::domain::plan::{Plan, PlanId, Refusal, Start};
 use crate::domain::record::FactId;
 use crate::domain::text::did_you_mean;
 use crate::engine::operation::ProposalState;
@@ -258,7 +258,12 @@ fn carry_out(session: &mut Session, args: &VerbArgs, plan: Plan) -> Said {
     let limit = plan.steps.iter().map(|s| s.limit).max().unwrap_or_default();
     let rounds = plan.steps.len().div_ceil(plan.parallelism.max(1)).max(1);
     let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-    let most = args.wait.unwrap_or_else(|| limit.saturating_mul(rounds).saturating_add(SLACK));
+    let dwell = |s: &crate::domain::plan::Step| match s.start {
+        Start::Then(dwell) => dwell,
+        Start::AtOnce | Start::IfNoneServes => Duration::ZERO,
+    };
+    let dwells: Duration = plan.steps.iter().map(dwell).fold(Duration::ZERO, Duration::saturating_add);
+    let most = args.wait.unwrap_or_else(|| limit.saturating_mul(rounds).saturating_add(SLACK).saturating_add(dwells));
     let reason = args.reason.as_deref().filter(|r| !r.trim().is_empty()).map(Into::into);
     let by = session.engine.operator_of(&plan);
     if let Err(refusal) = asked_to_override(args, &plan) {

@@ -116,8 +116,9 @@ impl TrafficProvider for DestinationRule {
         let entry = Entry::of(object, route)?;
         let was = Entry { to: before.iter().map(|(name, weight)| (name.to_string(), *weight)).collect(), ..entry };
         // Where nobody touched the others since the drain, all of them are put back as they were, to the digit.
-        let as_drained = was.with(&route.backend, 0).is_ok_and(|drained| drained == entry.to);
-        let exact = as_drained && was.to.get(&*route.backend) == Some(&weight);
+        let now = entry.to.get(&*route.backend).copied().unwrap_or(0);
+        let as_left = was.with(&route.backend, now).is_ok_and(|left| left == entry.to);
+        let exact = as_left && was.to.get(&*route.backend) == Some(&weight);
         let to = if exact { was.to } else { entry.with(&route.backend, weight)? };
         Ok(entry.write(object, route, to))
     }

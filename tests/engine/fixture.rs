@@ -143,6 +143,8 @@ pub fn fleet() -> Fleet {
             rule: 0,
             backend: b.into(),
             drained_below: None,
+            steps: Vec::new(),
+            dwell: std::time::Duration::ZERO,
         }),
         delivery: None,
         carrier: None,

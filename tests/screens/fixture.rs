@@ -97,6 +97,8 @@ pub fn service(name: &str, regions: &[(String, usize)], rings: &[(&str, &str)]) 
                     rule: 0,
                     backend: region.as_str().into(),
                     drained_below: None,
+                    steps: Vec::new(),
+                    dwell: std::time::Duration::ZERO,
                 }),
                 delivery: None,
                 carrier: None,
@@ -669,6 +671,7 @@ pub fn plan(id: PlanId, verb: Verb, findings: Vec<Finding>) -> Plan {
         title: "promote ring-2 to v2.1.0".into(),
         steps: vec![Step {
             region: RegionIx(2),
+            start: Default::default(),
             label: "image v2.0.0 → v2.1.0".into(),
             writes: vec![Write { role: WriteRole::Main, change, if_absent: None }],
             facts: None,

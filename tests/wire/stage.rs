@@ -255,6 +255,8 @@ pub fn fleet(clusters: usize, with_route: bool) -> Arc<Fleet> {
             rule: 0,
             backend: "web".into(),
             drained_below: None,
+            steps: Vec::new(),
+            dwell: std::time::Duration::ZERO,
         }),
         delivery: None,
         carrier: None,

@@ -47,6 +47,7 @@ async fn journaled(fleet: &Fleet) -> (tempfile::TempDir, Journaled) {
     let (patch, create) = record();
     let step = Step {
         region: RegionIx(0),
+        start: Default::default(),
         facts: None,
         label: "pause".into(),
         writes: vec![

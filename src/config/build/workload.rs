@@ -1,5 +1,7 @@
 //! Workload, route and delivery of a service in one region, from templates and overrides.
 
+use std::time::Duration;
+
 use super::super::reader::Table;
 use super::super::source::{At, Span};
 use super::Build;
@@ -131,7 +133,12 @@ pub(super) struct RouteDraft<'a> {
     except: Vec<At<String>>,
     backends: Option<Vec<(At<String>, At<String>)>>,
     drained_below: Option<u32>,
+    steps: Vec<u32>,
+    dwell: Duration,
 }
+
+/// Between two steps of a drain where nothing is said.
+const DWELL: Duration = Duration::from_secs(120);
 
 /// The route of a service, from its own table and the defaults'; none: it has none.
 pub(super) fn route<'a>(
@@ -175,6 +182,8 @@ pub(super) fn route<'a>(
         except: with("except").and_then(|t| t.texts("except")).unwrap_or_default(),
         backends,
         drained_below: with("drained_below").and_then(|t| t.whole("drained_below")),
+        steps: with("drain_steps").and_then(|t| t.percents_down("drain_steps")).unwrap_or_default(),
+        dwell: with("dwell").and_then(|t| t.duration("dwell")).map_or(DWELL, |d| d.value),
         tables,
     })
 }
@@ -230,6 +239,8 @@ impl RouteDraft<'_> {
             rule: rule as usize,
             backend: named(build, here, "backend", &backend, self.backend_form())?,
             drained_below: self.drained_below,
+            steps: self.steps.clone(),
+            dwell: self.dwell,
         };
         Some((route, backend.at))
     }

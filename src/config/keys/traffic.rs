@@ -26,6 +26,18 @@ pub static ROUTE: Section = Section {
             "1 % of the region's capacity, else 1",
             "Queries per second below which a region at weight 0 counts as drained; above it, it is draining.",
         ),
+        key(
+            "drain_steps",
+            Shape::PercentsDown,
+            "`[0]`: at once",
+            "Percents of its weight that a region has on its way out of traffic, e.g. `[50, 10, 0]`; a restore goes back the same way.",
+        ),
+        key(
+            "dwell",
+            Shape::Duration,
+            "`\"2m\"`",
+            "Time between two steps of a drain or restore, after the first was seen.",
+        ),
     ],
 };
 

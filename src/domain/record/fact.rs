@@ -216,6 +216,14 @@ impl fmt::Display for Scope {
     }
 }
 
+impl Body {
+    /// Of a drain: the weight of its backend before.
+    pub fn weight_before(&self) -> Option<u32> {
+        let Body::Drained { before, backend, .. } = self else { return None };
+        before.iter().find(|(name, _)| name == backend).map(|(_, weight)| *weight)
+    }
+}
+
 impl Fact {
     /// The word after the dot in its key.
     pub fn kind(&self) -> &'static str {

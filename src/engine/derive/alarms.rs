@@ -46,6 +46,7 @@ pub(super) fn alarms(scene: &Scene<'_>, qps: &[Option<f64>]) -> Vec<Text> {
         }
     }
     alarms.extend(super::drained::overloaded(scene, qps));
+    alarms.extend(super::drained::nobody_serves(scene));
     alarms.extend(still_open(scene));
     alarms.extend(besides::other_policy(scene));
     alarms.into_iter().map(Text::from).collect()
@@ -305,9 +306,27 @@ fn written_elsewhere(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> O
 fn drained_but_weighted(scene: &Scene<'_>, at: RegionIx, region: &RegionState) -> Option<String> {
     let drained = scene.state.record.region(at)?.drained()?;
     let (weight, _) = super::weight(scene, scene.service.region(at)?, region)?;
-    let young = scene.world.now.duration_since(drained.at).as_secs() < 120;
-    (weight > 0 && !young)
-        .then(|| format!("{}: drained by {}, but its weight is {weight} again", scene.region_name(at), drained.by))
+    let route = scene.service.region(at)?.route.as_ref()?;
+    let name = scene.region_name(at);
+    let age = scene.world.now.duration_since(drained.at);
+    let before = drained.body.weight_before().filter(|before| weight < *before);
+    // On its way down step by step, each with a minute to be seen.
+    let steps = u32::try_from(route.steps.len()).unwrap_or(u32::MAX);
+    let way = route.dwell.saturating_add(std::time::Duration::from_secs(60)).saturating_mul(steps);
+    let way = SignedDuration::try_from(way).unwrap_or(SignedDuration::MAX);
+    let young = age.as_secs() < 120 || before.is_some() && age < way;
+    if weight == 0 || young {
+        return None;
+    }
+    Some(match before {
+        Some(before) => {
+            format!(
+                "{name}: drained by {} as far as weight {weight} of {before}: D takes the rest, U restores it",
+                drained.by
+            )
+        }
+        None => format!("{name}: drained by {}, but its weight is {weight} again", drained.by),
+    })
 }
 
 /// What must be closed before the release is done, once every ring has it.

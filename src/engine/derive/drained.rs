@@ -6,10 +6,13 @@ use crate::domain::id::RegionIx;
 use crate::engine::view::{Drained, Residual};
 
 pub(super) fn drained(scene: &Scene<'_>, at: RegionIx, weight: Option<(u32, Option<f64>)>) -> Drained {
-    let ours = scene.state.record.region(at).is_some_and(|r| r.drained().is_some());
+    let drain = scene.state.record.region(at).and_then(|r| r.drained());
+    let ours = drain.is_some();
+    let before = drain.and_then(|f| f.body.weight_before());
     match weight {
         Some((0, _)) if ours => Drained::ByUs,
         Some((0, _)) => Drained::Elsewhere,
+        Some((weight, _)) if before.is_some_and(|before| weight < before) => Drained::Partly,
         // The route is not seen: what the record says is the best that is known.
         None if ours => Drained::ByUs,
         _ => Drained::No,
@@ -19,7 +22,7 @@ pub(super) fn drained(scene: &Scene<'_>, at: RegionIx, weight: Option<(u32, Opti
 /// What still comes to a region that is out of traffic: a weight is a wish until the traffic is gone, since
 /// open connections and cached names outlive it.
 pub(super) fn residual(region: &Region, drained: Drained, qps: Option<f64>) -> Option<Residual> {
-    if drained == Drained::No {
+    if matches!(drained, Drained::No | Drained::Partly) {
         return None;
     }
     let hundredth = region.capacity.map_or(1.0, |c| (c.qps / 100.0).max(1.0));
@@ -49,4 +52,17 @@ pub(super) fn overloaded(scene: &Scene<'_>, qps: &[Option<f64>]) -> Vec<String> 
         ))
     };
     if drained.is_empty() { Vec::new() } else { regions().filter_map(over).collect() }
+}
+
+/// All regions that are steered have weight 0: what happens then is never what was meant.
+pub(super) fn nobody_serves(scene: &Scene<'_>) -> Option<String> {
+    let regions = scene.service.regions.iter().zip(&scene.state.regions);
+    let steered = regions.filter(|(r, _)| r.route.is_some());
+    let weights: Option<Vec<u32>> = steered.map(|(r, state)| state.weight(r)).collect();
+    let none = weights.is_some_and(|w| w.len() > 1 && w.iter().all(|w| *w == 0));
+    none.then(|| {
+        "no region has a weight: gateways answer with errors then, and names are answered as if all had one: \
+         U on a region restores it"
+            .to_owned()
+    })
 }

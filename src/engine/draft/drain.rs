@@ -1,14 +1,16 @@
 //! Drain: a region's weight goes to 0. It has its own guard: headroom, and never the last serving region.
 
+use std::time::Duration;
+
 use super::serving::{self, Other};
-use super::{Desk, targets, weight};
+use super::{Desk, everywhere, targets, weight};
 use crate::domain::finding::{Finding, Severity};
-use crate::domain::fleet::{Region, Unit};
+use crate::domain::fleet::{Region, RouteRef, Unit};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::Intent;
-use crate::domain::plan::{Plan, PlanId, Refusal};
+use crate::domain::plan::{Plan, PlanId, Refusal, Start};
 use crate::domain::record::Body;
-use crate::domain::stamp::{SignedDuration, Timestamp};
+use crate::domain::stamp::{SignedDuration, Timestamp, short};
 
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
     let regions = targets(desk.service, &intent.target);
@@ -33,24 +35,60 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     serving::guard(region.name.as_str(), &route, &others)?;
     let findings = headroom(desk, at, &region, &others)?;
     let before: Vec<(Text, u32)> = backends.iter().map(|b| (b.name.clone(), b.weight)).collect();
-    let draining = desk.fact(&region, Body::Draining { region: region.name.as_str().into() });
-    let body = Body::Drained { before, backend: route.backend.clone(), reason: "".into() };
     // A drain of a drained region remembers nothing new: the first memory counts, and one restore ends it.
-    let mut facts = vec![draining];
-    if desk.state.record.region(at).is_none_or(|r| r.drained().is_none()) {
-        facts.push(desk.fact(&region, body));
+    let remembered = desk.state.record.region(at).and_then(|r| r.drained()).map(|f| (f.id, f.body.weight_before()));
+    let draining = Body::Draining { region: region.name.as_str().into() };
+    let is_spread = serving::is_spread(desk.service, at);
+    // Where weights lie in objects of their own, the others must know before anything is written.
+    let mut steps = if is_spread { everywhere(desk, vec![draining.clone()], "draining")? } else { Vec::new() };
+    let mut facts = Vec::new();
+    if !is_spread {
+        facts.push(desk.fact(&region, draining));
     }
-    let moved =
-        weight::Moved { route: &route, from: mine, to: 0, back_to: None, facts, event: ("GonogoDrained", "drained") };
-    let steps = vec![weight::step(desk, at, &object, moved)?];
+    let drained = match remembered {
+        Some((drained, _)) => drained,
+        None => {
+            let body = Body::Drained { before, backend: route.backend.clone(), reason: "".into() };
+            let fact = desk.fact(&region, body);
+            let id = fact.id;
+            facts.push(fact);
+            id
+        }
+    };
+    let full = remembered.and_then(|(_, weight)| weight).unwrap_or(mine).max(mine);
+    let (mut from, mut shown) = (mine, object);
+    for (i, to) in weight::down(&route.steps, full, mine).into_iter().enumerate() {
+        let facts = std::mem::take(&mut facts);
+        let moved =
+            weight::Moved { route: &route, from, to, back_to: None, facts, event: ("GonogoDrained", "drained") };
+        let mut step = weight::step(desk, at, &shown, moved)?;
+        step.start = match i {
+            0 if !is_spread => Start::AtOnce,
+            0 => Start::Then(Duration::ZERO),
+            _ => Start::Then(route.dwell),
+        };
+        weight::apply(&mut shown, &step);
+        steps.push(step);
+        from = to;
+    }
+    if is_spread {
+        // Two who drain the last two at once: whoever finds nobody left puts his own back.
+        let facts = vec![desk.fact(&region, Body::Restored { drained, reason: "nobody was left serving".into() })];
+        let event = ("GonogoRestored", "nobody was left serving: restored");
+        let moved = weight::Moved { route: &route, from, to: mine, back_to: None, facts, event };
+        let mut step = weight::step(desk, at, &shown, moved)?;
+        step.label = format!("{}, only if no region is left with a weight", step.label).into();
+        step.start = Start::IfNoneServes;
+        steps.push(step);
+    }
     Ok(Plan {
         rests_on: Vec::new(),
         id,
         intent: intent.clone(),
         service: desk.at,
         title: format!("drain {}", region.name).into(),
-        after: "the other regions absorb its traffic; open connections end by themselves".into(),
-        way_back: format!("U on {} restores weight {mine}", region.name).into(),
+        after: after(&route).into(),
+        way_back: format!("U on {} restores weight {full}", region.name).into(),
         parallelism: 1,
         blast: desk.blast(vec![at]),
         findings,
@@ -58,6 +96,16 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         name: region.name.as_str().into(),
         ring: None,
     })
+}
+
+/// What follows a drain.
+fn after(route: &RouteRef) -> String {
+    let ends = "the other regions absorb its traffic; open connections end by themselves";
+    if route.steps.iter().all(|p| *p == 0) {
+        return ends.to_owned();
+    }
+    let dwell = short(SignedDuration::try_from(route.dwell).unwrap_or(SignedDuration::MAX));
+    format!("{ends}; {dwell} between two steps, and none follows while another region is beyond its capacity")
 }
 
 /// What the absorbers would carry: beyond capacity now is refused, at peak a finding, unknown a finding

@@ -14,7 +14,7 @@ use crate::domain::fleet::{Fleet, Region, Ring, Service};
 use crate::domain::id::{Operator, RegionIx, RingIx, ServiceIx, Text};
 use crate::domain::intent::{Direction, Intent, Target, Verb};
 use crate::domain::link::LostReason;
-use crate::domain::plan::{Blast, Plan, PlanId, Refusal, Step, Write, WriteRole, record_write};
+use crate::domain::plan::{Blast, Plan, PlanId, Refusal, Start, Step, Write, WriteRole, record_write};
 use crate::domain::record::{Body, Fact, FactId};
 use crate::domain::stamp::{Stamp, Timestamp};
 use crate::domain::version::TemplateDigest;
@@ -167,7 +167,9 @@ pub fn reads(service: &Service, state: &ServiceState, intent: &Intent) -> Vec<Re
         Verb::Drain => {
             // Weights that lie in objects of their own: whether another region serves, only theirs tell.
             let others = targets.iter().flat_map(|at| serving::elsewhere(service, *at)).collect::<Vec<_>>();
-            targets.into_iter().chain(others).map(Read::Route).collect()
+            // And who else drains: that is in the record.
+            let records = (!others.is_empty()).then(every).into_iter().flatten();
+            targets.into_iter().chain(others).map(Read::Route).chain(records).collect()
         }
         Verb::Restore => targets.into_iter().flat_map(|r| [Read::Route(r), Read::Workload(r)]).chain(every()).collect(),
     }
@@ -453,6 +455,7 @@ impl Desk<'_> {
         }
         Ok(Step {
             region: at,
+            start: Start::AtOnce,
             label: parts.label,
             writes,
             facts,

@@ -3,7 +3,7 @@
 use super::{Desk, targets, weight};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::intent::Intent;
-use crate::domain::plan::{Plan, PlanId, Refusal};
+use crate::domain::plan::{Plan, PlanId, Refusal, Start};
 use crate::domain::record::Body;
 
 pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, Refusal> {
@@ -36,7 +36,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
             "nothing is to be done",
         ));
     }
-    if now != 0 {
+    if now > before_drain || now > 0 && route.steps.is_empty() {
         findings.push(Finding::new(
             Severity::Warning,
             "weight",
@@ -55,11 +55,24 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         ));
     }
     desk.held(&[at], region.name.as_str())?;
-    let fact = desk.fact(&region, Body::Restored { drained, reason: "".into() });
-    let event = ("GonogoRestored", "restored");
-    let moved =
-        weight::Moved { route: &route, from: now, to: before_drain, back_to: Some(&before), facts: vec![fact], event };
-    let steps = vec![weight::step(desk, at, &object, moved)?];
+    let mut facts = vec![desk.fact(&region, Body::Restored { drained, reason: "".into() })];
+    let ways = weight::up(&route.steps, before_drain, now);
+    let (mut steps, mut from, mut shown) = (Vec::with_capacity(ways.len()), now, object);
+    for (i, to) in ways.iter().copied().enumerate() {
+        // The drain is over when all of it is back: until then, its memory is what the next step goes by.
+        let is_last = i + 1 == ways.len();
+        let facts = if is_last { std::mem::take(&mut facts) } else { Vec::new() };
+        let back_to = is_last.then_some(before.as_slice());
+        let event = ("GonogoRestored", if is_last { "restored" } else { "on the way back" });
+        let moved = weight::Moved { route: &route, from, to, back_to, facts, event };
+        let mut step = weight::step(desk, at, &shown, moved)?;
+        if i > 0 {
+            step.start = Start::Then(route.dwell);
+        }
+        weight::apply(&mut shown, &step);
+        steps.push(step);
+        from = to;
+    }
     Ok(Plan {
         rests_on: Vec::new(),
         id,

@@ -7,8 +7,13 @@ use super::{Desk, weight};
 use crate::domain::fleet::{RouteRef, Service};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::plan::Refusal;
+use crate::domain::record::Body;
+use crate::domain::stamp::SignedDuration;
 use crate::domain::workload::Backend;
 use crate::traffic::Sharing;
+
+/// So long after it began, a drain of another region counts as under way whatever its weight still says.
+const UNDER_WAY: SignedDuration = SignedDuration::from_mins(2);
 
 /// Another backend, and what it gets.
 pub(super) struct Other {
@@ -33,6 +38,11 @@ pub(super) fn elsewhere(service: &Service, at: RegionIx) -> Vec<RegionIx> {
 
 fn sharing(route: &RouteRef) -> Sharing {
     crate::traffic::provider(&route.provider).map_or(Sharing::Rule, |p| p.sharing())
+}
+
+/// Whether the weights of a route lie where no precondition of one write covers them all.
+pub(super) fn is_spread(service: &Service, at: RegionIx) -> bool {
+    !elsewhere(service, at).is_empty()
 }
 
 fn is_one_object(a: &RouteRef, b: &RouteRef) -> bool {
@@ -65,9 +75,23 @@ pub(super) fn others(desk: &Desk<'_>, at: RegionIx, route: &RouteRef, backends: 
             Some(Ok(None)) => Some(0),
             _ => None,
         };
+        // Somebody takes it out just now: it may have its weight still, and is not one to lean on.
+        let weight = weight.map(|w| if is_being_drained(desk, other) { 0 } else { w });
         others.push(Other { name: desk.region_name(other), region: Some(other), weight });
     }
     others
+}
+
+/// Whether another drain of this region began a moment ago, and nothing took it back since.
+fn is_being_drained(desk: &Desk<'_>, at: RegionIx) -> bool {
+    let name = desk.region_name(at);
+    let regions = desk.state.record.regions.iter().flatten();
+    let begun = regions.flat_map(|r| r.facts.values()).filter(|f| {
+        matches!(&f.body, Body::Draining { region } if *region == name) && desk.now.duration_since(f.at) <= UNDER_WAY
+    });
+    let restored = desk.state.record.region(at).into_iter().flat_map(|r| r.facts.values());
+    let restored = restored.filter(|f| matches!(f.body, Body::Restored { .. })).map(|f| f.id).max();
+    begun.map(|f| f.id).max().is_some_and(|begun| restored.is_none_or(|restored| restored < begun))
 }
 
 /// The weight of a region in a full object; none: it cannot be told.
@@ -92,7 +116,7 @@ pub(super) fn guard(name: &str, route: &RouteRef, others: &[Other]) -> Result<()
         return Err(Refusal::new(
             "last-serving",
             format!("{name} is the last region with a weight: draining it would serve nobody"),
-            "restore another region first",
+            "restore another region first; one that is being drained just now does not count",
         ));
     }
     Err(Refusal::new(

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Desk, SOON, StepParts, patch};
-use crate::domain::change::ObjectRef;
+use crate::domain::change::{Change, ObjectRef};
 use crate::domain::fleet::{Region, RouteRef};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::plan::{DiffLine, Expectation, Refusal, Step};
@@ -46,6 +46,61 @@ pub(super) fn step(desk: &mut Desk<'_>, at: RegionIx, object: &Value, moved: Mov
         limit: SOON,
     };
     desk.step(at, parts)
+}
+
+/// The object as it is once a step of ours was taken: the next one rests on that.
+pub(super) fn apply(object: &mut Value, step: &Step) {
+    let Some(Change::Patch { body, .. }) = step.main().map(|w| &w.change) else { return };
+    for operation in body.as_array().into_iter().flatten() {
+        let text = |key: &str| operation.get(key).and_then(Value::as_str);
+        let (Some("replace" | "add"), Some(path), Some(value)) = (text("op"), text("path"), operation.get("value"))
+        else {
+            continue;
+        };
+        let Some((parent, key)) = path.rsplit_once('/') else { continue };
+        match object.pointer_mut(parent) {
+            Some(Value::Object(map)) => {
+                map.insert(key.replace("~1", "/").replace("~0", "~"), value.clone());
+            }
+            Some(Value::Array(list)) => {
+                if let Some(entry) = key.parse::<usize>().ok().and_then(|i| list.get_mut(i)) {
+                    *entry = value.clone();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Weights on the way down, by percents of the weight before the drain: below what it has now, 0 at the end.
+pub(super) fn down(percents: &[u32], before: u32, now: u32) -> Vec<u32> {
+    let mut weights: Vec<u32> = Vec::new();
+    for weight in percents.iter().map(|p| part(before, *p)) {
+        if weight > 0 && weight < weights.last().copied().unwrap_or(now) {
+            weights.push(weight);
+        }
+    }
+    weights.push(0);
+    weights
+}
+
+/// The same on the way up, to the weight before the drain and never past it.
+pub(super) fn up(percents: &[u32], before: u32, now: u32) -> Vec<u32> {
+    let mut weights: Vec<u32> = Vec::new();
+    for weight in percents.iter().rev().map(|p| part(before, *p)) {
+        if weight > weights.last().copied().unwrap_or(now) && weight < before {
+            weights.push(weight);
+        }
+    }
+    weights.push(before);
+    weights
+}
+
+/// A percentage of a weight, to the nearest, and at least 1 where it is not nothing.
+fn part(of: u32, percent: u32) -> u32 {
+    let exact = u64::from(of) * u64::from(percent.min(100));
+    let least = u64::from(percent > 0 && of > 0);
+    u32::try_from(exact.saturating_add(50) / 100).unwrap_or(of).max(u32::try_from(least).unwrap_or(0))
 }
 
 /// The route of a region, and its full object as it was read.
@@ -123,4 +178,21 @@ pub(super) fn backends(object: &Value, route: &RouteRef) -> Vec<Backend> {
 /// The weight of one backend; one that is not there has none.
 pub(super) fn of(backends: &[Backend], name: &str) -> u32 {
     backends.iter().find(|b| &*b.name == name).map_or(0, |b| b.weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_lead_down_to_nothing_and_up_to_what_was_remembered() {
+        assert_eq!(down(&[50, 10, 0], 40, 40), [20, 4, 0]);
+        assert_eq!(down(&[50, 10, 0], 40, 20), [4, 0], "one that was stopped goes on from where it stands");
+        assert_eq!(down(&[50, 10, 0], 1, 1), [0], "nothing lies between one and nothing");
+        assert_eq!(down(&[], 40, 40), [0]);
+        assert_eq!(up(&[50, 10, 0], 40, 0), [4, 20, 40]);
+        assert_eq!(up(&[50, 10, 0], 40, 20), [40]);
+        assert_eq!(up(&[50, 10, 0], 40, 70), [40], "whoever raised it: never past what it was");
+        assert_eq!(up(&[], 40, 0), [40]);
+    }
 }

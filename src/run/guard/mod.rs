@@ -115,7 +115,9 @@ fn interrupted(history: &History, fleet: &Fleet, now: Timestamp) -> Vec<Interrup
         |o: &Operation| o.closed.is_none() && o.process != Process::Alive && now.duration_since(o.at) <= LEFT_OPEN;
     let read = |o: Operation| {
         let (at, service) = fleet.find_service(&o.opened.service)?;
-        let open = o.opened.steps.iter().zip(&o.steps).filter(|(_, s)| s.ended.is_none());
+        // A drain tells all regions first, and is about the one of its last step.
+        let skip = if o.opened.verb == "drain" { o.opened.steps.len().saturating_sub(1) } else { 0 };
+        let open = o.opened.steps.iter().zip(&o.steps).skip(skip).filter(|(_, s)| s.ended.is_none());
         let mut regions: Vec<RegionIx> =
             open.filter_map(|(step, _)| service.find_region(&step.region).map(|(r, _)| r)).collect();
         regions.sort();
