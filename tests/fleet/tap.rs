@@ -50,7 +50,8 @@ impl Sent {
         let body = String::from_utf8_lossy(&self.body);
         let mut parts = body.split("journal=");
         let first = parts.next().unwrap_or_default().to_owned();
-        let rest = parts.map(|p| p.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
+        // It stands at the end of a fact's line.
+        let rest = parts.map(|p| p.find("\\n").map_or("", |end| &p[end..]));
         let body = rest.fold(first, |all, part| format!("{all}journal={part}"));
         format!("{} {} {}?{} {body}", self.to, self.method, self.path, self.query)
     }
