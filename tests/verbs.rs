@@ -453,3 +453,29 @@ fn a_doctor_says_what_is_well_what_is_not_and_what_to_do() {
     assert!(broken.out.contains("FAIL") && broken.out.contains("not logged in"), "{broken:?}");
     assert!(broken.out.contains("`gonogo login`"), "{broken:?}");
 }
+
+#[test]
+fn a_first_configuration_is_found_shown_and_never_overwrites() {
+    let fleet = Fleet::start("");
+    let first = fleet.state().join("first.toml");
+    let named = first.display().to_string();
+    let contexts = ["sim-us-east-1", "sim-staging", "sim-ap-south-1", "sim-eu-west-1"];
+    let with: Vec<&str> = contexts.iter().flat_map(|c| ["--context", c]).collect();
+    let init = |more: &[&str]| fleet.run_with(&named, &[&["init"], more].concat());
+    let asked = init(&["webapp"]);
+    assert_eq!(asked.code, 2, "{asked:?}");
+    assert!(asked.err.contains("--context") && asked.err.contains("sim-us-east-1"), "{asked:?}");
+    let wrong = init(&[&["webap"], &with[..]].concat());
+    assert!(wrong.code == 2 && wrong.err.contains("did you mean webapp?"), "{wrong:?}");
+    let shown = init(&[&["webapp", "--print"], &with[..]].concat());
+    assert_eq!(shown.code, 0, "{shown:?}");
+    assert!(!first.exists(), "it was only shown");
+    let made = init(&[&["webapp", "--yes"], &with[..]].concat());
+    assert_eq!((made.code, &made.out), (0, &shown.out), "{made:?}");
+    assert!(made.err.contains("ring-0: staging") && made.err.contains("ring-1: ap-south-1"), "{made:?}");
+    let again = init(&[&["webapp", "--yes"], &with[..]].concat());
+    assert!(again.code == 3 && again.err.contains("is not overwritten"), "{again:?}");
+    // What was written is what the program reads: a release can be looked at with it.
+    let status = fleet.run_with(&named, &["status", "-o", "json", "--wait", "60s"]);
+    assert!(status.out.contains("\"us-east-1\"") && status.out.contains("v2.1.0"), "{status:?}");
+}

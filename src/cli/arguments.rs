@@ -155,6 +155,31 @@ pub struct VerbArgs {
     pub output: TextOutput,
 }
 
+/// Arguments of a first configuration.
+#[derive(Clone, Debug, Args)]
+pub struct InitArgs {
+    /// The workload that is released; asked for when left out.
+    pub service: Option<String>,
+    /// A context of the kubeconfig, once for each cluster; asked for when left out.
+    #[arg(long, value_name = "NAME")]
+    pub context: Vec<String>,
+    /// Look into this namespace only.
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Name of the fleet; that of the service when left out.
+    #[arg(long, value_name = "NAME")]
+    pub fleet: Option<String>,
+    /// URL of a Prometheus that knows all clusters.
+    #[arg(long, value_name = "URL")]
+    pub prometheus: Option<String>,
+    /// Ask nothing, and write it.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Print it, and write nothing.
+    #[arg(long, conflicts_with = "yes")]
+    pub print: bool,
+}
+
 /// Arguments of a drill.
 #[derive(Clone, Debug, Args)]
 pub struct DrillArgs {

@@ -265,6 +265,14 @@ Example:\n  gonogo accept webapp ap-south-1 --column errors --reason \"a batch j
     #[command(after_help = "\
 Example:\n  gonogo check --plan webapp --connect\n  gonogo check --simulate 7d webapp --from 2026-12-18T09:00Z")]
     Check(CheckArgs),
+    /// Write a first configuration, by asking and by looking into the clusters of the kubeconfig.
+    ///
+    /// It lists workloads, takes regions and rings from labels (`region`, `ring`, the nodes' topology) where there are any,
+    /// finds a Prometheus, shows what it made, and asks before it writes. Nothing is overwritten, and nothing is sent to a
+    /// cluster but GET.
+    #[command(after_help = "\
+Example:\n  gonogo init\n  gonogo init webapp --context staging --context eu --context us --yes")]
+    Init(InitArgs),
     /// Everything that gonogo needs, asked for once: what is well, what is doubtful, what is broken, and what to do.
     ///
     /// Clusters (reachable, identity, rights, clock, certificates, credentials), workloads, routes, every metric for

@@ -10,6 +10,7 @@ use toml::de::DeTable;
 
 mod build;
 mod error;
+pub mod first;
 pub mod keys;
 pub mod kubeconfig;
 mod load;

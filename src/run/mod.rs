@@ -10,6 +10,7 @@ pub mod failure;
 mod folder;
 mod guard;
 pub mod inbox;
+mod init;
 mod journal;
 mod login;
 mod look;
@@ -110,6 +111,7 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
             (None, false, false) => Ok(checked(&cli, args.output, true)),
             (None, false, true) => check_connected(&cli, &args.accept, args.output),
         },
+        Some(Command::Init(args)) => init::run(&args, cli.config.as_deref()),
         Some(Command::Doctor { output, wait }) => doctor(&cli, output, wait),
         Some(Command::Login { cluster }) => opened(&cli, |world| login::run(&world, cluster.as_deref())),
         Some(Command::Journal(JournalCommand::Verify { against_fleet: true, wait })) => look::verify(&cli, wait),

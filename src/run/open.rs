@@ -45,7 +45,8 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn place(flag: Option<PathBuf>) -> config::Place {
+/// The configuration's place, there or not.
+pub fn place(flag: Option<PathBuf>) -> config::Place {
     config::locate(&SearchPaths::from_env(flag, &variable)).unwrap_or(config::Place {
         path: PathBuf::from("gonogo.toml"),
         because: "looked for here, since there is neither --config, $GONOGO_CONFIG, $XDG_CONFIG_HOME nor $HOME",

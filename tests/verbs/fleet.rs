@@ -52,15 +52,21 @@ impl Fleet {
 
     /// A verb, from beginning to end.
     pub fn run(&self, args: &[&str]) -> Done {
+        self.run_with(&self.config.display().to_string(), args)
+    }
+
+    /// The same with another configuration.
+    pub fn run_with(&self, config: &str, args: &[&str]) -> Done {
         let home: &Path = self.dir.path();
         let mut child = Command::new(env!("CARGO_BIN_EXE_gonogo"))
             .arg("--config")
-            .arg(&self.config)
+            .arg(config)
             .args(args)
             .env_clear()
             .env("HOME", home)
             .env("XDG_STATE_HOME", home.join("state"))
             .env("USER", "oncall")
+            .env("KUBECONFIG", home.join("kubeconfig"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Level, Line};
-use crate::domain::fleet::Column;
+use crate::domain::fleet::{Column, Region};
 use crate::domain::id::{RegionIx, ServiceIx};
 use crate::domain::stamp::{SignedDuration, short};
 use crate::engine::Engine;
@@ -19,11 +19,18 @@ pub(super) fn are_about(line: &check::Line) -> bool {
 
 pub(super) fn lines(engine: &Engine) -> Vec<Line> {
     let services = (0..engine.fleet.services.len()).map(ServiceIx::from);
-    let columns = services.flat_map(|at| {
-        let columns = engine.fleet.service(at).map(|s| s.columns.as_slice()).unwrap_or_default();
-        columns.iter().map(move |column| (at, column))
-    });
-    columns.filter_map(|(at, column)| of_column(engine, at, column)).collect()
+    services.flat_map(|at| of_service(engine, at)).collect()
+}
+
+fn of_service(engine: &Engine, at: ServiceIx) -> Vec<Line> {
+    let Some(service) = engine.fleet.service(at) else { return Vec::new() };
+    let unknown = |r: &Region| engine.fleet.cluster(r.cluster).is_none_or(|c| c.prometheus.is_none());
+    if service.regions.iter().all(unknown) {
+        let text = "no Prometheus is configured: no gate looks at errors and latency, and exposure counts as 100 %";
+        let what = format!("metric {}", service.name);
+        return vec![Line::new(Level::Warn, what, text, "add `[prometheus.NAME]` with its `url`")];
+    }
+    service.columns.iter().filter_map(|column| of_column(engine, at, column)).collect()
 }
 
 fn of_column(engine: &Engine, at: ServiceIx, column: &Column) -> Option<Line> {
