@@ -150,7 +150,16 @@ fn judging(regions: usize) {
     (heard.link, heard.heard) = (Link::Live, Some(now));
     let clusters = vec![heard; fleet.clusters.len()];
     let gates = Gates::build(&fleet, &gonogo::gates::gate_type);
-    let world = World { fleet: &fleet, clusters: &clusters, services: &[], gates: &gates, now: now.wall, stamp: now };
+    let sources = gonogo::engine::sources::Sources::default();
+    let world = World {
+        fleet: &fleet,
+        clusters: &clusters,
+        services: &[],
+        sources: &sources,
+        gates: &gates,
+        now: now.wall,
+        stamp: now,
+    };
     let rounds = 20u32;
     let mut worst = Verdict::Go;
     let began = Instant::now();

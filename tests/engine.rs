@@ -31,12 +31,16 @@ mod execution;
 #[allow(dead_code, reason = "shared with the properties, which use more of it")]
 #[path = "engine/fixture.rs"]
 mod fixture;
+#[path = "engine/flags.rs"]
+mod flags;
 #[path = "engine/holds.rs"]
 mod holds;
 #[path = "engine/overlays.rs"]
 mod overlays;
 #[path = "engine/overtaken.rs"]
 mod overtaken;
+#[path = "engine/pipelines.rs"]
+mod pipelines;
 #[path = "engine/pace.rs"]
 mod pace;
 #[path = "engine/promotions.rs"]

@@ -80,6 +80,7 @@ fn fleet() -> Fleet {
         runbook: None,
         release_url: None,
         freeze: false,
+        flag_off: None,
         policy: Default::default(),
         policy_hash: "0".into(),
     };

@@ -47,6 +47,10 @@ impl App {
                 }
                 self.intent(command).map(drop)
             }
+            Command::FlagOff => match scene.service().is_some_and(|s| s.flag_off.is_some()) {
+                true => self.intent(command).map(drop),
+                false => Err("nothing is configured that switches a flag of this service off (`flag_off`)".into()),
+            },
             Command::Approve if self.cell_to_accept().is_some() => Ok(()),
             Command::Approve => match crate::panes::approvals::waiting(&self.engine).is_empty() {
                 true => Err("no ring that is about to change asks for an approval".into()),
@@ -124,7 +128,9 @@ impl App {
             Command::Approve => on_board && crate::panes::approvals::anything_waits(&self.engine),
             Command::RollBack => on_board && moved(),
             Command::RollBackUpstream => on_board,
-            Command::Hold | Command::HoldAll | Command::Drain | Command::Undo | Command::Abort => on_board,
+            Command::Hold | Command::HoldAll | Command::Drain | Command::FlagOff | Command::Undo | Command::Abort => {
+                on_board
+            }
             Command::Gates => on_board,
             Command::Explain => on_board && verdict != Some(Verdict::Go),
             Command::Fleet => on_board && self.engine.fleet.services.len() > 1,

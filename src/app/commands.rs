@@ -47,6 +47,7 @@ impl App {
             | Command::RollBackUpstream
             | Command::Abort
             | Command::Drain
+            | Command::FlagOff
             | Command::Revoke
             | Command::Quarantine
             | Command::Accept

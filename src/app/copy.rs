@@ -2,6 +2,7 @@
 
 use super::{App, AppEffect, KubeContext, View};
 use crate::domain::change::{Change, PatchKind};
+use crate::domain::fleet::{Fleet, Region, Service};
 use crate::domain::id::ClusterIx;
 use crate::domain::outside::{Outside, quoted};
 use crate::domain::plan::{Plan, WriteRole};
@@ -22,6 +23,10 @@ impl App {
         let at = self.kubectl(cluster, workload.namespace.as_str());
         let object = format!("{}/{}", workload.kind.to_lowercase(), workload.name);
         let object = quoted(&object);
+        if let Some(line) = reports(&self.engine.fleet, scene.service(), region.spec) {
+            self.say(format!("copied: {line}"), false);
+            return vec![AppEffect::Copy(safe(&line, MOST).into())];
+        }
         let line = match (self.view(), self.panes.detail.tab) {
             (View::Only(Pane::Detail), detail::Tab::Yaml) => format!("{at} get {object} -o yaml"),
             (View::Only(Pane::Detail), detail::Tab::Describe) => format!("{at} describe {object}"),
@@ -91,6 +96,13 @@ impl App {
         };
         main.map(|w| line(&w.change)).collect()
     }
+}
+
+/// What tells how a region stands that no cluster tells of; none: its cluster does.
+fn reports(fleet: &Fleet, service: Option<&Service>, region: &Region) -> Option<String> {
+    let state = region.pipeline()?.state.as_ref()?;
+    let asked = state.filled("state", &service?.names_of(fleet, region).each()).ok()?;
+    Some(outside(&Change::Outside(asked)))
 }
 
 /// What goes past the clusters: a command as it is run, anything else in words.

@@ -39,6 +39,7 @@ impl App {
             Command::RollBack => Ok(chosen(Verb::RollBack { to_revision: None }, self.to_act_on()?)),
             Command::RollBackUpstream => Ok(chosen(Verb::RollBack { to_revision: None }, self.under_review()?)),
             Command::Drain => Ok(chosen(Verb::Drain, self.to_act_on()?)),
+            Command::FlagOff => Ok(chosen(Verb::FlagOff, self.to_act_on()?)),
             Command::Abort => Ok(chosen(Verb::Abort, self.to_abort()?)),
             Command::Approve => Ok(chosen(Verb::Approve { to: None }, self.to_promote()?)),
             Command::Revoke => Ok(chosen(Verb::Revoke { approval: None }, self.to_promote()?)),

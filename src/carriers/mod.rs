@@ -8,18 +8,19 @@ use serde_json::Value;
 
 use crate::domain::carrier::{CarrierRef, OverlayRef};
 use crate::domain::change::{Change, ObjectRef};
-use crate::domain::fleet::{Region, Service};
+use crate::domain::fleet::{Fleet, Region, Service};
 use crate::domain::id::Text;
 use crate::domain::plan::{DiffLine, PlanId};
 use crate::domain::version::{Image, Version};
 use crate::kinds::Still;
 
 mod overlay;
+pub mod pipeline;
 
 pub use overlay::Overlay;
 
 /// Every carrier.
-pub const CARRIERS: &[&dyn Carrier] = &[&Overlay];
+pub const CARRIERS: &[&dyn Carrier] = &[&Overlay, &pipeline::Pipeline];
 
 /// The carrier of a region; none: versions are written into its workload.
 pub fn carrier(region: &Region) -> Option<&'static dyn Carrier> {
@@ -59,6 +60,8 @@ pub enum CarrierRead {
 pub struct Order<'a> {
     /// The plan.
     pub plan: PlanId,
+    /// The fleet.
+    pub fleet: &'a Fleet,
     /// The service.
     pub service: &'a Service,
     /// The region.

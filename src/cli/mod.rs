@@ -183,6 +183,11 @@ Where several holds cover it, the newest is released; `gonogo status SERVICE -o 
     /// Take a region out of traffic.
     #[command(after_help = "Example:\n  gonogo drain webapp eu-west-1 --reason \"zone outage\" --confirm eu-west-1")]
     Drain(VerbArgs),
+    /// Switch a flag of a service off, by what its configuration says (`flag_off`).
+    ///
+    /// The service's own name in place of a ring means all of it.
+    #[command(after_help = "Example:\n  gonogo flag-off webapp webapp --reason \"checkout fails\"")]
+    FlagOff(VerbArgs),
     /// Put a drained region back at its earlier weight.
     #[command(after_help = "Example:\n  gonogo restore webapp eu-west-1 --reason \"zone is back\" --confirm eu-west-1")]
     Restore(VerbArgs),

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod git;
+mod pipeline;
 mod policy;
 mod traffic;
 
@@ -9,6 +10,8 @@ pub use delivery::DELIVERY;
 use delivery::{DELIVERY_KEY, OWN_APPLICATION, OWN_DELIVERY};
 pub use git::{GIT, REPOSITORY};
 use git::{GIT_KEY, OWN_GIT, REPOSITORIES};
+pub use pipeline::{DEED, FLAG, PIPELINE};
+use pipeline::{FLAG_OFF, OWN_PIPELINE, PIPELINE_KEY, PIPELINES};
 pub use policy::{GATE_POLICY, NOTIFY, POLICY, RING_POLICY};
 use policy::{POLICY_KEY, RING_POLICY_KEY};
 pub use traffic::{CAPACITY, ROUTE, TRAFFIC};
@@ -158,6 +161,7 @@ pub static ROOT: Section = Section {
         key("prometheus", Shape::Named(&PROMETHEUS), NONE, "The Prometheus servers, by name."),
         key("endpoint", Shape::Named(&ENDPOINT), NONE, "HTTP endpoints that gates ask, by name."),
         REPOSITORIES,
+        PIPELINES,
         key(
             "region",
             Shape::Named(&REGION),
@@ -408,6 +412,7 @@ pub static DEFAULTS: Section = Section {
         ROUTE_KEY,
         DELIVERY_KEY,
         GIT_KEY,
+        PIPELINE_KEY,
         CARRIES,
         VERSION_FROM,
         COLUMNS,
@@ -435,6 +440,7 @@ pub static SERVICE: Section = Section {
         ROUTE_KEY,
         DELIVERY_KEY,
         GIT_KEY,
+        PIPELINE_KEY,
         CARRIES,
         VERSION_FROM,
         COLUMNS,
@@ -445,6 +451,7 @@ pub static SERVICE: Section = Section {
         RUNBOOK,
         RELEASE_URL,
         FREEZE,
+        FLAG_OFF,
         EXIT,
         ENTRY,
         BAKE,
@@ -491,6 +498,7 @@ pub static SERVICE_REGION: Section = Section {
         ),
         OWN_DELIVERY,
         OWN_GIT,
+        OWN_PIPELINE,
         OWN_APPLICATION,
         key("backend", Shape::Text, "the route's", "Name of the backendRef."),
         key("rule", Shape::Whole(0), "the route's", "Which rule, counted from 0."),
@@ -556,6 +564,8 @@ pub static SECTIONS: &[&Section] = &[
     &BASIC,
     &ENDPOINT,
     &REPOSITORY,
+    &PIPELINE,
+    &DEED,
     &REGION,
     &TOPOLOGY,
     &RING,
@@ -566,6 +576,7 @@ pub static SECTIONS: &[&Section] = &[
     &ROUTE,
     &DELIVERY,
     &GIT,
+    &FLAG,
     &SERVICE_RING,
     &SERVICE_REGION,
     &CAPACITY,

@@ -1,6 +1,9 @@
 //! How a new version gets to a region, where it is not written into its workload.
 
+use std::sync::Arc;
+
 use super::id::Text;
+use super::pipeline::Pipeline;
 
 /// What carries versions to a region, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +13,7 @@ pub enum CarrierRef {
     /// A scalar of a file in a Git repository, which something else brings to the cluster.
     Overlay(OverlayRef),
     /// A pipeline that is asked by command or HTTP.
-    Pipeline(PipelineRef),
+    Pipeline(Arc<Pipeline>),
 }
 
 /// Which field of an Application is the version.
@@ -51,11 +54,4 @@ pub struct OverlayRef {
     pub pointer: Text,
     /// Commits leave on a branch of their own, for people to merge.
     pub own_branch: bool,
-}
-
-/// A pipeline of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PipelineRef {
-    /// Its name.
-    pub name: Text,
 }

@@ -133,7 +133,12 @@ pub fn challenge(plan: &Plan) -> Challenge {
                 _ if matches!(plan.intent.verb, Verb::Drain) && share > TYPE_ABOVE => typed(),
                 _ if !matches!(
                     plan.intent.verb,
-                    Verb::Hold | Verb::Revoke { .. } | Verb::Quarantine { .. } | Verb::Tick { .. } | Verb::Drill(_)
+                    Verb::Hold
+                        | Verb::FlagOff
+                        | Verb::Revoke { .. }
+                        | Verb::Quarantine { .. }
+                        | Verb::Tick { .. }
+                        | Verb::Drill(_)
                 ) && plan.blast.share.is_some_and(|s| s > TYPE_ABOVE) =>
                 {
                     typed()
@@ -179,6 +184,7 @@ impl Challenge {
     ) -> Result<Approved, (Box<Plan>, Rejected)> {
         let free = match plan.intent.verb {
             Verb::Hold
+            | Verb::FlagOff
             | Verb::Abort
             | Verb::RollBack { .. }
             | Verb::Revoke { .. }

@@ -8,10 +8,12 @@ use jiff::civil::Date;
 
 use super::approval::Identities;
 use super::carrier::CarrierRef;
+use super::deed::Deed;
 use super::id::{
     ClusterIx, ClusterName, ColumnName, FleetName, Namespace, PrometheusIx, RegionIx, RegionName, RingIx, RingName,
     ServiceIx, ServiceName, Text,
 };
+use super::pipeline::{Pipeline, Whereabouts};
 use super::policy::Policy;
 use super::workload::Workload;
 
@@ -66,6 +68,8 @@ pub struct Service {
     pub release_url: Option<Text>,
     /// A hold also pauses regions whose rollout is finished.
     pub freeze: bool,
+    /// What switches a flag off in an incident.
+    pub flag_off: Option<Deed>,
     /// What follows a NO-GO, and how far a release goes by itself.
     pub policy: Policy,
     /// SHA-256 over resolved topology and policy, 16 hex digits: policy is shared truth.
@@ -389,7 +393,32 @@ impl Fleet {
     }
 }
 
+impl Region {
+    /// The pipeline that brings its versions.
+    pub fn pipeline(&self) -> Option<&Pipeline> {
+        match &self.carrier {
+            Some(CarrierRef::Pipeline(pipeline)) => Some(pipeline),
+            _ => None,
+        }
+    }
+
+    /// Whether a command or an endpoint says how it stands, and not its cluster.
+    pub fn is_reported(&self) -> bool {
+        self.pipeline().is_some_and(|p| p.state.is_some())
+    }
+}
+
 impl Service {
+    /// What a region is called in what is told to other systems about it.
+    pub fn names_of(&self, fleet: &Fleet, region: &Region) -> Whereabouts {
+        Whereabouts {
+            service: self.name.as_str().into(),
+            ring: self.ring(region.ring).map_or_else(|| "?".into(), |r| r.name.as_str().into()),
+            region: region.name.as_str().into(),
+            cluster: fleet.cluster_name(region.cluster).as_str().into(),
+            namespace: region.workload.namespace.as_str().into(),
+        }
+    }
     /// The region at a position.
     pub fn region(&self, at: RegionIx) -> Option<&Region> {
         self.regions.get(at.at())

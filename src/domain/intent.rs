@@ -53,6 +53,8 @@ pub enum Verb {
     Abort,
     /// Out of traffic.
     Drain,
+    /// Switch a flag off, by what the configuration says.
+    FlagOff,
     /// Back to the weight before the drain.
     Restore,
     /// Say yes to what a ring would get.
@@ -139,6 +141,7 @@ impl Verb {
             | Verb::RollBack { .. }
             | Verb::Abort
             | Verb::Drain
+            | Verb::FlagOff
             | Verb::Revoke { .. }
             | Verb::Tick { done: false, .. }
             | Verb::Drill(_)
@@ -154,6 +157,7 @@ impl Verb {
             Verb::RollBack { .. } => "rollback",
             Verb::Abort => "abort",
             Verb::Drain => "drain",
+            Verb::FlagOff => "flag-off",
             Verb::Restore => "restore",
             Verb::Approve { .. } => "approve",
             Verb::Revoke { .. } => "revoke",

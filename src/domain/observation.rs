@@ -141,6 +141,13 @@ pub enum Observation {
         /// Per region that was asked for: the newest, none where there is none, or why not.
         found: Vec<(RegionIx, Result<Option<Exemplar>, NoData>)>,
     },
+    /// What reports a region beside its cluster was asked: it answered, or why not.
+    Reported {
+        /// The region.
+        place: (ServiceIx, RegionIx),
+        /// Live, or lost.
+        link: Link,
+    },
     /// An HTTP endpoint's answer to a gate's question.
     Called {
         /// The region it is about.

@@ -182,6 +182,8 @@ pub enum Expectation {
     Fact(FactId),
     /// The region shows this approval.
     Approval(FactId),
+    /// The request was answered with yes: nothing else shows what it does.
+    Answered,
 }
 
 /// The write that adds facts to a record: a merge patch that names only its own keys, so

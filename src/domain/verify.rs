@@ -38,6 +38,8 @@ pub fn verify(
             Some(record) if record.facts.contains_key(id) => Check::Seen,
             _ => missing("the fact is not yet in the record"),
         },
+        // Whether it was, only its answer tells: see `engine/verifying.rs`.
+        Expectation::Answered => Check::Seen,
         Expectation::Approval(id) if approved(*id) => Check::Seen,
         Expectation::Approval(_) => missing("the approval is not shown yet"),
         Expectation::Settled(_)

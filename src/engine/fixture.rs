@@ -54,6 +54,7 @@ pub(crate) fn gate(name: &str, params: &[(&str, &str)]) -> GateSpec {
 pub(crate) struct Stage {
     pub(crate) fleet: Fleet,
     pub(crate) clusters: Vec<ClusterState>,
+    pub(crate) sources: super::sources::Sources,
     pub(crate) state: ServiceState,
     pub(crate) gates: Gates,
     pub(crate) now: Timestamp,
@@ -161,6 +162,7 @@ pub(crate) fn service(name: &str, rings: &[&[&str]]) -> Service {
         runbook: None,
         release_url: None,
         freeze: false,
+        flag_off: None,
         policy: Default::default(),
         policy_hash: "0123456789abcdef".into(),
     }
@@ -212,7 +214,7 @@ impl Stage {
             ..Default::default()
         };
         let gates = Gates::build(&fleet, &crate::gates::gate_type);
-        Self { clusters: vec![heard; count], fleet, state, gates, now, stamp, ids: 0 }
+        Self { clusters: vec![heard; count], sources: Default::default(), fleet, state, gates, now, stamp, ids: 0 }
     }
 
     /// The service as configured, to change it; gates are built anew by [`Stage::build`].
@@ -286,6 +288,7 @@ impl Stage {
             fleet: &self.fleet,
             clusters: &self.clusters,
             services: std::slice::from_ref(&self.state),
+            sources: &self.sources,
             gates: &self.gates,
             now: self.now,
             stamp: self.stamp,

@@ -42,6 +42,7 @@ mod rehearse;
 mod review;
 pub mod sampling;
 pub mod scene;
+pub mod sources;
 pub mod state;
 mod tend;
 pub mod unwatched;
@@ -64,6 +65,8 @@ pub struct Engine {
     pub clusters: Vec<ClusterState>,
     /// Services, by position.
     pub services: Vec<ServiceState>,
+    /// Commands and endpoints that are asked how regions stand.
+    pub sources: sources::Sources,
     /// What is being reviewed.
     pub proposal: Option<Proposal>,
     /// What is or was carried out, oldest first.
@@ -161,6 +164,7 @@ impl Engine {
         });
         Self {
             clusters: vec![ClusterState::default(); fleet.clusters.len()],
+            sources: sources::Sources::default(),
             services: services.collect(),
             index: observe::Index::new(&fleet),
             gates: judge::Gates::build(&fleet, &crate::gates::gate_type),
@@ -335,8 +339,11 @@ impl Engine {
             && self.listed.get(&place).is_none_or(|t| self.now.mono.saturating_sub(*t) >= LIST_EVERY)
         {
             self.listed.insert(place, self.now.mono);
-            effects.push(Effect::ListPods(place));
-            effects.push(Effect::ListEvents(place));
+            // What no cluster holds has neither pods nor events nor revisions in one.
+            if self.is_in_cluster(place) {
+                effects.push(Effect::ListPods(place));
+                effects.push(Effect::ListEvents(place));
+            }
         }
         // History of the shown service: one metadata list per region, again when its digest changes.
         // A guard has no screen, and needs it of whatever is under release.
@@ -348,7 +355,7 @@ impl Engine {
             let stale = |r: &RegionState| r.workload.as_ref().is_some_and(|w| r.revisions_for != Some(w.template));
             regions.iter().enumerate().filter(move |(_, r)| stale(r)).map(move |(at, _)| (service, at.into()))
         };
-        let due: Vec<Place> = listed.into_iter().flat_map(of).collect();
+        let due: Vec<Place> = listed.into_iter().flat_map(of).filter(|place| self.is_in_cluster(*place)).collect();
         for place in due {
             let waits = self.revisions_asked.get(&place).is_some_and(|t| self.now.mono.saturating_sub(*t) < LIST_EVERY);
             if !waits {
@@ -356,6 +363,11 @@ impl Engine {
                 effects.push(Effect::ListRevisions(place));
             }
         }
+    }
+
+    fn is_in_cluster(&self, place: Place) -> bool {
+        let region = self.fleet.service(place.0).and_then(|s| s.region(place.1));
+        region.and_then(|r| crate::kinds::kind(&r.workload.kind)).is_none_or(|k| k.is_in_cluster())
     }
 
     /// The object that runs a region.

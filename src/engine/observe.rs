@@ -141,6 +141,7 @@ impl Engine {
             Observation::Exemplars { service, column, last, found } => {
                 self.take_exemplars(service, &column, last, found);
             }
+            Observation::Reported { place, link } => self.reported(place, link),
             Observation::Called { place, call, result } => self.called(place, *call, result),
             // Full objects are answers to a draft or to a region that was opened: see `reply`.
             Observation::Full { object, result } => {
@@ -189,6 +190,7 @@ impl Engine {
             }
         }
         turned.into_iter().for_each(|cluster| self.touch_cluster(cluster));
+        self.notice_silent_sources();
     }
 
     /// A view of an object; one that was overtaken by a newer view of it says nothing.

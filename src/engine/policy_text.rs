@@ -86,6 +86,9 @@ fn text(service: &Service, name: &dyn Fn(usize) -> String, paths: Paths) -> Stri
                 let (holder, namespace) = (cluster(d.cluster.at()), quoted(d.namespace.as_str()));
                 let _ = writeln!(out, "delivery {} {holder} {namespace} {}", quoted(&d.kind), quoted(&d.name));
             }
+            if let Some(pipeline) = region.pipeline() {
+                let _ = writeln!(out, "pipeline {} reports {}", quoted(&pipeline.name), pipeline.state.is_some());
+            }
             if let Some(capacity) = &region.capacity {
                 let _ = writeln!(out, "capacity {}", capacity.qps);
             }

@@ -22,7 +22,7 @@ use crate::domain::change::{ApiType, ObjectRef};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::id::{Place, RegionIx, ServiceIx, Text};
 use crate::domain::intent::{Direction, Intent, Target, Verb};
-use crate::domain::link::LostReason;
+use crate::domain::link::{Link, LostReason};
 use crate::domain::observation::{ResourceVersion, Seen};
 use crate::domain::plan::{Plan, PlanId, Refusal};
 use crate::domain::record::{Body, RegionRecord};
@@ -315,6 +315,7 @@ impl Engine {
         let mut desk = Desk {
             fleet: &fleet,
             clusters: &self.clusters,
+            sources: &self.sources,
             at: intent.service,
             service,
             state,
@@ -496,6 +497,11 @@ impl Engine {
             }),
             kind => self.seen_of_kind(kind, object, value),
         };
+        if let Some(Seen::Workload { state: Some(_), .. }) = &seen
+            && let Some(place) = self.reported_at(object)
+        {
+            self.reported(place, Link::Live);
+        }
         // One object may steer in two ways: an HTTPRoute by its weights, and by its annotations.
         let routes = crate::traffic::PROVIDERS.iter().filter(|p| p.api() == object.api);
         let routes: Vec<Seen> = routes.filter_map(|p| seen_of_route(*p, object, value)).collect();

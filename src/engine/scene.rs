@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use super::bake;
 use super::judge::{self, Gates};
+use super::sources::Sources;
 use super::state::{ClusterState, RegionState, ServiceState};
 use super::view::RingRuns;
 use crate::domain::fleet::{Fleet, Region, Ring, Service};
@@ -29,6 +30,8 @@ pub struct World<'a> {
     pub clusters: &'a [ClusterState],
     /// What is believed of every service, by position: for gates that ask about another.
     pub services: &'a [ServiceState],
+    /// Commands and endpoints that are asked how regions stand.
+    pub sources: &'a Sources,
     /// Gates of all services.
     pub gates: &'a Gates,
     /// Server time.
@@ -140,10 +143,15 @@ impl<'a> Scene<'a> {
 }
 
 impl<'a> World<'a> {
-    /// How well a region's cluster is heard.
+    /// How well a region is heard: its cluster, and what reports it where that is something else.
     fn freshness(&self, region: &Region) -> Freshness<'a> {
         let cluster = self.clusters.get(region.cluster.at());
-        cluster.map_or(Freshness::Never, |c| c.freshness(self.stamp))
+        let cluster = cluster.map_or(Freshness::Never, |c| c.freshness(self.stamp));
+        // Its record lies in the cluster: without it nothing is known of its holds.
+        match self.sources.freshness(region, self.stamp) {
+            Some(source) if cluster.is_live() => source,
+            _ => cluster,
+        }
     }
 }
 

@@ -33,6 +33,7 @@ impl Engine {
             fleet: &self.fleet,
             clusters: &self.clusters,
             services: &self.services,
+            sources: &self.sources,
             gates: &self.gates,
             now: self.server_now(),
             stamp: self.now,

@@ -6,12 +6,15 @@ use super::Engine;
 use super::effect::Effect;
 use super::execute::{LOOK_EVERY, RETRY_FOR, StepMemory, sends_again};
 use super::operation::{Outcome, StepState};
+use crate::domain::change::Change;
 use crate::domain::id::{Place, Text};
 use crate::domain::intent::Verb;
 use crate::domain::plan::{Expectation, Plan, Start, Step, WriteRole};
 use crate::domain::record::FactId;
+use crate::domain::stamp::Stamp;
 use crate::domain::verify::{Check, verify};
 use crate::domain::workload::Workload;
+use crate::kinds::WorkloadKind;
 
 /// A rollback that somebody paused is given up after this: it would wait for a person.
 const STANDS_STILL: Duration = Duration::from_secs(60);
@@ -26,7 +29,7 @@ impl Engine {
         let Some(spec) = plan.steps.get(step) else { return };
         let place: Place = (plan.service, spec.region);
         let memory = self.memory.get(&plan.id).and_then(|m| m.get(step)).cloned().unwrap_or_default();
-        let check = match self.check(place, spec, &memory) {
+        let check = match self.unreported(place, spec, since).unwrap_or_else(|| self.check(place, spec, &memory)) {
             Check::Missing(what) => match self.paused_back(&plan, place, &memory) {
                 Some(why) if now.since(since) >= STANDS_STILL => Check::Never(why),
                 Some(why) => Check::Missing(why),
@@ -81,6 +84,14 @@ impl Engine {
         }
     }
 
+    /// What a pipeline reported before it was told says nothing of what became of it.
+    fn unreported(&self, place: Place, spec: &Step, since: Stamp) -> Option<Check> {
+        let region = self.fleet.service(place.0).and_then(|s| s.region(place.1)).filter(|r| r.is_reported())?;
+        spec.main().filter(|m| matches!(m.change, Change::Outside(_)))?;
+        let heard = self.sources.link(region).and_then(|(_, heard)| heard);
+        heard.is_none_or(|h| h.mono <= since.mono).then(|| Check::Missing("no report has come since".into()))
+    }
+
     /// A GET where the watch cannot tell: the reply was lost, or the cluster is not live.
     fn look(&mut self, plan: &Plan, step: usize, spec: &Step, memory: &StepMemory, effects: &mut Vec<Effect>) {
         let now = self.now.mono;
@@ -90,7 +101,9 @@ impl Engine {
         let Some(object) = main.change.object().cloned().or_else(|| self.workload_object(place)) else { return };
         let live = self.clusters.get(object.cluster.at()).is_some_and(|c| c.freshness(self.now).is_live());
         let due = memory.looked.is_none_or(|l| now.saturating_sub(l) >= LOOK_EVERY);
-        if (memory.lost || !live || self.records_unwatched(object.cluster)) && due {
+        // Nothing watches what a pipeline runs: it is asked at once, and then as often as ever.
+        let first = memory.looked.is_none() && object.api == crate::kinds::Pipeline.api();
+        if (first || memory.lost || !live || self.records_unwatched(object.cluster)) && due {
             if let Some(memory) = self.step_memory(plan.id, step) {
                 memory.looked = Some(now);
             }
@@ -111,6 +124,9 @@ impl Engine {
                     Check::Seen => continue,
                     other => return other,
                 }
+            }
+            if *expected == Expectation::Answered && memory.lost {
+                return Check::Missing("nothing else would show it".into());
             }
             // The generation of a route is not the workload's.
             let generation = match expected {
@@ -177,7 +193,8 @@ impl Engine {
         let Some((service, region)) = service.and_then(|s| Some((s, s.region(place.1)?))) else {
             return Check::Missing("no such region".into());
         };
-        let live = self.clusters.get(region.cluster.at()).is_some_and(|c| c.freshness(self.now).is_live());
+        let live = self.clusters.get(region.cluster.at()).is_some_and(|c| c.freshness(self.now).is_live())
+            && self.sources.freshness(region, self.now).is_none_or(|f| f.is_live());
         let state = self.services.get(place.0.at()).and_then(|s| s.region(place.1));
         let record = self.services.get(place.0.at()).and_then(|s| s.record.region(place.1));
         let back = |w: &Workload| record.is_some_and(|r| r.is_rolled_back_to(w.template));

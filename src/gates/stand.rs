@@ -150,6 +150,7 @@ pub(super) fn stand() -> Stand {
         runbook: None,
         release_url: None,
         freeze: false,
+        flag_off: None,
         policy: Default::default(),
         policy_hash: "".into(),
     };

@@ -91,6 +91,7 @@ fn service() -> Service {
         runbook: None,
         release_url: None,
         freeze: false,
+        flag_off: None,
         policy: Default::default(),
         policy_hash: "".into(),
     }

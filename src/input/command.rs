@@ -115,6 +115,8 @@ pub enum Command {
     Approve,
     /// End the approvals of a ring.
     Revoke,
+    /// Switch a flag off.
+    FlagOff,
     /// Refuse a digest everywhere.
     Quarantine,
     /// Accept what stands in a metric gate's way.
@@ -237,6 +239,7 @@ commands! {
     RollBackUpstream "rollback-upstream" "upstream" Act Lowers ["Z"] "after a ring has failed: roll back the earlier rings that are under review";
     Abort "abort" "abort" Act Lowers ["X"] "abort: roll back what is in flight";
     Drain "drain" "drain" Act Lowers ["D"] "take the region out of traffic";
+    FlagOff "flag-off" "flag off" Act Lowers ["O"] "switch a flag of the service off, by what its configuration says";
     Approve "approve" "approvals" Act Raises ["A"] "approvals: what waits for a yes, and the prompt to give it; on a cell of the board that can be accepted: accept it";
     Revoke "revoke" "" Act Lowers [] "end the approvals of a ring, whoever gave them";
     Quarantine "quarantine" "" Act Lowers [] "refuse what runs here everywhere, as target and as way back";

@@ -34,6 +34,23 @@ pub struct Endpoints {
     tell: Tell,
 }
 
+/// Why a request has no answer.
+struct Unanswered {
+    why: Text,
+    /// It may have arrived: only what it is about can tell.
+    sent: bool,
+}
+
+impl Unanswered {
+    fn before(why: impl Into<Text>) -> Self {
+        Self { why: why.into(), sent: false }
+    }
+
+    fn after(why: impl Into<Text>) -> Self {
+        Self { why: why.into(), sent: true }
+    }
+}
+
 struct Line {
     endpoint: Endpoint,
     stack: Arc<dyn HttpStack>,
@@ -61,10 +78,22 @@ impl Endpoints {
         let limit = line.endpoint.timeout;
         match tokio::time::timeout(limit, line.sent(&call.method, &call.path, &call.body)).await {
             Ok(Ok((code, said))) => written(call, code, &said),
+            Ok(Err(Unanswered { why, sent: false })) => ActResult::NotSent(format!("{}: {why}", call.endpoint).into()),
             // Whether it arrived before the connection ended is not known.
-            Ok(Err(why)) => ActResult::Unknown(format!("{}: {why}", call.endpoint).into()),
+            Ok(Err(Unanswered { why, .. })) => ActResult::Unknown(format!("{}: {why}", call.endpoint).into()),
             Err(_) => ActResult::Unknown(format!("{}: {}", call.endpoint, no_answer(limit)).into()),
         }
+    }
+
+    /// Asks by a request that changes nothing, once: status and body.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn read(&self, call: &HttpWrite) -> Result<(u16, Text), Text> {
+        let line = self.all.get(&call.endpoint).cloned().ok_or("no such endpoint is configured")?;
+        let limit = line.endpoint.timeout;
+        let sent = line.sent(&call.method, &call.path, &call.body);
+        tokio::time::timeout(limit, sent).await.map_err(|_| no_answer(limit))?.map_err(|e| e.why)
     }
 
     /// Asks. Never waits.
@@ -92,44 +121,46 @@ impl Line {
 
     async fn exchange(&self, call: &HttpCall) -> Result<(u16, Text), Text> {
         let method = if call.body.is_some() { "POST" } else { "GET" };
-        self.sent(method, &call.path, call.body.as_deref().unwrap_or_default()).await
+        self.sent(method, &call.path, call.body.as_deref().unwrap_or_default()).await.map_err(|e| e.why)
     }
 
-    async fn sent(&self, method: &str, path: &str, body: &str) -> Result<(u16, Text), Text> {
-        let wrong = |e: &dyn std::fmt::Display| Text::from(safe(&format!("not a request: {e}"), 200));
+    async fn sent(&self, method: &str, path: &str, body: &str) -> Result<(u16, Text), Unanswered> {
+        let wrong = |e: &dyn std::fmt::Display| Unanswered::before(safe(&format!("not a request: {e}"), 200));
         let url = format!("{}{path}", self.endpoint.url);
         let builder = Request::builder().method(method).header(ACCEPT, "application/json").uri(url);
         let builder = if body.is_empty() { builder } else { builder.header(CONTENT_TYPE, "application/json") };
         let mut request = builder.body(Bytes::copy_from_slice(body.as_bytes())).map_err(|e| wrong(&e))?;
         authorize(&mut request, &self.endpoint.headers, &self.endpoint.login)
             .await
-            .map_err(|e| Text::from(safe(&e.to_string().replace("Prometheus unreachable: ", ""), 300)))?;
+            .map_err(|e| Unanswered::before(safe(&e.to_string().replace("Prometheus unreachable: ", ""), 300)))?;
         let answer = self.stack.send(request).await.map_err(|e| match e {
-            NoAnswer::Failed(text) => Text::from(hidden(&text).as_ref()),
-            NoAnswer::TooLarge => "an answer that is too large".into(),
+            NoAnswer::Failed(text) => Unanswered::after(&*hidden(&text)),
+            NoAnswer::NotSent(text) => Unanswered::before(&*hidden(&text)),
+            NoAnswer::TooLarge => Unanswered::after("an answer that is too large"),
         })?;
         let code = answer.status().as_u16();
         if (300..400).contains(&code) {
             // Whoever answers elsewhere would get our secrets, or answer for somebody else.
-            return Err(format!("answered {code}: redirects are not followed").into());
+            return Err(Unanswered::after(format!("answered {code}: redirects are not followed")));
         }
         let body = answer.into_body();
         if body.len() > MOST_BYTES {
-            return Err(format!("an answer of more than {} KiB", MOST_BYTES / 1024).into());
+            return Err(Unanswered::after(format!("an answer of more than {} KiB", MOST_BYTES / 1024)));
         }
-        let text = std::str::from_utf8(&body).map_err(|_| Text::from("an answer that is no text"))?;
+        let text = std::str::from_utf8(&body).map_err(|_| Unanswered::after("an answer that is no text"))?;
         // What an endpoint echoes of our credentials is repeated nowhere.
         Ok((code, hidden(text).as_ref().into()))
     }
 }
 
-/// What an endpoint's answer to a write means. Behind a gateway's 502 or 504 it may have arrived.
+/// What an endpoint's answer to a write means. Behind a gateway's 502 or 504 it may have arrived, and what was
+/// too slow for it (408) too.
 fn written(call: &HttpWrite, code: u16, said: &str) -> ActResult {
     let text = safe(&format!("{} answered {code} {said}", call.endpoint), 600).into();
     match code {
         200..=299 => ActResult::Accepted { object: None, audit: None, warnings: Vec::new() },
         409 | 412 => ActResult::Changed,
-        500 | 502 | 504 => ActResult::Unknown(text),
+        408 | 500 | 502 | 504 => ActResult::Unknown(text),
         _ => ActResult::Refused { code, message: text },
     }
 }

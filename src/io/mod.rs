@@ -16,6 +16,7 @@ pub mod journal;
 pub mod log;
 pub mod notify;
 pub mod prometheus;
+pub mod reports;
 pub mod secrets;
 pub mod watch;
 

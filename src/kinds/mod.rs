@@ -17,6 +17,7 @@ mod daemon_set;
 mod deployment;
 mod metadata;
 mod owner;
+mod pipeline;
 mod rollout;
 mod selector;
 mod stateful_set;
@@ -26,11 +27,12 @@ pub use children::{Child, Children};
 pub use daemon_set::DaemonSet;
 pub use deployment::{Deployment, undo_annotations};
 pub(crate) use metadata::Metadata;
+pub use pipeline::{Pipeline, reported};
 pub use rollout::Rollout;
 pub use stateful_set::StatefulSet;
 
 /// Every workload kind.
-pub const KINDS: &[&dyn WorkloadKind] = &[&Deployment, &StatefulSet, &DaemonSet, &Rollout];
+pub const KINDS: &[&dyn WorkloadKind] = &[&Deployment, &StatefulSet, &DaemonSet, &Rollout, &Pipeline];
 
 /// A kind by its name in the configuration.
 pub fn kind(name: &str) -> Option<&'static dyn WorkloadKind> {
@@ -44,6 +46,11 @@ pub trait WorkloadKind: Sync {
 
     /// Its API type.
     fn api(&self) -> ApiType;
+
+    /// Whether an API server holds it: it is watched, its past and its pods are listed.
+    fn is_in_cluster(&self) -> bool {
+        true
+    }
 
     /// Reads one object, given what the configuration wants of it.
     ///

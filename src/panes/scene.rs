@@ -126,7 +126,8 @@ impl RegionScene<'_> {
     pub fn trouble(&self, clock: Stamp) -> Option<String> {
         let since = |d: std::time::Duration| short(SignedDuration::try_from(d).unwrap_or(SignedDuration::MAX));
         // The age counts on between two views: the cluster's own stamp is newer.
-        let age = self.cluster.and_then(|c| c.heard).map(|h| clock.since(h));
+        let own = self.cluster.filter(|_| !self.spec.is_reported());
+        let age = own.and_then(|c| c.heard).map(|h| clock.since(h));
         match self.view.map(|v| &v.heard) {
             Some(Heard::Live) => None,
             Some(Heard::Late(d)) => Some(format!("late {}", since(age.unwrap_or(*d)))),
@@ -152,6 +153,10 @@ impl RegionScene<'_> {
         let sample = self.state.current.values().map(|(at, _)| *at).max();
         match sample {
             Some(at) => Some(clock.wall.duration_since(at).max(SignedDuration::ZERO)),
+            None if self.spec.is_reported() && self.is_stale(clock) => match self.view.map(|v| &v.heard) {
+                Some(Heard::Late(age) | Heard::Lost { age: Some(age), .. }) => SignedDuration::try_from(*age).ok(),
+                _ => None,
+            },
             None => {
                 let heard = self.cluster.and_then(|c| c.heard)?;
                 SignedDuration::try_from(clock.since(heard)).ok()

@@ -96,6 +96,7 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Rollback { args, to }) => verb(&cli, "rollback", &VerbArgs { to, ..args }),
         Some(Command::Abort(args)) => verb(&cli, "abort", &args),
         Some(Command::Drain(args)) => verb(&cli, "drain", &args),
+        Some(Command::FlagOff(args)) => verb(&cli, "flag-off", &args),
         Some(Command::Restore(args)) => verb(&cli, "restore", &args),
         Some(Command::Approve { args, to }) => verb(&cli, "approve", &VerbArgs { to, ..args }),
         Some(Command::Revoke(args)) => verb(&cli, "revoke", &args),

@@ -331,6 +331,7 @@ fn intent(world: &World, operation: &Operation) -> Option<Intent> {
         "rollback" => Verb::RollBack { to_revision: None },
         "abort" => Verb::Abort,
         "drain" => Verb::Drain,
+        "flag-off" => Verb::FlagOff,
         "restore" => Verb::Restore,
         "approve" => Verb::Approve { to: None },
         "revoke" => Verb::Revoke { approval: None },

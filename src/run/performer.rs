@@ -18,11 +18,9 @@ use crate::domain::plan::PlanId;
 use crate::engine::Engine;
 use crate::engine::effect::{ActResult, Effect, MetricQuestion, Note, Reply};
 use crate::io::act::Outsides;
-use crate::io::command::Runner;
-use crate::io::endpoint::Endpoints;
-use crate::io::git::Git;
 use crate::io::journal::{Begun, Journal, Journaled, Known};
 use crate::io::notify::Notifier;
+use crate::io::reports::Reports;
 use crate::io::watch::Watching;
 use crate::io::{Access, Clusters, act, fetch};
 
@@ -41,6 +39,8 @@ pub struct Performer<K> {
     journal: Option<Journal>,
     /// Programs and HTTP endpoints; none on a watch screen, which runs and asks nobody.
     outsides: Outsides,
+    /// What is asked how regions stand that no cluster tells of.
+    reports: Option<Arc<Reports>>,
     inbox: Inbox<K>,
     proofs: Proofs,
     known: Known,
@@ -66,6 +66,7 @@ impl<K: Send + 'static> Performer<K> {
             ask,
             journal,
             outsides: Outsides::default(),
+            reports: None,
             inbox,
             proofs: Proofs::default(),
             known: Known::new(),
@@ -78,24 +79,17 @@ impl<K: Send + 'static> Performer<K> {
         self.notifier = Some(notifier);
     }
 
-    /// With the HTTP endpoints that gates ask, and that writes may go to.
+    /// With programs of this host and HTTP endpoints: gates ask them, and writes may go to them.
     #[must_use]
-    pub fn with_endpoints(mut self, endpoints: Endpoints) -> Self {
-        self.outsides.endpoints = Some(Arc::new(endpoints));
+    pub fn with_outsides(mut self, outsides: Outsides) -> Self {
+        self.outsides = outsides;
         self
     }
 
-    /// With the repositories that hold versions.
+    /// With the commands and endpoints that are asked how regions stand.
     #[must_use]
-    pub fn with_git(mut self, git: Arc<Git>) -> Self {
-        self.outsides.git = Some(git);
-        self
-    }
-
-    /// With what runs programs of this host, for writes that are one.
-    #[must_use]
-    pub fn with_runner(mut self, runner: Arc<dyn Runner>) -> Self {
-        self.outsides.runner = Some(runner);
+    pub fn with_reports(mut self, reports: Reports) -> Self {
+        self.reports = Some(Arc::new(reports));
         self
     }
 
@@ -133,6 +127,16 @@ impl<K: Send + 'static> Performer<K> {
                 self.answer(async move {
                     let result = fetch::logs(&access, &region, &pod).await;
                     Reply::Logged { place, pod, result }
+                });
+            }
+            Effect::Fetch { ticket, object } if self.reports.as_ref().is_some_and(|r| r.has(&object)) => {
+                let asked = self.reports.as_ref().map(|r| r.fetch(&object));
+                self.answer(async move {
+                    let result = match asked {
+                        Some(asked) => asked.await,
+                        None => Err(LostReason::Unusable("nothing is asked about it here".into())),
+                    };
+                    Reply::Fetched { ticket, result }
                 });
             }
             Effect::Fetch { ticket, object } => {
@@ -196,7 +200,10 @@ impl<K: Send + 'static> Performer<K> {
                     self.inbox.seen(Observation::Called { place, call, result });
                 }
             },
-            Effect::Reconnect(cluster) => self.watching.reconnect(cluster),
+            Effect::Reconnect(cluster) => {
+                self.watching.reconnect(cluster);
+                self.reports.iter().for_each(|r| r.hurry(cluster));
+            }
             Effect::Notify(notice) => {
                 tracing::info!("notice: {} {}: {}", notice.service, notice.kind.word(), notice.text);
                 if let Some(notifier) = &self.notifier {

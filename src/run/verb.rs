@@ -73,6 +73,7 @@ pub fn verb(word: &str, args: &VerbArgs) -> Result<Verb, Refusal> {
         }
         "abort" => Verb::Abort,
         "drain" => Verb::Drain,
+        "flag-off" => Verb::FlagOff,
         "approve" => Verb::Approve { to },
         "revoke" => Verb::Revoke { approval: None },
         "quarantine" => Verb::Quarantine { digest: to },
@@ -108,6 +109,7 @@ pub fn target(service: &Service, verb: &Verb, names: &[String]) -> Result<Target
                 | Verb::Resume { .. }
                 | Verb::RollBack { to_revision: None }
                 | Verb::Abort
+                | Verb::FlagOff
                 | Verb::Quarantine { .. }
                 | Verb::Clear { .. }
         );

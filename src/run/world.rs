@@ -15,6 +15,7 @@ use crate::config::{Config, Connection, RepositoryServer};
 use crate::domain::fleet::Fleet;
 use crate::domain::id::Operator;
 use crate::engine::{Engine, Setting};
+use crate::io::act::Outsides;
 use crate::io::command::Processes;
 use crate::io::connect::{Accepting, KubeDial, Memory, Plugins, ProxyEnv, Remembered, Way, usual_files};
 use crate::io::endpoint::Endpoints;
@@ -22,6 +23,7 @@ use crate::io::files::Places;
 use crate::io::git::{Git, Repository};
 use crate::io::journal::{Anchor, Files, Journal, newest_heads};
 use crate::io::prometheus::Prometheus;
+use crate::io::reports::Reports;
 use crate::io::watch::{plan, reach, watch_all};
 use crate::io::{Clock, Clusters, Mode, Tell};
 
@@ -168,14 +170,13 @@ impl World {
             journal,
             inbox.clone(),
         );
-        if watch_only {
-            return performer;
-        }
-        let performer = performer.with_endpoints(Endpoints::new(&self.config, tell)).with_runner(Arc::new(Processes));
-        match self.repositories() {
-            Some(git) => performer.with_git(git),
-            None => performer,
-        }
+        let outsides = (!watch_only).then(|| Outsides {
+            runner: Some(Arc::new(Processes)),
+            endpoints: Some(Arc::new(Endpoints::new(&self.config, tell.clone()))),
+            git: self.repositories(),
+        });
+        let reports = Reports::start(&self.fleet, outsides.clone(), &self.clock, &tell, self.seed);
+        performer.with_outsides(outsides.unwrap_or_default()).with_reports(reports)
     }
 
     /// The repositories; what is not cloned yet is, while nobody waits for it.

@@ -9,7 +9,7 @@ use crate::look::canvas::width;
 use crate::look::{Canvas, Line, Role};
 
 /// Commands in the order in which the bottom line offers them; looking comes after `│`.
-const ACTS: [Command; 12] = [
+const ACTS: [Command; 13] = [
     Command::Promote,
     Command::PromoteNow,
     Command::Approve,
@@ -20,6 +20,7 @@ const ACTS: [Command; 12] = [
     Command::RollBackUpstream,
     Command::Abort,
     Command::Drain,
+    Command::FlagOff,
     Command::Retry,
     Command::Cancel,
 ];

@@ -32,6 +32,9 @@ use ulid::Ulid;
 #[path = "rollout_world.rs"]
 pub mod rollout_world;
 
+#[path = "pipeline_world.rs"]
+pub mod pipeline_world;
+
 /// When the tests begin.
 pub const NOW: &str = "2026-03-02T10:00:00Z";
 /// When everything settled: long enough ago for every bake.
@@ -80,6 +83,8 @@ pub struct World {
     pub owned: BTreeMap<ClusterIx, Vec<Value>>,
     pub down: BTreeSet<ClusterIx>,
     pub journal: Journal,
+    /// Pipelines that say what cannot be read.
+    pub mute: BTreeSet<ObjectRef>,
     /// Writes are shown by the watch as soon as they are accepted.
     pub watch: bool,
     /// What others write is not shown by the watch.
@@ -186,6 +191,7 @@ pub fn fleet() -> Fleet {
         runbook: None,
         release_url: None,
         freeze: false,
+        flag_off: None,
         policy: Default::default(),
         policy_hash: "0011223344556677".into(),
     };
@@ -358,6 +364,7 @@ impl World {
             objects: BTreeMap::new(),
             owned: BTreeMap::new(),
             down: BTreeSet::new(),
+            mute: BTreeSet::new(),
             journal: Journal::Durable,
             watch: true,
             watch_is_behind: false,
@@ -386,6 +393,10 @@ impl World {
                 "StatefulSet" => stateful_set(&uid, image, 0),
                 "DaemonSet" => daemon_set(&uid, image),
                 "Rollout" => rollout_world::rollout(&uid, image),
+                "Pipeline" => {
+                    let version = gonogo::domain::version::Image::parse(image).version();
+                    pipeline_world::object(&world.workload_ref(at), &pipeline_world::complete(&version.0))
+                }
                 _ => deployment(&uid, image),
             };
             world.objects.insert(world.workload_ref(at), object);
@@ -572,8 +583,12 @@ impl World {
 
     /// The watch shows an object as it is now.
     pub fn show(&mut self, object: ObjectRef) {
-        let observation = self.observation(object);
+        let reports = &*object.api.kind == "Pipeline";
+        let observation = self.observation(object.clone());
         self.see(observation);
+        if reports {
+            pipeline_world::hear(self, object.cluster);
+        }
     }
 
     fn observation(&self, object: ObjectRef) -> Observation {
@@ -581,7 +596,7 @@ impl World {
         let version = value.as_ref().and_then(ResourceVersion::of);
         let (namespace, name) = (object.namespace.clone(), object.name.clone());
         let seen = match &*object.api.kind {
-            name_of_kind @ ("Deployment" | "StatefulSet" | "DaemonSet" | "Rollout") => {
+            name_of_kind @ ("Deployment" | "StatefulSet" | "DaemonSet" | "Rollout" | "Pipeline") => {
                 let how = |_: &str, _: &str| {
                     Some(ReadHow {
                         container: "web".into(),
@@ -648,6 +663,7 @@ impl World {
                     if !self.down.contains(&cluster) {
                         let server_time = None;
                         self.see(Observation::Heard { cluster, server_time });
+                        pipeline_world::hear(self, cluster);
                     }
                 }
             }
@@ -662,6 +678,7 @@ impl World {
         for cluster in (0..self.fleet.clusters.len()).map(ClusterIx::from) {
             if !self.down.contains(&cluster) {
                 self.see(Observation::Heard { cluster, server_time: None });
+                pipeline_world::hear(self, cluster);
             }
         }
         self.tell(Msg::Tick);
@@ -827,7 +844,12 @@ impl World {
             Effect::Fetch { ticket, object } => {
                 self.gets += 1;
                 let down = self.down.contains(&object.cluster);
-                let result = if down { Err(unreachable()) } else { Ok(self.objects.get(&object).cloned()) };
+                let mute = LostReason::Failing("its report cannot be read: expected value".into());
+                let result = match down {
+                    true => Err(unreachable()),
+                    false if self.mute.contains(&object) => Err(mute),
+                    false => Ok(self.objects.get(&object).cloned()),
+                };
                 Reply::Fetched { ticket, result }
             }
             Effect::ReadScalar { ticket, .. } => {

@@ -128,6 +128,7 @@ pub fn service(name: &str, regions: &[(String, usize)], rings: &[(&str, &str)]) 
         runbook: Some("https://runbooks.example/webapp".into()),
         release_url: None,
         freeze: false,
+        flag_off: None,
         policy: Default::default(),
         policy_hash: "0123456789abcdef".into(),
     }

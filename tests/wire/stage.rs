@@ -291,6 +291,7 @@ pub fn fleet(clusters: usize, with_route: bool) -> Arc<Fleet> {
         runbook: None,
         release_url: None,
         freeze: false,
+        flag_off: None,
         policy: Default::default(),
         policy_hash: "0".into(),
     };

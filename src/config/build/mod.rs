@@ -20,6 +20,7 @@ use crate::domain::id::{FleetName, Text};
 mod carry;
 mod clusters;
 mod columns;
+mod deed;
 mod endpoint;
 mod gates;
 mod git;
@@ -27,6 +28,7 @@ mod hash;
 mod lint;
 mod names;
 mod notify;
+mod pipeline;
 mod plan;
 mod policy;
 mod prometheus;
@@ -108,6 +110,7 @@ fn config(build: &Build<'_>, root: Table<'_>, origin: &Path) -> Config {
     let prometheuses = prometheus::read(build, root, &clusters);
     let regions = region::read(build, root, &clusters);
     let topologies = topology::read(build, root);
+    let pipelines = pipeline::read(build, root);
     let services = service::read(
         build,
         root,
@@ -116,6 +119,7 @@ fn config(build: &Build<'_>, root: Table<'_>, origin: &Path) -> Config {
             regions: &regions,
             topologies: &topologies,
             prometheuses: &prometheuses,
+            pipelines: &pipelines,
         },
     );
     let name = root.text("fleet");

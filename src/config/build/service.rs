@@ -1,6 +1,7 @@
 //! `[service.NAME]`: everything comes together here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::super::reader::Table;
 use super::super::source::{At, Span};
@@ -8,14 +9,16 @@ use super::clusters::Clusters;
 use super::gates::{self, Resolved};
 use super::git::{GitDraft, git};
 use super::names::{self, Kind};
+use super::pipeline::Pipelines;
 use super::prometheus::Prometheuses;
 use super::region::{RegionFacts, Regions, text, texts, zone};
 use super::topology::{Level, RingDraft, TopologyDraft, rings};
 use super::workload::{DeliveryDraft, Here, RouteDraft, delivery, route, workload};
-use super::{Build, carry, columns, hash, lint, policy};
-use crate::domain::carrier::CarrierRef;
+use super::{Build, carry, columns, hash, lint, pipeline, policy};
+use crate::domain::carrier::{CarrierRef, OverlayRef};
 use crate::domain::fleet::{Capacity, Carry, Region, Ring, RouteRef, Service, VersionFrom, WorkloadRef};
 use crate::domain::id::{ClusterIx, Namespace, RegionIx, RegionName, RingIx, RingName, ServiceName};
+use crate::domain::pipeline::Pipeline;
 use crate::domain::policy::Policy;
 
 /// What services are built from.
@@ -24,6 +27,7 @@ pub(super) struct Shared<'s> {
     pub regions: &'s Regions<'s>,
     pub topologies: &'s [TopologyDraft],
     pub prometheuses: &'s Prometheuses,
+    pub pipelines: &'s Pipelines,
 }
 
 /// All services.
@@ -97,6 +101,7 @@ impl<'r> One<'r, '_> {
             runbook: general("runbook"),
             release_url: self.release_url(),
             freeze: self.general("freeze").and_then(|t| t.flag("freeze")).unwrap_or(false),
+            flag_off: pipeline::flag_off(self.build, self.root, self.table, &self.name.value),
             policy: Policy::default(),
             policy_hash: "".into(),
         };
@@ -126,6 +131,7 @@ impl<'r> One<'r, '_> {
             runbook: None,
             release_url: None,
             freeze: false,
+            flag_off: None,
             policy: Policy::default(),
             policy_hash: "".into(),
         };
@@ -225,6 +231,34 @@ impl<'r> One<'r, '_> {
         out
     }
 
+    /// What carries versions to a region: one of them.
+    fn carrier(
+        &self,
+        pipeline: Option<Arc<Pipeline>>,
+        overlay: Option<OverlayRef>,
+        place: &Named<'_, '_>,
+    ) -> Option<CarrierRef> {
+        if pipeline.is_some() && overlay.is_some() {
+            let message = format!("versions come to region `{}` by a pipeline and by a commit", place.name.value);
+            self.build.problems.error("contradiction", place.name.at, message, "keep `pipeline` or `git`");
+        }
+        pipeline.map(CarrierRef::Pipeline).or(overlay.map(CarrierRef::Overlay))
+    }
+
+    /// The pipeline of a region: its own, the service's or the defaults'.
+    fn pipeline(&self, own: Option<Table<'_>>) -> Option<Arc<Pipeline>> {
+        let table = own.filter(|t| t.raw("pipeline").is_some()).or_else(|| self.general("pipeline"))?;
+        let wanted = table.text("pipeline")?;
+        match self.shared.pipelines.get(&wanted.value) {
+            Some(pipeline) => pipeline.clone(),
+            None => {
+                let known = self.shared.pipelines.keys().map(String::as_str);
+                names::unknown(self.build.problems, Kind::Pipeline, &wanted, known);
+                None
+            }
+        }
+    }
+
     fn mention(&self, name: &At<String>, listed: &[&str]) {
         if !listed.contains(&name.value.as_str()) {
             names::unknown(self.build.problems, Kind::Region, name, listed.iter().copied());
@@ -248,7 +282,9 @@ impl<'r> One<'r, '_> {
         let here = Here { service: self.name, region: &name.value, ring: place.ring, cluster: cluster_name };
         let general = [self.table.table("workload"), self.defaults.and_then(|d| d.table("workload"))];
         let namespace = facts.as_ref().and_then(|f| f.namespace.as_ref());
-        let workload = workload(self.build, here, place.own, general, namespace);
+        let pipeline = self.pipeline(place.own);
+        let reported = pipeline.as_ref().is_some_and(|p| p.state.is_some());
+        let workload = workload(self.build, here, place.own, general, namespace, reported);
         if let (Some(workload), Some(_)) = (&workload, &facts) {
             self.claim(place, cluster, workload, claims);
         }
@@ -282,7 +318,7 @@ impl<'r> One<'r, '_> {
             workload: workload.unwrap_or_else(broken),
             route,
             delivery: delivery.and_then(|d| d.of(self.build, self.shared.clusters, here, place.own)),
-            carrier: git.and_then(|g| g.of(self.build, here, place.own)).map(CarrierRef::Overlay),
+            carrier: self.carrier(pipeline, git.and_then(|g| g.of(self.build, here, place.own)), place),
             capacity,
             absorbers,
             zone: own.and_then(|t| zone(self.build, t)).or_else(|| general(|f| f.zone.clone())),

@@ -22,6 +22,8 @@ pub(super) struct Here<'n> {
     pub cluster: &'n str,
 }
 
+/// The kind that no cluster holds.
+const PIPELINE: &str = "Pipeline";
 const KNOWN: [&str; 4] = ["service", "region", "ring", "cluster"];
 
 impl Here<'_> {
@@ -84,13 +86,15 @@ fn named(build: &Build<'_>, here: Here<'_>, what: &str, template: &At<String>, f
     None
 }
 
-/// The workload; `region_namespace` is what `[region.NAME]` says for every service.
+/// The workload; `region_namespace` is what `[region.NAME]` says for every service. One that is `reported`
+/// has no object: its namespace is where its record lies, and its name is of the service and the region.
 pub(super) fn workload(
     build: &Build<'_>,
     here: Here<'_>,
     own: Option<Table<'_>>,
     general: [Option<Table<'_>>; 2],
     region_namespace: Option<&At<String>>,
+    reported: bool,
 ) -> Option<WorkloadRef> {
     let service = At { value: "{{service}}".to_owned(), at: here.service.at };
     let [from_service, from_defaults] = general;
@@ -106,6 +110,25 @@ pub(super) fn workload(
         names::unknown(build.problems, Kind::Workload, &kind, crate::kinds::KINDS.iter().map(|k| k.name()));
     }
     let namespace = named(build, here, "namespace", &namespace, Form::Label);
+    let is_reported = kind.value == PIPELINE;
+    if reported {
+        let said = text("kind").filter(|_| !is_reported).or_else(|| text("name")).or_else(|| text("container"));
+        if let Some(said) = said {
+            let message = "a pipeline with `state` says how this workload stands: no object does";
+            build.problems.error("contradiction", said.at, message, "leave `kind`, `name` and `container` out");
+        }
+        return Some(WorkloadRef {
+            kind: build.name(PIPELINE),
+            namespace: Namespace::new(namespace?),
+            name: format!("{}.{}", here.service.value, here.region).into(),
+            container: "".into(),
+        });
+    }
+    if is_reported {
+        let fix = "name a `pipeline` that has `state`, and leave `kind` out";
+        build.problems.error("bad-kind", kind.at, "a Pipeline has no object that could be read", fix);
+        return None;
+    }
     let name = named(build, here, "workload", &text("name").unwrap_or_else(|| service.clone()), Form::Subdomain);
     let container = named(build, here, "container", &text("container").unwrap_or_else(|| service.clone()), Form::Label);
     known.then_some(WorkloadRef {

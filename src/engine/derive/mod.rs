@@ -249,7 +249,9 @@ fn heard(scene: &Scene<'_>, region: &Region) -> Heard {
         Freshness::Late(age) => Heard::Late(whole(age)),
         Freshness::Lost(age, reason) => {
             let (word, text) = reason.text();
-            let link = scene.world.clusters.get(region.cluster.at()).map(|c| &c.link);
+            let cluster =
+                scene.world.clusters.get(region.cluster.at()).filter(|c| c.link != Link::Live).map(|c| &c.link);
+            let link = cluster.or_else(|| scene.world.sources.link(region).map(|(link, _)| link));
             let next_try = match link {
                 Some(Link::Lost { next_try, .. }) => *next_try,
                 _ => scene.world.now,

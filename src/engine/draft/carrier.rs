@@ -39,6 +39,7 @@ pub(super) fn carried(
     let ring = desk.ring_of(at).map_or_else(|| "?".into(), |r| Text::from(r.name.as_str()));
     let order = Order {
         plan: wanted.plan,
+        fleet: desk.fleet,
         service: desk.service,
         region,
         ring: &ring,

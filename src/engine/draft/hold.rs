@@ -2,9 +2,10 @@
 //!
 //! Nothing is read before: a hold goes out from what is known, at once.
 
-use super::{Desk, SOON, StepParts, patch, targets};
+use super::{Desk, SOON, StepParts, patch, reported, targets};
 use crate::domain::change::test;
 use crate::domain::finding::{Finding, Severity};
+use crate::domain::fleet::Region;
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::{Intent, Target};
 use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
@@ -114,11 +115,20 @@ fn must_pause(desk: &Desk<'_>, at: RegionIx, covered: &[RegionIx]) -> bool {
 /// A rollback is under way there. It lowers risk: half of it would leave what it takes away.
 fn is_going_back(desk: &Desk<'_>, at: RegionIx) -> bool {
     let workload = desk.region_state(at).and_then(|s| s.workload.as_ref()).filter(|w| w.in_flight() && !w.paused);
-    workload.is_some_and(|w| desk.state.record.region(at).is_some_and(|r| r.is_rolled_back_to(w.template)))
+    let reported = desk.region(at).is_ok_and(Region::is_reported);
+    workload.is_some_and(|w| match reported {
+        true => reported::is_going_back(desk, at, w),
+        false => desk.state.record.region(at).is_some_and(|r| r.is_rolled_back_to(w.template)),
+    })
 }
 
 /// Whether there is something in its kind that stops a rollout.
 fn can_pause(desk: &Desk<'_>, at: RegionIx) -> bool {
+    if let Ok(region) = desk.region(at)
+        && region.is_reported()
+    {
+        return reported::can_hold(region);
+    }
     let kind = desk.region(at).ok().and_then(|r| kinds::kind(&r.workload.kind));
     let workload = desk.region_state(at).and_then(|s| s.workload.as_ref());
     kind.zip(workload).is_some_and(|(kind, workload)| kind.pause(workload).is_some())
@@ -137,7 +147,8 @@ fn is_unread(desk: &Desk<'_>, at: RegionIx, covered: &[RegionIx]) -> bool {
         .region(at)
         .ok()
         .and_then(|r| desk.clusters.get(r.cluster.at()))
-        .is_some_and(|c| c.freshness(desk.stamp).is_live());
+        .is_some_and(|c| c.freshness(desk.stamp).is_live())
+        && desk.region(at).ok().and_then(|r| desk.sources.freshness(r, desk.stamp)).is_none_or(|f| f.is_live());
     let known = desk.region_state(at).is_some_and(|s| s.workload.is_some() || s.absent);
     covered.contains(&at) && !(live && known) && !must_pause(desk, at, covered)
 }
@@ -152,6 +163,9 @@ fn pause_step(
     let region = desk.region(at)?.clone();
     let Some(kind) = kinds::kind(&region.workload.kind) else { return Ok(None) };
     let hold = holds.iter().find(|(_, s)| s.covers(desk.service, at)).map(|(id, _)| *id);
+    if let Some(hold) = hold.filter(|_| region.is_reported()) {
+        return reported::hold(desk, at, hold);
+    }
     let workload = desk.region_state(at).and_then(|s| s.workload.clone());
     let pause = workload.as_ref().and_then(|w| kind.pause(w));
     let (Some(hold), Some(workload), Some(pause)) = (hold, workload, pause) else { return Ok(None) };

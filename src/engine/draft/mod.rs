@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ids::Ids;
+use super::sources::Sources;
 use super::state::{ClusterState, RegionState, ServiceState};
 use super::view::Question;
 use crate::domain::change::{ApiType, Change, ObjectRef, PatchKind, add, test};
@@ -27,6 +28,7 @@ mod carrier;
 mod carry;
 mod drain;
 mod drill;
+mod flag_off;
 mod grounds;
 mod hold;
 mod owner;
@@ -34,6 +36,7 @@ mod known_good;
 mod leaves;
 mod promote;
 mod quarantine;
+mod reported;
 mod restore;
 mod resume;
 mod roll_back;
@@ -99,6 +102,8 @@ pub struct Desk<'a> {
     pub fleet: &'a Fleet,
     /// Clusters.
     pub clusters: &'a [ClusterState],
+    /// Commands and endpoints that are asked how regions stand.
+    pub sources: &'a Sources,
     /// Position of the service.
     pub at: ServiceIx,
     /// The service.
@@ -148,7 +153,7 @@ pub fn reads(service: &Service, state: &ServiceState, intent: &Intent) -> Vec<Re
             reads
         }
         Verb::Revoke { .. } => targets.into_iter().map(Read::Approvals).collect(),
-        Verb::Quarantine { .. } | Verb::Tick { done: false, .. } | Verb::Drill(_) => Vec::new(),
+        Verb::Quarantine { .. } | Verb::Tick { done: false, .. } | Verb::Drill(_) | Verb::FlagOff => Vec::new(),
         Verb::Tick { .. } => every().collect(),
         Verb::Accept { .. } => targets.into_iter().map(Read::Workload).chain(every()).collect(),
         Verb::Clear { .. } => every().collect(),
@@ -238,6 +243,7 @@ pub fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<Plan, R
         Verb::Abort => abort::draft(desk, id, intent),
         Verb::Drain => drain::draft(desk, id, intent),
         Verb::Restore => restore::draft(desk, id, intent),
+        Verb::FlagOff => flag_off::draft(desk, id, intent),
         Verb::Approve { to } => approve::draft(desk, id, intent, to.as_deref()),
         Verb::Revoke { approval } => approve::revoke(desk, id, intent, *approval),
         Verb::Quarantine { digest } => quarantine::draft(desk, id, intent, digest.as_ref()),

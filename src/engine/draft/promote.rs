@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::carrier;
 use super::carry::{Source, Wanted, image_path, wanted};
 use super::{Desk, StepParts, as_read, change_cause, digest, not_elsewhere, patch, targets, turn, uid};
+use super::{carrier, reported};
 use crate::carriers::Way;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Region;
@@ -16,7 +16,7 @@ use crate::domain::record::{Body, Move};
 use crate::domain::stamp::short;
 use crate::domain::text::safe;
 use crate::domain::verdict::Verdict;
-use crate::domain::version::{Image, Version, names_an_image};
+use crate::domain::version::{Image, TemplateDigest, Version, names_an_image};
 use crate::engine::besides;
 use crate::engine::quarantines::candidate;
 use crate::engine::view::{RingRuns, RingView};
@@ -147,6 +147,8 @@ struct From {
     object: Option<Value>,
     container: String,
     by_hand: Option<String>,
+    /// What the ring before runs, where a pipeline reports it: the same build has the same.
+    template: Option<TemplateDigest>,
 }
 
 /// The ring without one before it.
@@ -180,7 +182,13 @@ fn source(desk: &Desk<'_>, ring: RingIx, to: Option<&str>) -> Result<From, Refus
                 "`:clear` ends a quarantine, with a reason",
             ));
         }
-        return Ok(From { version, object: None, container: String::new(), by_hand: Some(text.to_owned()) });
+        return Ok(From {
+            version,
+            object: None,
+            container: String::new(),
+            by_hand: Some(text.to_owned()),
+            template: None,
+        });
     };
     let spec = desk.service.ring(before);
     let name = spec.map_or_else(|| "?".to_owned(), |r| r.name.to_string());
@@ -209,8 +217,11 @@ fn source(desk: &Desk<'_>, ring: RingIx, to: Option<&str>) -> Result<From, Refus
     // Any region of the ring will do: it runs one version. The first that was read is taken.
     let first = spec.and_then(|r| r.regions.first()).copied().unwrap_or(RegionIx(0));
     let object = desk.workload(first)?.clone();
-    let container = desk.region(first)?.workload.container.to_string();
-    Ok(From { version, object: Some(object), container, by_hand: None })
+    let region = desk.region(first)?;
+    let container = region.workload.container.to_string();
+    let template = desk.region_state(first).and_then(|s| s.workload.as_ref()).map(|w| w.template);
+    let template = template.filter(|_| region.is_reported());
+    Ok(From { version, object: Some(object), container, by_hand: None, template })
 }
 
 /// The board's answer as findings, or a refusal. Raising fails closed.
@@ -279,6 +290,9 @@ fn region_step(
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Step>, Refusal> {
     let region = desk.region(at)?.clone();
+    if region.is_reported() {
+        return reported::promote(desk, id, at, &from.version, from.template, findings);
+    }
     let kind = desk.kind(&region)?;
     let object = desk.workload(at)?.clone();
     if region.carrier.is_none() {

@@ -2,7 +2,7 @@
 
 use super::{Desk, SOON, StepParts, as_read, digest, patch, targets, uid};
 use crate::domain::finding::{Finding, Severity};
-use crate::domain::fleet::Service;
+use crate::domain::fleet::{Region, Service};
 use crate::domain::id::{RegionIx, Text};
 use crate::domain::intent::Intent;
 use crate::domain::plan::{Expectation, Plan, PlanId, Refusal, Step};
@@ -157,6 +157,11 @@ fn plan(
     })
 }
 
+/// Why nothing is resumed there.
+fn text_of(region: &Region) -> String {
+    format!("{} stays paused: its pipeline has no `resume`", region.name)
+}
+
 fn region_step(
     desk: &mut Desk<'_>,
     at: RegionIx,
@@ -179,6 +184,24 @@ fn region_step(
     let kind = desk.kind(&region)?;
     let pause = open_pause(desk, at).filter(|_| un_pause);
     let was = replaced(desk, at);
+    if let (true, Some((paused, then))) = (region.is_reported(), pause) {
+        let current = desk.region_state(at).and_then(|s| s.workload.as_ref()).map(|w| w.template);
+        if current != Some(then) {
+            let text = format!("{}: its pipeline reports another rollout than was paused", region.name);
+            findings.push(Finding::new(Severity::Override, "changed-under-hold", region.name.as_str(), text));
+        }
+        let mut all = facts.clone();
+        all.push(desk.fact(&region, Body::Unpaused { paused }));
+        if let Some(step) = super::reported::resume(desk, at, all)? {
+            return Ok(step);
+        }
+        let text = format!("{} stays paused: its pipeline has no `resume`; resume it there", region.name);
+        findings.push(Finding::new(Severity::Override, "left-paused", region.name.as_str(), text));
+        if facts.is_empty() {
+            return Err(Refusal::new("carrier", text_of(&region), "resume it with the pipeline's own tool"));
+        }
+        return desk.step(at, StepParts::facts("release fact", facts));
+    }
     let un_paused = desk.workload(at).ok().and_then(|object| kind.un_pause(object, was.as_deref()));
     let (Some((paused, then)), Some(un_pause)) = (pause, un_paused) else {
         return desk.step(at, StepParts::facts("release fact", facts));

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::carrier;
 use super::known_good::{Here, back, history, revisions};
 use super::{Desk, StepParts, abort, as_read, carry, digest, not_elsewhere, patch, targets, uid};
+use super::{carrier, reported};
 use crate::carriers::Way;
 use crate::domain::challenge::PAST_STABLE;
 use crate::domain::finding::{Finding, Severity};
@@ -109,6 +109,9 @@ fn region_step(
     findings: &mut Vec<Finding>,
 ) -> Result<Step, Refusal> {
     let region = desk.region(at)?.clone();
+    if region.is_reported() {
+        return reported::back(desk, id, at, to_revision, findings);
+    }
     let kind = desk.kind(&region)?;
     let object = desk.workload(at)?.clone();
     if region.carrier.is_none() {
@@ -264,7 +267,7 @@ fn go_on(desk: &mut Desk<'_>, at: RegionIx, object: &Value, running: TemplateDig
 
 /// A region that the release under way has not reached, and that is ahead of nobody: its known-good is
 /// what it runs.
-fn runs_what_the_release_came_from(desk: &Desk<'_>, at: RegionIx) -> bool {
+pub(super) fn runs_what_the_release_came_from(desk: &Desk<'_>, at: RegionIx) -> bool {
     let stable = || {
         let view = &desk.state.view;
         let workload = desk.region_state(at)?.workload.as_ref().filter(|w| !w.in_flight())?;
@@ -306,7 +309,7 @@ pub(super) fn forward_only(desk: &Desk<'_>, at: RegionIx, region: &Region) -> Ve
 }
 
 /// Other services of this region that require more than the version it would go back to.
-fn required(desk: &Desk<'_>, region: &Region, version: &Version) -> Vec<Finding> {
+pub(super) fn required(desk: &Desk<'_>, region: &Region, version: &Version) -> Vec<Finding> {
     let mut findings = Vec::new();
     for other in desk.fleet.services.iter().filter(|s| s.name != desk.service.name) {
         let Some((_, there)) = other.find_region(region.name.as_str()) else { continue };

@@ -17,7 +17,7 @@ use crate::io::journal::Journaled;
 
 mod outside;
 
-pub use outside::{Outsides, act_outside};
+pub use outside::{Outsides, act_outside, ask};
 
 /// How long a write may take before its outcome counts as unknown.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -194,7 +194,7 @@ impl Line {
             Reach::Url(base) => {
                 let request = self.request(base, api, form).await?;
                 let answer = self.stack.send(request).await.map_err(|e| match e {
-                    NoAnswer::Failed(text) => NoData::Unreachable(hidden(&text).into()),
+                    NoAnswer::Failed(text) | NoAnswer::NotSent(text) => NoData::Unreachable(hidden(&text).into()),
                     NoAnswer::TooLarge => NoData::NotPrometheus(format!("an answer {e}").into()),
                 })?;
                 Ok((answer.status().as_u16(), answer.into_body()))

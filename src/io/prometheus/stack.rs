@@ -28,6 +28,9 @@ pub enum NoAnswer {
     /// No connection, reset, cut off, no credentials; made visible.
     #[error("{0}")]
     Failed(String),
+    /// No connection could be made: nothing was sent.
+    #[error("{0}")]
+    NotSent(String),
     /// Larger than we read.
     #[error("larger than {} MB", MOST_BYTES / (1024 * 1024))]
     TooLarge,
@@ -149,7 +152,11 @@ impl HttpStack for Network {
         Box::pin(async move {
             let client = self.client(request.uri()).await?;
             let request = reqwest::Request::try_from(request).map_err(|e| failed(&e))?;
-            let mut answer = client.execute(request).await.map_err(|e| failed(&e.without_url()))?;
+            let unsent = |e: reqwest::Error| match (e.is_connect(), failed(&e.without_url())) {
+                (true, NoAnswer::Failed(why)) => NoAnswer::NotSent(why),
+                (_, other) => other,
+            };
+            let mut answer = client.execute(request).await.map_err(unsent)?;
             let mut response = Response::new(Bytes::new());
             *response.status_mut() = answer.status();
             let mut body = BytesMut::new();

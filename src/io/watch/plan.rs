@@ -134,7 +134,7 @@ impl Builder {
         let mut watches = Vec::new();
         for (name, names) in self.workloads {
             // A kind that the table does not know was refused when the configuration was read.
-            if let Some(kind) = kinds::kind(&name) {
+            if let Some(kind) = kinds::kind(&name).filter(|k| k.is_in_cluster()) {
                 watches.push(WatchPlan {
                     kind: WatchKind::Workloads(name),
                     api: kind.api(),
