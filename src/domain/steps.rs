@@ -40,6 +40,8 @@ pub struct Steps {
     pub full: bool,
     /// Analyses, with what they are for.
     pub analyses: Vec<StepAnalysis>,
+    /// Routes whose weights the controller writes itself: kind, and name as the Rollout has it.
+    pub steers: Vec<(Text, Text)>,
 }
 
 /// A pause that the controller has made.
@@ -67,6 +69,13 @@ pub struct StepAnalysis {
 }
 
 impl Steps {
+    /// Whether the controller writes the weights of a route. A name may have its namespace before or after it.
+    pub fn steers(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        let is =
+            |said: &str| said == name || said == format!("{name}.{namespace}") || said == format!("{namespace}/{name}");
+        self.steers.iter().any(|(k, said)| &**k == kind && is(said))
+    }
+
     /// `1/5`, as `kubectl argo rollouts get` counts; none where there are no steps.
     pub fn count(&self) -> Option<String> {
         (self.of > 0).then(|| format!("{}/{}", self.done, self.of))

@@ -7,7 +7,7 @@ use crate::domain::gate::BakeStart;
 use crate::domain::id::{RegionIx, RingIx, Text};
 use crate::domain::record::HoldInForce;
 use crate::domain::residency;
-use crate::domain::stamp::{SignedDuration, Timestamp};
+use crate::domain::stamp::{SignedDuration, Timestamp, short};
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::domain::version::{TemplateDigest, Version};
 
@@ -234,6 +234,8 @@ pub struct RegionView {
     pub drained: Drained,
     /// What still comes to it; none: it is in traffic.
     pub residual: Option<Residual>,
+    /// How long a weight of 0 may still be under way; none: it is at work, or nobody knows since when it stands.
+    pub under_way: Option<UnderWay>,
     /// A hold covers it.
     pub held: bool,
     /// Template that runs.
@@ -249,6 +251,15 @@ impl RegionView {
             Some(Residual::Qps { qps, .. }) => Some(Unit::PerSecond.show(qps)),
             Some(Residual::Nothing | Residual::Unmeasured) | None => None,
         };
+        let words = self.out_of_traffic_now(left)?;
+        let is_gone = matches!(self.residual, Some(Residual::Nothing));
+        Some(match self.under_way.filter(|_| !is_gone) {
+            Some(under_way) => format!("{words}; {}", under_way.text()),
+            None => words,
+        })
+    }
+
+    fn out_of_traffic_now(&self, left: Option<String>) -> Option<String> {
         match (self.drained, left) {
             (Drained::No, _) => None,
             (Drained::Partly, _) => {
@@ -256,6 +267,10 @@ impl RegionView {
                 Some(format!("drained in part{weight}"))
             }
             (Drained::ByUs, Some(left)) => Some(format!("draining, {left}/s left")),
+            // What nobody measures may still come, at least until the answers of before are forgotten.
+            (Drained::ByUs, None) if self.under_way.is_some() && self.residual == Some(Residual::Unmeasured) => {
+                Some("draining, not measured".to_owned())
+            }
             (Drained::ByUs, None) => Some("drained".to_owned()),
             (Drained::Elsewhere, Some(left)) => Some(format!("weight 0, {left}/s left")),
             (Drained::Elsewhere, None) => Some("weight 0".to_owned()),
@@ -331,6 +346,26 @@ pub enum Residual {
     },
     /// Nobody measures it, or not now.
     Unmeasured,
+}
+
+/// A weight of 0 that is written, and may not yet be at work everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    /// How long clients keep an answer of before, where names are answered.
+    pub ttl: Option<Duration>,
+    /// At most so long until nobody goes by what was before; connections that are open stay open.
+    pub left: SignedDuration,
+}
+
+impl UnderWay {
+    /// `DNS TTL 60s: up to 2m05s left`.
+    pub fn text(&self) -> String {
+        let left = short(self.left);
+        match self.ttl {
+            Some(ttl) => format!("DNS TTL {}s: up to {left} left", ttl.as_secs()),
+            None => format!("up to {left} until it is at work"),
+        }
+    }
 }
 
 /// The question of the board.

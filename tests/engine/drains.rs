@@ -220,3 +220,37 @@ fn a_drain_while_everything_else_is_away_goes_out() {
     let facts = &world.engine.operations[0].plan.steps[0].facts.as_ref().unwrap().1;
     assert!(facts.iter().any(|f| matches!(f.body, Body::Drained { .. })));
 }
+
+#[test]
+fn a_route_that_a_rollout_steers_is_never_touched() {
+    let mut fleet = fleet();
+    for region in &mut fleet.services[0].regions {
+        region.workload.kind = "Rollout".into();
+        if let Some(route) = &mut region.route {
+            (route.cluster, route.namespace) = (region.cluster, "shop".into());
+        }
+    }
+    let mut world = World::with(fleet);
+    let route_of = |world: &World, at: RegionIx| {
+        let route = world.fleet.services[0].regions[at.at()].route.clone().unwrap();
+        let api = gonogo::traffic::provider(&route.provider).unwrap().api();
+        gonogo::domain::change::ObjectRef { cluster: route.cluster, api, namespace: route.namespace, name: route.name }
+    };
+    for at in [EU, US] {
+        world.objects.insert(route_of(&world, at), route([20, 40, 40]));
+    }
+    let plugin = json!({"argoproj-labs/gatewayAPI": {"httpRoutes": [{"name": "webapp"}], "namespace": "shop"}});
+    world.workload(EU)["spec"]["strategy"]["canary"]["trafficRouting"] = json!({"plugins": plugin});
+    world.show_workload(EU);
+    for verb in [Verb::Drain, Verb::Restore] {
+        let refusal = world.review(verb, region(EU)).unwrap_err();
+        assert_eq!(refusal.code, "managed");
+        assert!(
+            refusal.text.contains("Rollout webapp of eu-west-1 writes the weights of HTTPRoute webapp"),
+            "{}",
+            refusal.text
+        );
+    }
+    // Another object of that name, in another cluster, is another route.
+    assert!(world.review(Verb::Drain, region(US)).is_ok());
+}

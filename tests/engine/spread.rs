@@ -133,3 +133,27 @@ fn no_region_with_a_weight_is_an_alarm_whoever_did_it() {
     let alarms = world.engine.services[0].view.alarms.join("\n");
     assert!(alarms.contains("no region has a weight"), "{alarms}");
 }
+
+#[test]
+fn what_is_cached_is_counted_down_beside_what_still_comes() {
+    let mut world = shown();
+    world.sample(QPS.map(Some));
+    let id = world.go(Verb::Drain, region(EU));
+    assert_eq!(world.end(id).0, "settled", "{:?}", world.end(id));
+    world.sample(QPS.map(Some));
+    let told = |world: &mut World| {
+        world.engine.freshen(WEBAPP);
+        world.engine.services[0].view.regions[EU.at()].out_of_traffic().unwrap()
+    };
+    let said = told(&mut world);
+    // A minute of external-dns, a minute of Route 53, and the TTL of the record.
+    assert!(said.starts_with("draining, ") && said.ends_with("; DNS TTL 60s: up to 3m00s left"), "{said}");
+    world.pass(60);
+    assert!(told(&mut world).contains("; DNS TTL 60s: up to 2m0"), "{}", told(&mut world));
+    world.pass(200);
+    assert!(!told(&mut world).contains("TTL"), "what comes now comes over open connections: {}", told(&mut world));
+    let mut gone = QPS.map(Some);
+    gone[EU.at()] = Some(0.0);
+    world.sample(gone);
+    assert_eq!(told(&mut world), "drained", "only once it is measured");
+}

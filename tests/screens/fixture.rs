@@ -271,6 +271,7 @@ pub fn region_view(on_new: bool, share: f64, routed: bool) -> RegionView {
         weight: routed.then_some((100, Some(share))),
         share: Some(share),
         drained: Drained::No,
+        under_way: None,
         residual: None,
         held: false,
         burn: None,

@@ -38,6 +38,9 @@ pub fn describe(steps: &Steps) -> String {
             text(&steps.preview)
         ),
     );
+    for (kind, name) in &steps.steers {
+        line("steers", format!("{kind} {name}"));
+    }
     for run in &steps.analyses {
         line("analysis", format!("{} {} {} {}", run.what, run.name, run.phase, run.message).trim_end().to_owned());
     }

@@ -3,7 +3,9 @@
 use super::super::scene::Scene;
 use crate::domain::fleet::{Region, Unit};
 use crate::domain::id::RegionIx;
-use crate::engine::view::{Drained, Residual};
+use crate::domain::stamp::SignedDuration;
+use crate::engine::state::Happened;
+use crate::engine::view::{Drained, Residual, UnderWay};
 
 pub(super) fn drained(scene: &Scene<'_>, at: RegionIx, weight: Option<(u32, Option<f64>)>) -> Drained {
     let drain = scene.state.record.region(at).and_then(|r| r.drained());
@@ -32,6 +34,23 @@ pub(super) fn residual(region: &Region, drained: Drained, qps: Option<f64>) -> O
         Some(qps) if qps < below => Residual::Nothing,
         Some(qps) => Residual::Qps { qps, below },
     })
+}
+
+/// How long a weight of 0 may still be under way: until its provider has brought it everywhere, and clients have
+/// forgotten the answers of before.
+pub(super) fn under_way(scene: &Scene<'_>, at: RegionIx, drained: Drained) -> Option<UnderWay> {
+    if !matches!(drained, Drained::ByUs | Drained::Elsewhere) {
+        return None;
+    }
+    let route = scene.service.region(at)?.route.as_ref()?;
+    let state = scene.region(at)?;
+    let propagation = crate::traffic::provider(&route.provider)?.propagation();
+    let ttl = state.route.as_ref().and_then(|r| r.ttl);
+    let most = SignedDuration::try_from(propagation.saturating_add(ttl.unwrap_or_default())).ok()?;
+    let seen = state.happenings.iter().rev().find(|h| h.what == Happened::Weight(0)).map(|h| h.at);
+    let ours = scene.state.record.region(at).and_then(|r| r.drained()).map(|f| f.at);
+    let left = most.checked_sub(scene.world.now.duration_since(seen.or(ours)?))?;
+    (left > SignedDuration::ZERO).then_some(UnderWay { ttl, left: left.min(most) })
 }
 
 /// Regions beyond their capacity while others are out of traffic by a drain of ours: the drain is what to

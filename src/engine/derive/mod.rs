@@ -196,6 +196,7 @@ fn region_view(
         weight,
         share: traffic.share(at),
         drained,
+        under_way: drained::under_way(scene, at, drained),
         residual: drained::residual(region, drained, traffic.qps.get(at.at()).copied().flatten()),
         held: scene.holds.iter().any(|h| scene.covers(h, at)),
         template: state.workload.as_ref().map(|w| w.template),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Desk, SOON, StepParts, patch};
+use super::{Desk, RegionState, SOON, StepParts, patch};
 use crate::domain::change::{Change, ObjectRef};
 use crate::domain::fleet::{Region, RouteRef};
 use crate::domain::id::{RegionIx, Text};
@@ -112,6 +112,7 @@ pub(super) fn route(desk: &Desk<'_>, at: RegionIx, region: &Region) -> Result<(R
             "configure `route` for the service",
         ));
     };
+    steered_by_a_rollout(desk, &route)?;
     match desk.objects.routes.get(&at) {
         Some(Ok(Some(object))) => Ok((route, object.clone())),
         Some(Ok(None)) => Err(Refusal::new(
@@ -130,6 +131,24 @@ pub(super) fn route(desk: &Desk<'_>, at: RegionIx, region: &Region) -> Result<(R
         }
         None => Err(Refusal::new("unreachable", "the route was not read yet", "try again")),
     }
+}
+
+/// A route whose weights Argo Rollouts writes is never touched: it would write them again.
+fn steered_by_a_rollout(desk: &Desk<'_>, route: &RouteRef) -> Result<(), Refusal> {
+    let writes = |(region, state): &(&Region, &RegionState)| {
+        let steps = state.workload.as_ref().and_then(|w| w.progress.steps.as_ref());
+        let same = region.cluster == route.cluster && region.workload.namespace == route.namespace;
+        same && steps.is_some_and(|s| s.steers(&route.provider, route.namespace.as_str(), &route.name))
+    };
+    let Some((region, _)) = desk.service.regions.iter().zip(&desk.state.regions).find(writes) else { return Ok(()) };
+    Err(Refusal::new(
+        "managed",
+        format!(
+            "the Rollout {} of {} writes the weights of {} {} itself (trafficRouting): what is written here would be undone",
+            region.workload.name, region.name, route.provider, route.name
+        ),
+        "give the regions a route of their own, before the one that the Rollout steers",
+    ))
 }
 
 fn provider(route: &RouteRef) -> Result<&'static dyn traffic::TrafficProvider, Refusal> {

@@ -70,6 +70,36 @@ pub(super) struct Canary {
 pub(super) struct Router {
     #[serde(default)]
     max_traffic_weight: Option<u32>,
+    #[serde(default)]
+    istio: Value,
+    #[serde(default)]
+    plugins: Value,
+}
+
+impl Router {
+    /// Routes whose weights it writes, by kind and name.
+    fn steers(&self) -> Vec<(Text, Text)> {
+        let mut found = Vec::new();
+        let mut add = |kind: &str, value: Option<&Value>| {
+            if let Some(name) = value.and_then(Value::as_str).filter(|n| !n.is_empty()) {
+                found.push((kind.into(), safe(name, 253).into()));
+            }
+        };
+        let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+        add("VirtualService", self.istio.pointer("/virtualService/name"));
+        for named in list(self.istio.get("virtualServices")) {
+            add("VirtualService", named.get("name"));
+        }
+        let gateway = self.plugins.get("argoproj-labs/gatewayAPI").cloned().unwrap_or_default();
+        for (kind, one, several) in [("HTTPRoute", "httpRoute", "httpRoutes"), ("GRPCRoute", "grpcRoute", "grpcRoutes")]
+        {
+            add(kind, gateway.get(one));
+            for named in list(gateway.get(several)) {
+                add(kind, named.get("name"));
+            }
+        }
+        found
+    }
 }
 
 #[derive(Deserialize)]
@@ -258,6 +288,12 @@ impl Object {
     pub(super) fn most(&self) -> u32 {
         let router = self.spec.strategy.canary.as_ref().and_then(|c| c.traffic_routing.as_ref());
         router.and_then(|r| r.max_traffic_weight).unwrap_or(100)
+    }
+
+    /// Routes whose weights the controller writes itself.
+    pub(super) fn steers(&self) -> Vec<(Text, Text)> {
+        let router = self.spec.strategy.canary.as_ref().and_then(|c| c.traffic_routing.as_ref());
+        router.map(Router::steers).unwrap_or_default()
     }
 
     pub(super) fn is_routed(&self) -> bool {

@@ -196,5 +196,6 @@ pub(super) fn steps(object: &Object) -> Steps {
         aborted: status.abort,
         full: status.promote_full,
         analyses: object.analyses().map(analysis).chain(experiment).collect(),
+        steers: object.steers(),
     }
 }

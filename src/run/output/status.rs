@@ -265,6 +265,9 @@ fn service_json(engine: &Engine, service: &Service, at: usize, view: &ServiceVie
                     Residual::Qps { qps, below } => json!({"drained": false, "qps": qps, "below": below}),
                     Residual::Unmeasured => json!({"drained": null}),
                 }),
+                "under_way": shown.and_then(|v| v.under_way).map(|u| json!({
+                    "ttl": u.ttl.map(|t| t.as_secs()), "seconds_left": u.left.as_secs(),
+                })),
                 "workload": workload.map(|w| json!({
                     "kind": &*spec.workload.kind,
                     "namespace": spec.workload.namespace.as_str(),
