@@ -479,3 +479,24 @@ fn a_first_configuration_is_found_shown_and_never_overwrites() {
     let status = fleet.run_with(&named, &["status", "-o", "json", "--wait", "60s"]);
     assert!(status.out.contains("\"us-east-1\"") && status.out.contains("v2.1.0"), "{status:?}");
 }
+
+#[test]
+fn whoever_acts_as_another_is_taken_for_him_and_the_journal_says_who_it_was() {
+    let fleet = Fleet::start("");
+    // The viewer may look, and nothing else; `oncall` may act as others.
+    let refused =
+        fleet.ends(3, &["--as", "viewer", "hold", "webapp", "ring-2", "--reason", "odd graphs", "--wait", "4s"]);
+    assert!(refused.out.contains("viewer") || refused.err.contains("viewer"), "{refused:?}");
+    fleet.ends(2, &["--as-group", "ops", "status", "webapp"]);
+    fleet.ends(2, &["--as", " ", "status", "webapp"]);
+    let doctor = fleet.ends(0, &["--as", "viewer", "doctor", "--wait", "20s"]);
+    assert!(doctor.out.contains("token, acting as viewer"), "{doctor:?}");
+    assert!(doctor.out.contains("reachable as viewer") && doctor.out.contains("may not patch"), "{doctor:?}");
+    let journal = fleet.ends(0, &["journal", "export"]);
+    let begin = journal.out.lines().find(|l| l.contains("\"type\":\"begin\"")).unwrap();
+    assert!(begin.contains("\"acting_as\":\"viewer\"") && begin.contains("\"user\":\"oncall@"), "{begin}");
+    // As the kubeconfig says.
+    fleet.edit_kubeconfig("token: \"oncall-token\"", "token: \"oncall-token\"\n    as: viewer");
+    let doctor = fleet.ends(0, &["doctor", "--wait", "20s"]);
+    assert!(doctor.out.contains("reachable as viewer"), "{doctor:?}");
+}

@@ -73,6 +73,10 @@ impl App {
             }
             line.push_str(&format!(" --context {}", quoted(context)));
         }
+        if let Some((user, groups)) = &self.setup.acting_as {
+            line.push_str(&format!(" --as {}", quoted(user)));
+            groups.iter().for_each(|group| line.push_str(&format!(" --as-group {}", quoted(group))));
+        }
         format!("{line} -n {}", quoted(namespace))
     }
 

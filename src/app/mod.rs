@@ -88,6 +88,8 @@ pub struct Setup {
     pub unfinished: Vec<Unfinished>,
     /// How kubectl reaches a cluster, where there is a context for it: not from inside a pod.
     pub contexts: BTreeMap<ClusterIx, KubeContext>,
+    /// Whom every cluster is asked to take us for (`--as`), with the groups.
+    pub acting_as: Option<(Text, Vec<Text>)>,
     /// Why nothing can be journaled; none: the journal is durable.
     pub unjournaled: Option<Text>,
     /// Said at the start: a bad theme, a config that falls back.
@@ -105,6 +107,7 @@ impl Default for Setup {
             trace_url: None,
             unfinished: Vec::new(),
             contexts: BTreeMap::new(),
+            acting_as: None,
             unjournaled: None,
             notices: Vec::new(),
         }

@@ -26,6 +26,13 @@ pub struct Cli {
     /// Configuration file.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Act as this user in every cluster, as `kubectl --as` does. The servers check that you may, and their audit logs have
+    /// both names.
+    #[arg(long = "as", global = true, value_name = "USER")]
+    pub acting_as: Option<String>,
+    /// With --as: a group of that user, once for each.
+    #[arg(long = "as-group", global = true, value_name = "GROUP")]
+    pub acting_groups: Vec<String>,
     /// Theme: a name (`gonogo print themes` lists them) or a file.
     #[arg(long, global = true, value_name = "THEME")]
     pub theme: Option<String>,

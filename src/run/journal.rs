@@ -17,7 +17,7 @@ use crate::domain::stamp::{SignedDuration, Timestamp};
 use crate::domain::text::{plain_json, several, visible};
 use crate::engine::unwatched::UNWATCHED;
 use crate::io::Clock;
-use crate::io::journal::{Anchored, Files, History, Journal, Operation, Process, compare, read_all, verify};
+use crate::io::journal::{Anchored, Files, History, Journal, Operation, Process, compare, host_name, read_all, verify};
 
 /// Does one of the journal's commands.
 pub fn run(command: &JournalCommand, around: &Surroundings) -> Result<Said> {
@@ -189,7 +189,8 @@ fn close(history: &History, plan: &str, reason: &str, around: &Surroundings) -> 
     if reason.trim().is_empty() {
         return refused("--reason is empty: say what you found".to_owned());
     }
-    let files = Files::new(around.places.journal(), &around.host).passing(around.places.passing.clone());
+    let files = Files::new(around.places.journal(), &around.host);
+    let files = files.passing(around.places.passing.clone()).by(around.who());
     let journal = Journal::start(files, Clock::host()).wrap_err("the journal cannot be started")?;
     let by = around.operator.as_str().to_owned();
     let noted = super::world::runtime(1)?.block_on(journal.close_left(&opened.plan, &by, Some(reason)));
@@ -254,7 +255,7 @@ pub fn against_fleet(session: &Session, world: &World) -> Result<Said> {
     let history = read_all(folder, host).wrap_err_with(|| format!("{} cannot be read", folder.display()))?;
     let mut result = verified(&history, folder);
     let (facts, unread) = anchored(session);
-    let compared = compare(&history, host, &facts);
+    let compared = compare(&history, &host_name(host), &facts);
     let _ = writeln!(
         result.out,
         "{} of this host's facts in the fleet stand in its journal, after the line that they name",

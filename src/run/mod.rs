@@ -38,6 +38,7 @@ use crate::cli::{Cli, Command, GuardArgs, JournalCommand, SimArgs, TextOutput, V
 use crate::config::{self, Severity};
 use crate::domain::id::ServiceIx;
 use crate::domain::text::{printable, several};
+use crate::io::connect::ActingAs;
 use crate::io::log;
 use crate::sim::world::SimFleet;
 use console::Ended;
@@ -124,10 +125,25 @@ fn dispatch(mut cli: Cli) -> Result<ExitCode> {
     }
 }
 
+/// Whom the clusters are to take us for.
+fn acting_as(cli: &Cli) -> Result<Option<ActingAs>, &'static str> {
+    let groups = cli.acting_groups.clone();
+    match &cli.acting_as {
+        Some(user) if user.trim().is_empty() => Err("--as names nobody"),
+        Some(user) => Ok(Some(ActingAs { user: user.clone(), groups })),
+        None if groups.is_empty() => Ok(None),
+        None => Err("--as-group needs --as: groups are somebody's"),
+    }
+}
+
 /// Opens the configuration's world, or says what is wrong with it.
 fn opened(cli: &Cli, then: impl FnOnce(World) -> Result<ExitCode>) -> Result<ExitCode> {
     let runtime = Arc::new(world::runtime(world::WATCHING)?);
-    match open::world(cli.config.clone(), runtime, Surroundings::read()) {
+    let around = match acting_as(cli) {
+        Ok(acting_as) => Surroundings { acting_as, ..Surroundings::read() },
+        Err(why) => return Ok(fail(why, Exit::Usage)),
+    };
+    match open::world(cli.config.clone(), runtime, around) {
         Ok(world) => then(world),
         Err(NotOpened { text, exit }) => {
             say_errors(&text);

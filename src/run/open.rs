@@ -242,6 +242,11 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
         trace_url: world.config.ui.trace_url.clone(),
         contexts: contexts(&world),
         unfinished: history.iter().flat_map(|h| unfinished(&world, h)).collect(),
+        acting_as: world
+            .around
+            .acting_as
+            .as_ref()
+            .map(|a| (a.user.as_str().into(), a.groups.iter().map(|g| g.as_str().into()).collect())),
         unjournaled: world.unjournaled.clone().map(Into::into),
         notices,
     };

@@ -17,11 +17,11 @@ use crate::domain::id::Operator;
 use crate::engine::{Engine, Setting};
 use crate::io::act::Outsides;
 use crate::io::command::Processes;
-use crate::io::connect::{Accepting, KubeDial, Memory, Plugins, ProxyEnv, Remembered, Way, usual_files};
+use crate::io::connect::{Accepting, ActingAs, KubeDial, Memory, Plugins, ProxyEnv, Remembered, Way, usual_files};
 use crate::io::endpoint::Endpoints;
 use crate::io::files::Places;
 use crate::io::git::{Git, Repository};
-use crate::io::journal::{Anchor, Files, Journal, newest_heads};
+use crate::io::journal::{Anchor, Files, Journal, Who, host_name, newest_heads};
 use crate::io::prometheus::Prometheus;
 use crate::io::reports::Reports;
 use crate::io::watch::{plan, reach, watch_all};
@@ -40,6 +40,8 @@ pub struct Surroundings {
     pub host: String,
     /// `user@host`.
     pub operator: Operator,
+    /// Whom every cluster is to take us for (`--as`).
+    pub acting_as: Option<ActingAs>,
 }
 
 impl Surroundings {
@@ -57,7 +59,18 @@ impl Surroundings {
             kubeconfigs: usual_files(kubeconfig.as_deref(), home.as_deref()),
             proxy: ProxyEnv::read(text),
             operator: Operator::new(format!("{user}@{host}")),
+            acting_as: None,
             host,
+        }
+    }
+
+    /// Who runs this process, for the journal.
+    pub fn who(&self) -> Who {
+        let terminal = rustix::termios::ttyname(std::io::stdin(), Vec::new()).ok();
+        Who {
+            user: Some(self.operator.as_str().to_owned()),
+            terminal: terminal.map(|name| name.to_string_lossy().into_owned()),
+            acting_as: self.acting_as.as_ref().map(|a| a.user.clone()),
         }
     }
 }
@@ -91,7 +104,8 @@ impl World {
         };
         let ways = config.connections.iter().map(way).collect();
         let plugins = Plugins::new(Arc::new(Processes), clock.clone());
-        let dial = KubeDial::new(ways, around.kubeconfigs.clone(), around.proxy.clone(), plugins, clock.clone());
+        let dial = KubeDial::new(ways, around.kubeconfigs.clone(), around.proxy.clone(), plugins, clock.clone())
+            .acting_as(around.acting_as.clone());
         let remembered: Arc<dyn Remembered> = Arc::new(Memory::new(around.places.identities()));
         Self {
             fleet: config.fleet.clone(),
@@ -137,7 +151,7 @@ impl World {
         // A temporary folder is emptied by the next start of the host, if not before.
         let passing = self.around.places.passing.clone();
         self.unjournaled.clone_from(&passing);
-        let files = Files::new(self.journal_folder(), &self.around.host).passing(passing);
+        let files = Files::new(self.journal_folder(), &self.around.host).passing(passing).by(self.around.who());
         match Journal::start(files, self.clock.clone()) {
             Ok(journal) => self.journal = Some(journal),
             Err(error) => self.unjournaled = Some(format!("the journal cannot be started: {error}")),
@@ -201,7 +215,7 @@ impl World {
         let mut engine = Engine::new(self.fleet.clone(), setting, self.clock.now());
         let heads = newest_heads(&self.journal_folder(), 1).unwrap_or_default();
         if self.journal.is_some() {
-            let anchor = Anchor { host: self.around.host.clone(), head: heads.into_iter().next() };
+            let anchor = Anchor { host: host_name(&self.around.host), head: heads.into_iter().next() };
             engine.know_journal(anchor.to_string().into());
         }
         engine

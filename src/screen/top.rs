@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use crate::app::{App, Mode};
 use crate::domain::fleet::Unit;
 use crate::domain::stamp::{SignedDuration, short};
-use crate::domain::text::several;
+use crate::domain::text::{safe, several};
 use crate::engine::operation::{Operation, Outcome};
 use crate::engine::view::{Heard, ReleasePhase};
 use crate::look::glyph::{Sign, release_word};
@@ -218,6 +218,9 @@ fn badges(app: &App) -> Vec<Part> {
             badges.push(Part::new(vec![Line::of(Role::Accent, "WATCH"), Line::new()], &[12]));
         }
         Mode::Replay => badges.push(badge("REPLAY")),
+    }
+    if let Some((user, _)) = &app.setup.acting_as {
+        badges.push(badge(&format!("AS {}", safe(user, 24))));
     }
     // It stands until something was journaled again: what was refused was not sent, and says nothing.
     let sent = |o: &&Operation| !matches!(o.ended, Some((_, Outcome::Refused, _)));

@@ -9,6 +9,7 @@ use kube::config::{AuthInfo, Config};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
+use super::acting::ActingAs;
 use crate::domain::stamp::Timestamp;
 use crate::domain::text::safe;
 
@@ -30,13 +31,15 @@ pub struct Inspected {
     pub plain: bool,
     /// How we say who we are, e.g. `client certificate` or `exec plugin aws`.
     pub credentials: String,
+    /// Whom the server is asked to take us for.
+    pub acts_as: Option<String>,
     /// Certificates, by what they are, and when they end; an error: they cannot be read, and why.
     pub certificates: Vec<(String, Result<Timestamp, String>)>,
     /// Files with secrets that others of this host may read.
     pub open_files: Vec<String>,
 }
 
-pub(super) fn inspected(config: &Config) -> Inspected {
+pub(super) fn inspected(config: &Config, acting_as: Option<&ActingAs>) -> Inspected {
     let auth = &config.auth_info;
     let (server, proxy) = (&config.cluster_url, config.proxy_url.as_ref());
     let nameless = |uri: &http::Uri| {
@@ -63,6 +66,7 @@ pub(super) fn inspected(config: &Config) -> Inspected {
         insecure: config.accept_invalid_certs,
         plain: server.scheme_str() == Some("http"),
         credentials: credentials(auth),
+        acts_as: acting_as.map(|a| &a.user).or(auth.impersonate.as_ref()).map(|user| safe(user, 100)),
         certificates,
         open_files: files.into_iter().flatten().filter(|f| is_open(Path::new(f))).cloned().collect(),
     }
@@ -130,7 +134,7 @@ mod tests {
         let mut config = Config::new("https://ann:c4n4ry@eu.example:6443/".parse().unwrap());
         config.auth_info = auth;
         config.root_cert = Some(vec![b"c4n4ry".to_vec()]);
-        let found = inspected(&config);
+        let found = inspected(&config, None);
         assert_eq!(
             (found.server.as_str(), found.credentials.as_str()),
             ("https://eu.example:6443", "client certificate")

@@ -12,6 +12,7 @@ use http::header::USER_AGENT;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::sync::Semaphore;
 
+use super::acting::{self, ActingAs};
 use super::dial::{Dial, Dialed};
 use super::exec::Plugins;
 use super::inspect::{Inspected, inspected};
@@ -72,13 +73,21 @@ pub struct KubeDial {
     clock: Clock,
     read: Mutex<Kept>,
     slots: Semaphore,
+    acting_as: Option<ActingAs>,
 }
 
 impl KubeDial {
     /// `ways` in the order of the fleet's clusters; `files` as [`usual_files`] gives them.
     pub fn new(ways: Vec<Way>, files: Vec<PathBuf>, proxy: ProxyEnv, plugins: Plugins, clock: Clock) -> Self {
         let slots = Semaphore::new(AT_ONCE);
-        Self { ways, files, proxy, plugins, clock, read: Mutex::default(), slots }
+        Self { ways, files, proxy, plugins, clock, read: Mutex::default(), slots, acting_as: None }
+    }
+
+    /// Whom every cluster is to take us for, whatever the kubeconfig says.
+    #[must_use]
+    pub fn acting_as(mut self, who: Option<ActingAs>) -> Self {
+        self.acting_as = who;
+        self
     }
 
     /// Runs the cluster's credential plugin with the terminal; whether there was one.
@@ -97,7 +106,7 @@ impl KubeDial {
         match way.ok_or_else(|| LostReason::Unusable("the configuration names no context".into()))? {
             Way::InCluster => {
                 let config = Config::incluster().map_err(|e| unusable("not inside a cluster", &e))?;
-                Ok(inspected(&config))
+                Ok(inspected(&config, self.acting_as.as_ref()))
             }
             Way::Context { context, file } => {
                 let kubeconfig = self.kubeconfig(file.as_ref())?;
@@ -106,7 +115,7 @@ impl KubeDial {
                 if !own_proxy {
                     config.proxy_url = self.proxy.of(&config.cluster_url);
                 }
-                Ok(inspected(&config))
+                Ok(inspected(&config, self.acting_as.as_ref()))
             }
         }
     }
@@ -130,6 +139,7 @@ impl KubeDial {
         };
         let valid_until = self.credential(&mut config, renew).await?;
         learn_of(&config);
+        config.headers.extend(acting::headers(self.acting_as.as_ref(), &config.auth_info)?);
         prepare(&mut config);
         let anchor = anchor(&config);
         // Reads certificates and tokens from files.

@@ -1,6 +1,7 @@
 //! From a cluster's name to a client for it: one type that reads, another that writes.
 
 mod access;
+mod acting;
 mod client;
 mod dial;
 mod exec;
@@ -13,6 +14,7 @@ mod proxy;
 mod stack;
 
 pub use access::{Access, Clusters, Generation, Identified, Mode, OpenReader};
+pub use acting::ActingAs;
 pub use client::{REQUEST_LIMIT, Reader, Writer};
 pub use dial::{Dial, Dialed, InProcess, Stack};
 pub use exec::{Credential, Plugins};

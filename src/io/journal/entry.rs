@@ -86,6 +86,15 @@ pub struct Begin {
     pub pid: u32,
     /// Heads of the newest other files.
     pub heads: Vec<HeadRef>,
+    /// `user@host` of whoever ran it, whoever the clusters took it for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Its terminal; absent: it had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<String>,
+    /// Whom the clusters were asked to take it for (`--as`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acting_as: Option<String>,
 }
 
 /// The head of another file when this one began.

@@ -31,4 +31,4 @@ pub use entry::{Begin, Entry, HeadRef, Opened, OpenedRegion, OpenedStep, OpenedW
 pub use proof::{Begun, Journal, Journaled, Known};
 pub use read::{History, Operation, Process, Recorded, StepState, check, newest_heads, read_all};
 pub use verify::{Bad, Verified, verify};
-pub use writer::{Files, Sink, Store};
+pub use writer::{Files, Sink, Store, Who, host_name};

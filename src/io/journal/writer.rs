@@ -12,10 +12,13 @@ use super::anchor::Anchor;
 use super::chain::Head;
 use super::entry::{Begin, Entry, FORMAT, HeadRef};
 use super::read::newest_heads;
+use crate::domain::text::safe;
 use crate::io::clock::Clock;
 
 /// Entries that may wait: thousands of steps; more means that the disk is gone.
 const WAITING: usize = 4096;
+/// Longest name of a person or terminal, in bytes.
+const LONGEST: usize = 200;
 /// Heads of other files that a new file names.
 const HEADS: usize = 32;
 
@@ -33,6 +36,21 @@ pub trait Store: Send + 'static {
     fn open(&mut self) -> io::Result<(String, Box<dyn Sink>, Vec<HeadRef>)>;
     /// The host, for the first line.
     fn host(&self) -> &str;
+    /// Who runs this process, for the first line.
+    fn who(&self) -> Who {
+        Who::default()
+    }
+}
+
+/// Who runs this process, whoever the clusters take it for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Who {
+    /// `user@host`.
+    pub user: Option<String>,
+    /// The terminal, e.g. `/dev/pts/3`; absent: there is none.
+    pub terminal: Option<String>,
+    /// Whom every cluster is asked to take us for (`--as`).
+    pub acting_as: Option<String>,
 }
 
 /// Journal files in a folder.
@@ -42,15 +60,27 @@ pub struct Files {
     host: String,
     /// Why nothing in the folder lasts.
     passing: Option<String>,
+    who: Who,
+}
+
+/// A host's name as names of files have it.
+pub fn host_name(host: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
+    let host: String = host.chars().take(60).map(plain).collect();
+    if host.is_empty() { "host".to_owned() } else { host }
 }
 
 impl Files {
     /// Files `<host>-<ulid>.jsonl` in a folder that is made when needed.
     pub fn new(folder: impl Into<PathBuf>, host: &str) -> Self {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
-        let host: String = host.chars().take(60).map(plain).collect();
-        let host = if host.is_empty() { "host".to_owned() } else { host };
-        Self { folder: folder.into(), host, passing: None }
+        Self { folder: folder.into(), host: host_name(host), passing: None, who: Who::default() }
+    }
+
+    /// Files that say who writes them.
+    #[must_use]
+    pub fn by(mut self, who: Who) -> Self {
+        self.who = who;
+        self
     }
 
     /// Files that are not durable wherever they are written, and why: none is, then.
@@ -124,6 +154,10 @@ impl Store for Files {
 
     fn host(&self) -> &str {
         &self.host
+    }
+
+    fn who(&self) -> Who {
+        self.who.clone()
     }
 }
 
@@ -222,6 +256,7 @@ impl Writer {
 
     fn begin(&mut self) -> io::Result<OpenFile> {
         let (name, mut sink, heads) = self.store.open()?;
+        let who = self.store.who();
         let begin = Entry::Begin(Begin {
             format: FORMAT,
             gonogo: env!("CARGO_PKG_VERSION").to_owned(),
@@ -229,6 +264,9 @@ impl Writer {
             host: self.store.host().to_owned(),
             pid: std::process::id(),
             heads,
+            user: who.user.map(|user| safe(&user, LONGEST)),
+            terminal: who.terminal.map(|terminal| safe(&terminal, LONGEST)),
+            acting_as: who.acting_as.map(|name| safe(&name, LONGEST)),
         });
         let mut head = Head::default();
         let line = head.append(self.clock.wall(), &begin).map_err(io::Error::other)?;

@@ -32,7 +32,8 @@ pub(super) fn lines(world: &World, now: Timestamp) -> Vec<Line> {
 fn of_cluster(what: &str, found: &Inspected, now: Timestamp, named: &mut BTreeSet<String>, lines: &mut Vec<Line>) {
     let mut say = |level, text: String, hint: &str| lines.push(Line::new(level, what, text, hint));
     let proxy = found.proxy.as_ref().map(|p| format!(" through {p}")).unwrap_or_default();
-    say(Level::Ok, format!("{}{proxy}, {}", found.server, found.credentials), "");
+    let acts_as = found.acts_as.as_ref().map(|user| format!(", acting as {user}")).unwrap_or_default();
+    say(Level::Ok, format!("{}{proxy}, {}{acts_as}", found.server, found.credentials), "");
     if found.insecure {
         let hint = "give the kubeconfig its certificate-authority-data, and take insecure-skip-tls-verify out";
         say(Level::Warn, "its certificate is not checked (insecure-skip-tls-verify)".to_owned(), hint);
