@@ -20,6 +20,8 @@ mod challenges;
 mod clock;
 #[path = "engine/daemon_sets.rs"]
 mod daemon_sets;
+#[path = "engine/carried.rs"]
+mod carried;
 #[path = "engine/deliveries.rs"]
 mod deliveries;
 #[path = "engine/drains.rs"]

@@ -105,7 +105,7 @@ fn rights(role: &str) -> BTreeSet<(String, String, String)> {
 
 #[test]
 fn roles_hold_no_wildcard_no_secret_and_no_deletion_and_the_reader_does_not_write() {
-    for role in ["gonogo-reader", "gonogo-operator", "gonogo-guard", "gonogo-guard-drain"] {
+    for role in ["gonogo-reader", "gonogo-operator", "gonogo-guard", "gonogo-guard-drain", "gonogo-guard-delivery"] {
         for (verb, group, resource) in rights(role) {
             assert!(![&verb, &group, &resource].iter().any(|w| w.contains('*')), "{role}: {verb} {group} {resource}");
             assert!(!verb.starts_with("delete") && resource != "secrets", "{role}: {verb} {resource}");

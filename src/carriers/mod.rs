@@ -4,6 +4,8 @@
 //! A carrier says what must be read before a plan, and turns a version into one exact change. What came of it shows
 //! in the workload, which is read from its cluster as ever.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::domain::carrier::{CarrierRef, OverlayRef};
@@ -11,16 +13,19 @@ use crate::domain::change::{Change, ObjectRef};
 use crate::domain::fleet::{Fleet, Region, Service};
 use crate::domain::id::Text;
 use crate::domain::plan::{DiffLine, PlanId};
+use crate::domain::stamp::Timestamp;
 use crate::domain::version::{Image, Version};
 use crate::kinds::Still;
 
+mod application;
 mod overlay;
 pub mod pipeline;
 
+pub use application::Application;
 pub use overlay::Overlay;
 
 /// Every carrier.
-pub const CARRIERS: &[&dyn Carrier] = &[&Overlay, &pipeline::Pipeline];
+pub const CARRIERS: &[&dyn Carrier] = &[&Application, &Overlay, &pipeline::Pipeline];
 
 /// The carrier of a region; none: versions are written into its workload.
 pub fn carrier(region: &Region) -> Option<&'static dyn Carrier> {
@@ -38,6 +43,12 @@ pub trait Carrier: Sync {
 
     /// What must be read before a plan; none: nothing beyond the workload.
     fn reads(&self, region: &Region) -> Option<CarrierRead>;
+
+    /// What must be read besides, now that the first is there; what of it cannot be read is left out of
+    /// [`Order::besides`].
+    fn besides(&self, _region: &Region, _read: &Value) -> Vec<ObjectRef> {
+        Vec::new()
+    }
 
     /// The change that brings a version.
     ///
@@ -70,6 +81,12 @@ pub struct Order<'a> {
     pub ring: &'a str,
     /// What was read; none: nothing was to be read, or it is not there.
     pub read: Option<&'a Value>,
+    /// What was read besides.
+    pub besides: &'a BTreeMap<ObjectRef, Value>,
+    /// Who asks.
+    pub by: &'a str,
+    /// Server time.
+    pub now: Timestamp,
     /// What runs.
     pub from: &'a Version,
     /// What is to run.

@@ -152,6 +152,20 @@ pub struct DeliveryRef {
     pub namespace: Namespace,
     /// Name.
     pub name: Text,
+    /// What a hold does to it.
+    pub on_hold: OnHold,
+}
+
+/// What a hold does to the object that delivers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnHold {
+    /// Nothing.
+    #[default]
+    Leave,
+    /// It brings nothing by itself until the hold is released.
+    Stop,
+    /// The same, and what it is doing ends.
+    Terminate,
 }
 
 /// Where the version of a workload is read from.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::approval::Identities;
 use super::call::{HttpAnswer, HttpCall, HttpNeed};
+use super::delivery::Delivery;
 use super::fleet::{Params, Region, Ring, Service};
 use super::id::{ColumnName, Operator, RegionIx, RingIx, Text};
 use super::link::Freshness;
@@ -152,6 +153,10 @@ pub struct Evidence<'a> {
     pub at: RegionIx,
     /// The workload as last seen.
     pub workload: Option<&'a Workload>,
+    /// What delivers it, as last seen.
+    pub delivery: Option<&'a Delivery>,
+    /// How well the cluster that holds what delivers it is heard.
+    pub delivery_freshness: Freshness<'a>,
     /// The template that the release wants in this ring; none: whatever runs.
     pub wanted: Option<TemplateDigest>,
     /// How well the cluster is heard.

@@ -176,6 +176,10 @@ pub enum Expectation {
     Paused(bool),
     /// No rollout goes on: none is in flight, or it is paused. For what could not be read before.
     Stopped,
+    /// What delivers the region brings changes by itself, or does not.
+    Delivers(bool),
+    /// What delivers the region is doing nothing.
+    Idle,
     /// The backend of the region's route has this weight.
     Weight(u32),
     /// The region's record holds this fact.
@@ -360,7 +364,9 @@ impl Plan {
             for fact in step.facts.iter_mut().flat_map(|(_, facts)| facts) {
                 if let Body::Paused { hold: of, .. }
                 | Body::Unpaused { paused: of }
-                | Body::Restored { drained: of, .. } = &mut fact.body
+                | Body::Restored { drained: of, .. }
+                | Body::Halted { hold: of, .. }
+                | Body::Unhalted { halted: of } = &mut fact.body
                 {
                     *of = dated.get(of).copied().unwrap_or(*of);
                 }

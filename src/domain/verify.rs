@@ -1,5 +1,6 @@
 //! Whether what was expected is seen. Accepted is not done.
 
+use super::delivery::Delivery;
 use super::id::Text;
 use super::plan::Expectation;
 use super::record::{FactId, RegionRecord};
@@ -42,6 +43,8 @@ pub fn verify(
         Expectation::Answered => Check::Seen,
         Expectation::Approval(id) if approved(*id) => Check::Seen,
         Expectation::Approval(_) => missing("the approval is not shown yet"),
+        // Asked of what delivers, by [`delivers`].
+        Expectation::Delivers(_) | Expectation::Idle => missing("what delivers it is not seen"),
         Expectation::Settled(_)
         | Expectation::Runs(_)
         | Expectation::Partitioned(_)
@@ -57,6 +60,22 @@ pub fn verify(
             }
             of_workload(expected, workload, generation)
         }
+    }
+}
+
+/// Compares an expectation with what delivers a region; none: it is about something else.
+pub fn delivers(expected: &Expectation, delivery: Option<&Delivery>) -> Option<Check> {
+    let missing = |text: &str| Some(Check::Missing(text.into()));
+    match (expected, delivery) {
+        (Expectation::Delivers(_) | Expectation::Idle, None) => missing("what delivers it is not seen"),
+        (Expectation::Delivers(wanted), Some(d)) if d.automated.is_some() == *wanted => Some(Check::Seen),
+        (Expectation::Delivers(true), Some(_)) => missing("not yet automated"),
+        (Expectation::Delivers(false), Some(_)) => missing("still automated"),
+        (Expectation::Idle, Some(d)) => match d.operation.as_ref().filter(|o| o.phase.is_open()) {
+            Some(open) => Some(Check::Missing(format!("its sync is {}", open.phase.word()).into())),
+            None => Some(Check::Seen),
+        },
+        _ => None,
     }
 }
 

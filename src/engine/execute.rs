@@ -254,6 +254,8 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) {
         let Some((id, direction)) = self.operations.get(at).map(|o| (o.plan.id, o.plan.direction())) else { return };
+        let service = self.operations.get(at).map(|o| o.plan.service);
+        let workload = service.and_then(|service| self.workload_object((service, spec.region)));
         match result {
             ActResult::Accepted { object, warnings, .. } => {
                 let told = spec.main().is_some_and(|m| m.change.object().is_none()) && !warnings.is_empty();
@@ -261,7 +263,10 @@ impl Engine {
                     if told {
                         memory.beside = Some(warnings.join("; ").into());
                     }
-                    let generation = object.as_ref().and_then(|o| o.pointer("/metadata/generation")?.as_i64());
+                    // That of a route, or of what delivers, is not the workload's.
+                    let own = spec.main().is_some_and(|m| m.change.object() == workload.as_ref());
+                    let object = object.as_ref().filter(|_| own);
+                    let generation = object.and_then(|o| o.pointer("/metadata/generation")?.as_i64());
                     memory.generation = generation;
                     (memory.lost, memory.overtaken) = (false, false);
                 }
@@ -507,7 +512,9 @@ impl Engine {
                 let record = self.services.get(plan.service.at()).map(|s| &s.record);
                 facts.iter().any(|f| match f.body {
                     Body::Hold { .. } => record.is_some_and(|record| record.released(f.id)),
-                    Body::Paused { hold, .. } => record.is_some_and(|record| record.released(hold)),
+                    Body::Paused { hold, .. } | Body::Halted { hold, .. } => {
+                        record.is_some_and(|record| record.released(hold))
+                    }
                     _ => false,
                 })
             });

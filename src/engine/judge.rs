@@ -239,6 +239,8 @@ fn with_evidence<T>(
         region,
         at,
         workload: state.workload.as_ref(),
+        delivery: state.delivery.as_ref(),
+        delivery_freshness: scene.delivery_freshness(region),
         wanted: None,
         freshness: scene.freshness(region),
         record_unread: record_unread(scene, region, state),

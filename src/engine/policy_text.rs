@@ -3,7 +3,8 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::fleet::{Carry, CarryValue, Column, GateSpec, Param, QueryText, Service, Unit, VersionFrom};
+use crate::domain::carrier::{ApplicationField, CarrierRef};
+use crate::domain::fleet::{Carry, CarryValue, Column, GateSpec, OnHold, Param, QueryText, Service, Unit, VersionFrom};
 use crate::domain::id::Text;
 use crate::domain::policy::{Reaction, RingPolicy};
 use crate::domain::version::sha256_hex;
@@ -85,6 +86,23 @@ fn text(service: &Service, name: &dyn Fn(usize) -> String, paths: Paths) -> Stri
             if let Some(d) = &region.delivery {
                 let (holder, namespace) = (cluster(d.cluster.at()), quoted(d.namespace.as_str()));
                 let _ = writeln!(out, "delivery {} {holder} {namespace} {}", quoted(&d.kind), quoted(&d.name));
+                let _ = match d.on_hold {
+                    OnHold::Leave => Ok(()),
+                    OnHold::Stop => writeln!(out, "delivery hold stop"),
+                    OnHold::Terminate => writeln!(out, "delivery hold terminate"),
+                };
+            }
+            if let Some(CarrierRef::Application(carrier)) = &region.carrier {
+                let source = carrier.source.as_ref().map(|s| quoted(s)).unwrap_or_default();
+                let field = match &carrier.field {
+                    ApplicationField::TargetRevision => "revision".to_owned(),
+                    ApplicationField::KustomizeImage(name) => {
+                        format!("image {}", name.as_ref().map(|n| quoted(n)).unwrap_or_default())
+                    }
+                    ApplicationField::HelmParameter(name) => format!("parameter {}", quoted(name)),
+                    ApplicationField::Sync => "sync".to_owned(),
+                };
+                let _ = writeln!(out, "carrier application {source} {field} {}", quoted(&carrier.template));
             }
             if let Some(pipeline) = region.pipeline() {
                 let _ = writeln!(out, "pipeline {} reports {}", quoted(&pipeline.name), pipeline.state.is_some());

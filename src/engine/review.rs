@@ -177,7 +177,11 @@ impl Engine {
         | Read::Delivery(at)
         | Read::Carrier(at)
         | Read::Record(at)
-        | Read::Approvals(at)) = read;
+        | Read::Approvals(at)) = read
+        else {
+            let Read::Beside(object) = read else { return None };
+            return Some(object.clone());
+        };
         let region = spec.region(*at)?;
         match read {
             Read::Workload(_) | Read::Owned(..) => self.workload_object((service, *at)),
@@ -203,6 +207,7 @@ impl Engine {
                 CarrierRead::Object(object) => Some(object),
                 CarrierRead::Scalar(_) => None,
             },
+            Read::Beside(object) => Some(object.clone()),
             Read::Record(_) | Read::Approvals(_) => Some(ObjectRef {
                 cluster: region.cluster,
                 api: ApiType::config_map(),
@@ -256,6 +261,9 @@ impl Engine {
             }
             (Read::Carrier(at), Answer::Object(result)) => {
                 review.objects.carriers.insert(at, result);
+            }
+            (Read::Beside(object), Answer::Object(result)) => {
+                review.objects.besides.insert(object, result);
             }
             (Read::Record(at), Answer::Object(result)) => {
                 review.objects.records.insert(at, result.map(|_| ()));
@@ -437,6 +445,7 @@ impl Engine {
                         Read::Route(at) => drop(review.objects.routes.insert(at, Err(late.clone()))),
                         Read::Delivery(at) => drop(review.objects.deliveries.insert(at, Err(late.clone()))),
                         Read::Carrier(at) => drop(review.objects.carriers.insert(at, Err(late.clone()))),
+                        Read::Beside(object) => drop(review.objects.besides.insert(object, Err(late.clone()))),
                         Read::Owned(at, _) => drop(review.objects.owned.insert(at, Err(late.clone()))),
                         Read::Record(at) => drop(review.objects.records.insert(at, Err(late.clone()))),
                         Read::Approvals(at) => drop(review.objects.approvals.insert(at, Err(late.clone()))),

@@ -114,6 +114,12 @@ impl<'a> Scene<'a> {
         self.world.freshness(region)
     }
 
+    /// How well the cluster that holds what delivers a region is heard.
+    pub fn delivery_freshness(&self, region: &Region) -> Freshness<'a> {
+        let cluster = region.delivery.as_ref().and_then(|d| self.world.clusters.get(d.cluster.at()));
+        cluster.map_or(Freshness::Never, |c| c.freshness(self.world.stamp))
+    }
+
     /// What a ring runs.
     pub fn runs(&self, ring: RingIx) -> &RingRuns {
         self.runs.get(ring.at()).unwrap_or(&RingRuns::Unknown)

@@ -12,7 +12,7 @@ use crate::domain::intent::Verb;
 use crate::domain::plan::{Expectation, Plan, Start, Step, WriteRole};
 use crate::domain::record::FactId;
 use crate::domain::stamp::Stamp;
-use crate::domain::verify::{Check, verify};
+use crate::domain::verify::{Check, delivers, verify};
 use crate::domain::workload::Workload;
 use crate::kinds::WorkloadKind;
 
@@ -127,6 +127,11 @@ impl Engine {
             }
             if *expected == Expectation::Answered && memory.lost {
                 return Check::Missing("nothing else would show it".into());
+            }
+            match delivers(expected, region.delivery.as_ref()) {
+                Some(Check::Seen) => continue,
+                Some(other) => return other,
+                None => {}
             }
             // The generation of a route is not the workload's.
             let generation = match expected {

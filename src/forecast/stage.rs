@@ -98,6 +98,9 @@ impl<'a> Stage<'a> {
         let region = self.service.region(at)?;
         let (current, answers) = (BTreeMap::new(), BTreeMap::new());
         Some(gate.gate.judge(&Evidence {
+            // Not asked here: what hangs on the world is assumed.
+            delivery: None,
+            delivery_freshness: Freshness::Live,
             service: self.service,
             ring: self.ring?,
             region,

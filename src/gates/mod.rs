@@ -21,6 +21,7 @@ mod burn_rate;
 mod checklist;
 mod clock;
 mod coverage;
+mod delivered;
 mod drift;
 mod flag;
 mod freeze;
@@ -56,6 +57,7 @@ pub use baseline::Baseline;
 pub use burn_rate::BurnRate;
 pub use checklist::{Checklist, Item, Steps, WayBack, checklists, is_done, no_way_back, ticked};
 pub use coverage::Coverage;
+pub use delivered::Delivered;
 pub use drift::{Drift, allowed_sets, left_out};
 pub use flag::Flag;
 pub use freeze::Freeze;
@@ -99,6 +101,7 @@ pub const GATES: &[&dyn GateType] = &[
     &Replication,
     &Alerts,
     &Analysis,
+    &Delivered,
     &Webhook,
     &Checklist,
 ];

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use ulid::Ulid;
 
 use super::gate_type;
+use crate::delivery::{Application, DeliveryTool};
 use crate::domain::approval::Identities;
 use crate::domain::call::{HttpAnswer, HttpCall};
+use crate::domain::delivery::Delivery;
 use crate::domain::fleet::{
-    Better, Carry, Column, GateSpec, Param, Params, QueryText, Region, Ring, Service, Unit, VersionFrom, WorkloadRef,
+    Better, Carry, Column, DeliveryRef, GateSpec, Param, Params, QueryText, Region, Ring, Service, Unit, VersionFrom,
+    WorkloadRef,
 };
 use crate::domain::gate::{Entering, Evidence, Gate, ParamError, Peer, Sibling, query_column};
 use crate::domain::id::{ColumnName, Operator, RegionIx, RingIx};
@@ -86,6 +89,9 @@ pub(super) struct Stand {
     /// Who this console is, in every cluster.
     pub user: Option<Operator>,
     pub promoting: bool,
+    /// What delivers the region that is judged.
+    pub delivery: Option<Delivery>,
+    pub delivery_freshness: Freshness<'static>,
     /// The region that is judged.
     pub region: &'static str,
     /// The version it would get.
@@ -170,6 +176,8 @@ pub(super) fn stand() -> Stand {
         identities: Identities::default(),
         user: Some("carol".into()),
         promoting: false,
+        delivery: None,
+        delivery_freshness: Freshness::Live,
         region: "eu",
         entering: Some("v2"),
         now: at("2026-11-20T14:32:07Z"),
@@ -260,6 +268,8 @@ impl Stand {
             region,
             at,
             workload: self.workloads[at.at()].as_ref(),
+            delivery: self.delivery.as_ref(),
+            delivery_freshness: self.delivery_freshness.clone(),
             wanted: None,
             freshness: self.freshness[at.at()].clone(),
             record_unread: None,
@@ -278,8 +288,34 @@ impl Stand {
         })
     }
 
+    /// The region that is judged is delivered by this Application.
+    pub(super) fn delivered_by(&mut self, application: &serde_json::Value) {
+        let ix = self.ix("eu");
+        self.service.regions[ix].delivery = Some(DeliveryRef {
+            kind: "Application".into(),
+            cluster: 0.into(),
+            namespace: "argocd".into(),
+            name: "web-eu".into(),
+            on_hold: Default::default(),
+        });
+        let read = Application.read(application.to_string().as_bytes());
+        self.delivery = Some(read.unwrap().delivery);
+    }
+
     /// Builds a gate, and judges with it.
     pub(super) fn verdict<const N: usize>(&self, name: &str, given: [(&str, Param); N]) -> Judgement {
         self.judge(&*self.build(name, given).unwrap_or_else(|e| panic!("{name}: {e:?}")))
     }
+}
+
+/// An Application at rest, in sync and healthy.
+pub(super) fn application() -> serde_json::Value {
+    serde_json::json!({
+        "metadata": {"name": "web-eu", "namespace": "argocd", "uid": "a"},
+        "spec": {"source": {"repoURL": "r"}, "syncPolicy": {"automated": {}}},
+        "status": {
+            "sync": {"status": "Synced"}, "health": {"status": "Healthy"},
+            "operationState": {"phase": "Succeeded", "message": "done"},
+        },
+    })
 }

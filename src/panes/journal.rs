@@ -144,12 +144,16 @@ pub fn step_line(state: &StepState) -> Line {
 fn fact_line(region: &str, fact: &Fact) -> Option<Line> {
     let said = fact.body.said(region)?;
     let sign = match &fact.body {
-        Body::Hold { .. } | Body::Paused { .. } => Sign::Held,
+        Body::Hold { .. } | Body::Paused { .. } | Body::Halted { .. } => Sign::Held,
         Body::Quarantine { .. } | Body::Revoked { .. } | Body::BreakGlass { .. } => Sign::NoGo,
         Body::Promoted(_) => Sign::Promoted,
         Body::RolledBack(_) => Sign::RolledBack,
         Body::Drained { .. } => Sign::Drained,
-        Body::Release { .. } | Body::Clearance { .. } | Body::Restored { .. } | Body::Unpaused { .. } => Sign::Go,
+        Body::Release { .. }
+        | Body::Clearance { .. }
+        | Body::Restored { .. }
+        | Body::Unpaused { .. }
+        | Body::Unhalted { .. } => Sign::Go,
         Body::Accepted { .. } => Sign::Watch,
         Body::Checked { done: true, .. } => Sign::Go,
         Body::Checked { .. } => Sign::Quiet,

@@ -2,7 +2,7 @@
 
 use gonogo::domain::change::ObjectRef;
 use gonogo::domain::finding::Severity;
-use gonogo::domain::fleet::DeliveryRef;
+use gonogo::domain::fleet::{DeliveryRef, OnHold};
 use gonogo::domain::intent::{Target, Verb};
 use gonogo::domain::observation::{Observation, WatchKind};
 use serde_json::{Value, json};
@@ -10,7 +10,13 @@ use serde_json::{Value, json};
 use crate::fixture::*;
 
 fn spec() -> DeliveryRef {
-    DeliveryRef { kind: "Application".into(), cluster: EDGE, namespace: "argocd".into(), name: "webapp-eu".into() }
+    DeliveryRef {
+        kind: "Application".into(),
+        cluster: EDGE,
+        namespace: "argocd".into(),
+        name: "webapp-eu".into(),
+        on_hold: OnHold::Leave,
+    }
 }
 
 fn object() -> ObjectRef {

@@ -971,6 +971,7 @@ impl World {
         let kind =
             ["Deployment", "StatefulSet", "DaemonSet", "Rollout", "HTTPRoute", "DNSEndpoint", "ConfigMap", "Event"]
                 .into_iter()
+                .chain(["Application", "ApplicationSet"])
                 .find(|k| *k == &*object.api.kind);
         let fault = self.faults.get_mut(&(region, kind.unwrap())).and_then(VecDeque::pop_front);
         let mut written = None;
@@ -1006,7 +1007,7 @@ impl World {
 
     /// What the watch shows of a write, and of the controller that follows it.
     fn watch_shows(&mut self, region: RegionIx, object: ObjectRef) -> Vec<Msg> {
-        if &*object.api.kind == "Event" {
+        if ["Event", "ApplicationSet"].contains(&&*object.api.kind) {
             return Vec::new();
         }
         if &*object.api.kind == "StatefulSet" {

@@ -82,6 +82,12 @@ fn body() -> impl Strategy<Value = Body> {
             was: was.map(Into::into)
         }),
         id().prop_map(|paused| Body::Unpaused { paused }),
+        (id(), name(), text()).prop_map(|(hold, object, was)| Body::Halted {
+            hold,
+            object: object.into(),
+            was: was.into()
+        }),
+        id().prop_map(|halted| Body::Unhalted { halted }),
         (name(), at(), at(), digest(), text()).prop_map(|(column, from, to, template, r)| Body::Accepted {
             stretch: Stretch { column: column.as_str().into(), from, to },
             template,

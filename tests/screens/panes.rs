@@ -152,6 +152,7 @@ fn what_brings_a_workload_is_shown_beside_it_and_as_old_where_its_cluster_is_awa
             cluster: cluster.into(),
             namespace: "argocd".into(),
             name: "webapp".into(),
+            on_hold: Default::default(),
         };
         let application = serde_json::json!({
             "metadata": {"name": "webapp", "namespace": "argocd", "uid": "app-1",

@@ -236,13 +236,22 @@ impl<'r> One<'r, '_> {
         &self,
         pipeline: Option<Arc<Pipeline>>,
         overlay: Option<OverlayRef>,
+        application: Option<CarrierRef>,
         place: &Named<'_, '_>,
     ) -> Option<CarrierRef> {
-        if pipeline.is_some() && overlay.is_some() {
-            let message = format!("versions come to region `{}` by a pipeline and by a commit", place.name.value);
-            self.build.problems.error("contradiction", place.name.at, message, "keep `pipeline` or `git`");
+        let all = [
+            pipeline.map(|p| ("by a pipeline", CarrierRef::Pipeline(p))),
+            overlay.map(|o| ("by a commit", CarrierRef::Overlay(o))),
+            application.map(|a| ("by an Application", a)),
+        ];
+        let all: Vec<(&str, CarrierRef)> = all.into_iter().flatten().collect();
+        if all.len() > 1 {
+            let ways = all.iter().map(|(way, _)| *way).collect::<Vec<_>>().join(" and ");
+            let message = format!("versions come to region `{}` {ways}", place.name.value);
+            let fix = "keep one of `pipeline`, `git` and `promote` of the delivery";
+            self.build.problems.error("contradiction", place.name.at, message, fix);
         }
-        pipeline.map(CarrierRef::Pipeline).or(overlay.map(CarrierRef::Overlay))
+        all.into_iter().next().map(|(_, carrier)| carrier)
     }
 
     /// The pipeline of a region: its own, the service's or the defaults'.
@@ -299,6 +308,11 @@ impl<'r> One<'r, '_> {
             route
         });
         let own = place.own;
+        let draft = delivery;
+        let delivery = draft.and_then(|d| d.of(self.build, self.shared.clusters, here, own));
+        let overlay = git.and_then(|g| g.of(self.build, here, own));
+        let application = draft.filter(|_| delivery.is_some()).and_then(DeliveryDraft::carrier);
+        let carrier = self.carrier(pipeline, overlay, application, place);
         let (capacity, absorbers) =
             own.map(|t| (self.capacity(t), self.absorbers(t, name, listed))).unwrap_or_default();
         let broken = || WorkloadRef {
@@ -317,8 +331,8 @@ impl<'r> One<'r, '_> {
             // A broken one is never used: its error was collected.
             workload: workload.unwrap_or_else(broken),
             route,
-            delivery: delivery.and_then(|d| d.of(self.build, self.shared.clusters, here, place.own)),
-            carrier: self.carrier(pipeline, git.and_then(|g| g.of(self.build, here, place.own)), place),
+            delivery,
+            carrier,
             capacity,
             absorbers,
             zone: own.and_then(|t| zone(self.build, t)).or_else(|| general(|f| f.zone.clone())),

@@ -9,7 +9,8 @@ use super::carry::placeholders;
 use super::clusters::Clusters;
 use super::names::{self, Kind};
 use crate::delivery::DeliveryTool;
-use crate::domain::fleet::{DeliveryRef, RouteRef, WorkloadRef};
+use crate::domain::carrier::{ApplicationCarrier, ApplicationField, CarrierRef};
+use crate::domain::fleet::{DeliveryRef, OnHold, RouteRef, WorkloadRef};
 use crate::domain::id::{ClusterIx, Namespace, Text};
 use crate::traffic::BackendName;
 
@@ -275,6 +276,8 @@ pub(super) struct DeliveryDraft<'a> {
     tool: &'static dyn DeliveryTool,
     cluster: Holder,
     except: Vec<At<String>>,
+    carrier: Option<CarrierRef>,
+    on_hold: OnHold,
 }
 
 /// What brings the workloads of a service, from its own table and the defaults'; none: it is not said.
@@ -304,15 +307,62 @@ pub(super) fn delivery<'a>(
         true => Holder::Each(cluster),
         false => Holder::One(clusters.find(build, &cluster)?),
     };
+    let tool = tool?;
+    let carrier = application_carrier(build, &tables, table);
+    let on_hold = match first_text(&tables, "hold").as_ref().map(|h| h.value.as_str()) {
+        Some("terminate") => OnHold::Terminate,
+        Some("stop") => OnHold::Stop,
+        None if carrier.is_some() => OnHold::Stop,
+        _ => OnHold::Leave,
+    };
     Some(DeliveryDraft {
+        carrier,
+        on_hold,
         cluster: holder,
-        tool: tool?,
+        tool,
         except: with("except").and_then(|t| t.texts("except")).unwrap_or_default(),
         tables,
     })
 }
 
+/// What of an Application a promotion writes; none: the workload itself.
+fn application_carrier(build: &Build<'_>, tables: &[Option<Table<'_>>], table: Table<'_>) -> Option<CarrierRef> {
+    let promote = first_text(tables, "promote")?;
+    let given = |key: &str| first_text(tables, key);
+    let name = |key: &str| given(key).map(|t| build.name(&t.value));
+    let field = match promote.value.as_str() {
+        "revision" => ApplicationField::TargetRevision,
+        "image" => ApplicationField::KustomizeImage(name("image")),
+        "sync" => ApplicationField::Sync,
+        "parameter" => {
+            let named = name("parameter");
+            if named.is_none() {
+                table.missing("parameter", "\"image.tag\"");
+            }
+            ApplicationField::HelmParameter(named?)
+        }
+        // A word that is none of them was said already.
+        _ => return None,
+    };
+    let template = given("value").unwrap_or_else(|| At { value: "{{version}}".to_owned(), at: promote.at });
+    placeholders(build, &template.value, template.at, &["version"])?;
+    if matches!(field, ApplicationField::TargetRevision | ApplicationField::HelmParameter(_))
+        && !template.value.contains("{{version}}")
+    {
+        let message = format!("`{}` is the same for every version", template.value);
+        build.problems.error("bad-value", template.at, message, "put `{{version}}` into it");
+        return None;
+    }
+    let source = name("source");
+    Some(CarrierRef::Application(ApplicationCarrier { source, field, template: build.name(&template.value) }))
+}
+
 impl DeliveryDraft<'_> {
+    /// What carries versions to its regions, if it does.
+    pub fn carrier(&self) -> Option<CarrierRef> {
+        self.carrier.clone()
+    }
+
     /// Names of regions that it mentions, to be checked against the service's.
     pub fn mentioned(&self) -> impl Iterator<Item = &At<String>> {
         self.except.iter()
@@ -346,6 +396,7 @@ impl DeliveryDraft<'_> {
             cluster,
             namespace: Namespace::new(named(build, here, "delivery's namespace", &namespace, Form::Label)?),
             name: named(build, here, "delivery", &name, Form::Subdomain)?,
+            on_hold: self.on_hold,
         })
     }
 }

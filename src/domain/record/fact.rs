@@ -120,6 +120,20 @@ pub enum Body {
         /// The pause.
         paused: FactId,
     },
+    /// Regional fact: what delivers a region was kept from bringing anything by itself, for a hold.
+    Halted {
+        /// The hold.
+        hold: FactId,
+        /// The object, as people name it.
+        object: Text,
+        /// What was taken away, as JSON.
+        was: Text,
+    },
+    /// Regional fact: it was given back.
+    Unhalted {
+        /// The fact that says what.
+        halted: FactId,
+    },
     /// Regional fact: a stretch of a column that stood in a gate's way was accepted.
     Accepted {
         /// The column and its windows.
@@ -240,6 +254,8 @@ impl Fact {
             Body::Restored { .. } => "restored",
             Body::Paused { .. } => "paused",
             Body::Unpaused { .. } => "unpaused",
+            Body::Halted { .. } => "halted",
+            Body::Unhalted { .. } => "unhalted",
             Body::Accepted { .. } => "accepted",
             Body::Checked { .. } => "checked",
             Body::BreakGlass { .. } => "break-glass",
@@ -278,6 +294,10 @@ impl Fact {
                 was.iter().fold(&mut lines, |lines, was| lines.put("was", was))
             }
             Body::Unpaused { paused } => lines.put("paused", &paused.to_string()),
+            Body::Halted { hold, object, was } => {
+                lines.put("hold", &hold.to_string()).put("object", object).put("was", was)
+            }
+            Body::Unhalted { halted } => lines.put("halted", &halted.to_string()),
             Body::Accepted { stretch, template, reason } => lines
                 .put("column", stretch.column.as_str())
                 .put("from", &stretch.from.to_string())
@@ -336,6 +356,8 @@ impl Fact {
                 was: text("was"),
             },
             "unpaused" => Body::Unpaused { paused: fact("paused")? },
+            "halted" => Body::Halted { hold: fact("hold")?, object: text("object")?, was: text("was")? },
+            "unhalted" => Body::Unhalted { halted: fact("halted")? },
             "accepted" => Body::Accepted {
                 stretch: Stretch {
                     column: ColumnName::new(fields.get("column")?),

@@ -99,7 +99,7 @@ impl RegionRecord {
             now.duration_since(fact.at) <= FACT_LIFE
                 || Some(fact.id) == newest
                 || Some(fact.id) == drill
-                || matches!(fact.body, Body::Checked { .. })
+                || matches!(fact.body, Body::Checked { .. } | Body::Halted { .. } | Body::Unhalted { .. })
                 || fact.is_fleet_fact() && !matches!(fact.body, Body::Draining { .. } | Body::Revoked { .. })
         })
     }
@@ -170,6 +170,21 @@ impl RegionRecord {
                 let undone =
                     self.facts.values().any(|u| matches!(&u.body, Body::Unpaused { paused } if *paused == f.id));
                 (!undone).then_some((f, *hold, *template))
+            }
+            _ => None,
+        })
+    }
+}
+
+impl RegionRecord {
+    /// What delivers the region was kept from bringing anything by itself, and that was not given back: the fact
+    /// and what was taken away.
+    pub fn halts(&self) -> impl Iterator<Item = (&Fact, &Text)> {
+        self.facts.values().filter_map(|f| match &f.body {
+            Body::Halted { was, .. } => {
+                let undone =
+                    self.facts.values().any(|u| matches!(&u.body, Body::Unhalted { halted } if *halted == f.id));
+                (!undone).then_some((f, was))
             }
             _ => None,
         })

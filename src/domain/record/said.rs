@@ -31,6 +31,8 @@ impl Body {
             Body::Restored { reason, .. } => (format!("restored {region}"), reason.clone()),
             Body::Paused { .. } => (format!("paused {region}"), none()),
             Body::Unpaused { .. } => (format!("un-paused {region}"), none()),
+            Body::Halted { object, .. } => (format!("{region}: {object} brings nothing by itself"), none()),
+            Body::Unhalted { .. } => (format!("{region}: what delivers it brings changes by itself again"), none()),
             Body::Accepted { stretch, reason, .. } => {
                 let time = |at: crate::domain::stamp::Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
                 let (from, to) = (time(stretch.from), time(stretch.to));

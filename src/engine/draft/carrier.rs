@@ -1,10 +1,11 @@
 //! A version that is not written into the workload: the carrier's change in place of a patch of it.
 
-use super::Desk;
-use crate::carriers::{self, Carried, Carrier, Order};
+use super::{Desk, Fetched, Objects, Read};
+use crate::carriers::{self, Carried, Carrier, CarrierRead, Order};
+use crate::domain::change::ObjectRef;
 use crate::domain::finding::{Finding, Severity};
-use crate::domain::fleet::Region;
-use crate::domain::id::{RegionIx, Text};
+use crate::domain::fleet::{Region, Service};
+use crate::domain::id::{Operator, RegionIx, Text};
 use crate::domain::plan::{PlanId, Refusal, Write, WriteRole};
 use crate::domain::record::Move;
 use crate::domain::version::{Image, Version};
@@ -37,7 +38,12 @@ pub(super) fn carried(
         return Err(Refusal::new("carrier", text, "see `gonogo check` for what is"));
     };
     let ring = desk.ring_of(at).map_or_else(|| "?".into(), |r| Text::from(r.name.as_str()));
+    let besides = desk.objects.besides.iter().filter_map(|(o, read)| Some((o.clone(), read.clone().ok()??))).collect();
+    let by = by(desk, region, carrier);
     let order = Order {
+        besides: &besides,
+        by: by.as_str(),
+        now: desk.now,
         plan: wanted.plan,
         fleet: desk.fleet,
         service: desk.service,
@@ -57,6 +63,16 @@ pub(super) fn carried(
         Finding::new(Severity::Warning, "carrier", region.name.as_str(), text)
     }));
     Ok(Some(carried))
+}
+
+/// Who acts where the carrier is.
+fn by(desk: &Desk<'_>, region: &Region, carrier: &dyn Carrier) -> Operator {
+    let cluster = match carrier.reads(region) {
+        Some(CarrierRead::Object(object)) => object.cluster,
+        _ => region.cluster,
+    };
+    let known = desk.clusters.get(cluster.at()).and_then(|c| c.facts.user.clone());
+    known.unwrap_or_else(|| desk.operator.clone())
 }
 
 /// What the carrier wanted to have read, if it was.
@@ -106,4 +122,16 @@ pub(super) fn remembered(desk: &Desk<'_>, at: RegionIx, runs: &str, back: &str) 
 pub(super) fn kept(carried: Option<&Carried>) -> impl Iterator<Item = (Text, Text)> {
     let kept = |(name, value): &(Text, Text)| (format!("{OF_CARRIER}{name}").into(), value.clone());
     carried.into_iter().flat_map(move |c| c.remembers.iter().map(kept))
+}
+
+/// What the carriers that were read rest on besides.
+pub(super) fn besides(service: &Service, objects: &Objects) -> Vec<Read> {
+    let of = |(at, fetched): (&RegionIx, &Fetched)| {
+        let (region, object) = (service.region(*at)?, fetched.as_ref().ok()?.as_ref()?);
+        Some(carriers::carrier(region)?.besides(region, object))
+    };
+    let mut besides: Vec<ObjectRef> = objects.carriers.iter().filter_map(of).flatten().collect();
+    besides.sort();
+    besides.dedup();
+    besides.into_iter().map(Read::Beside).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing is read before: a hold goes out from what is known, at once.
 
-use super::{Desk, SOON, StepParts, patch, reported, targets};
+use super::{Desk, SOON, StepParts, halt, patch, reported, targets};
 use crate::domain::change::test;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Region;
@@ -19,7 +19,13 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
     let reason = intent.reason.clone().unwrap_or_else(|| "".into());
     // One fact per scope, the same identity in every region.
     let holds: Vec<(FactId, Scope)> = scopes.iter().map(|s| (FactId(desk.ids.next(desk.now)), s.clone())).collect();
-    let mut steps = Vec::new();
+    let (mut steps, mut findings) = (Vec::new(), Vec::new());
+    // What would bring more comes before all else.
+    for at in &covered {
+        if let Some((hold, _)) = holds.iter().find(|(_, s)| s.covers(desk.service, *at)) {
+            steps.extend(halt::halt(desk, *at, *hold, &mut findings)?);
+        }
+    }
     // What is in flight is paused first. The hold is a step of its own: it is there also where
     // the pause is refused.
     for at in desk.service.region_indexes() {
@@ -72,7 +78,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         );
         Some(Finding::new(Severity::Warning, "goes-on", name, text))
     });
-    let findings = unread.chain(moving).collect();
+    findings.extend(unread.chain(moving));
     let parallelism = steps.len();
     Ok(Plan {
         rests_on: Vec::new(),

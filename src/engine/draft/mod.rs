@@ -30,6 +30,7 @@ mod drain;
 mod drill;
 mod flag_off;
 mod grounds;
+mod halt;
 mod hold;
 mod owner;
 mod known_good;
@@ -71,6 +72,8 @@ pub struct Objects {
     pub deliveries: BTreeMap<RegionIx, Result<(), LostReason>>,
     /// What carries versions, by region.
     pub carriers: BTreeMap<RegionIx, Fetched>,
+    /// What carriers rest on besides.
+    pub besides: BTreeMap<ObjectRef, Fetched>,
     /// Records, by region; their facts are in the state.
     pub records: BTreeMap<RegionIx, Result<(), LostReason>>,
     /// Lists of approvals, by region; the approvals are in the state.
@@ -90,6 +93,8 @@ pub enum Read {
     Delivery(RegionIx),
     /// What carries versions to a region.
     Carrier(RegionIx),
+    /// What that rests on besides.
+    Beside(ObjectRef),
     /// The record of a region.
     Record(RegionIx),
     /// The approvals that lie in a region.
@@ -199,10 +204,11 @@ fn approvals(service: &Service, targets: &[RegionIx]) -> Vec<Read> {
 pub fn more_reads(service: &Service, state: &ServiceState, intent: &Intent, objects: &Objects) -> Vec<Read> {
     if let Verb::Resume { .. } = &intent.verb {
         // The hold may cover more than the target: whatever it paused is un-paused with it.
-        return resume::may_un_pause(service, state).into_iter().map(Read::Workload).collect();
+        let halted = halt::reads_back(service, state).map(Read::Beside);
+        return resume::may_un_pause(service, state).into_iter().map(Read::Workload).chain(halted).collect();
     }
-    let (Verb::RollBack { .. } | Verb::Abort) = &intent.verb else { return Vec::new() };
-    let mut reads = Vec::new();
+    let mut reads = carrier::besides(service, objects);
+    let (Verb::RollBack { .. } | Verb::Abort) = &intent.verb else { return reads };
     for (at, fetched) in &objects.workloads {
         let (Ok(Some(object)), Some(region)) = (fetched, service.region(*at)) else { continue };
         // Also where a fact says what ran: whether it did, only its children tell.

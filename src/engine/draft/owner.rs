@@ -3,7 +3,7 @@
 use super::Desk;
 use crate::domain::delivery::Delivery;
 use crate::domain::finding::{Finding, Severity};
-use crate::domain::fleet::DeliveryRef;
+use crate::domain::fleet::{DeliveryRef, OnHold};
 use crate::domain::id::RegionIx;
 use crate::domain::intent::Verb;
 use crate::domain::plan::Plan;
@@ -46,7 +46,7 @@ fn known(desk: &Desk<'_>, spec: &DeliveryRef, delivery: &Delivery, verb: &Verb) 
     let name = format!("{} {}/{}", spec.kind, spec.namespace, spec.name);
     // Argo CD compares what the repository names; nobody keeps `paused` there.
     let limits = match verb {
-        Verb::Hold if delivery.automated.is_some() && !delivery.ignored => {
+        Verb::Hold if spec.on_hold == OnHold::Leave && delivery.automated.is_some() && !delivery.ignored => {
             "; `paused`, which the repository does not name, it leaves; this hold does not stop what it brings by itself \
              when the repository changes"
         }

@@ -1,5 +1,6 @@
 //! Resume: release one hold, and un-pause what a hold of ours paused and none covers any more.
 
+use super::halt::{self, open_halt};
 use super::{Desk, SOON, StepParts, as_read, digest, patch, targets, uid};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::{Region, Service};
@@ -24,13 +25,14 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, chosen: Op
     let open: Vec<RegionIx> = covered.iter().copied().filter(|r| open_pause(desk, *r).is_some()).collect();
     let Some(hold) = hold.cloned() else {
         // A pause of ours may be left over after a partition: it is an open item, resumed only by hand.
-        return match open.is_empty() {
+        let halted: Vec<RegionIx> = covered.iter().copied().filter(|r| open_halt(desk, *r).is_some()).collect();
+        return match open.is_empty() && halted.is_empty() {
             true => Err(Refusal::new(
                 "nothing-to-do",
                 format!("no hold is in force on {}", desk.names(&covered)),
                 "H holds; a pause that is not ours is resumed by whoever paused it",
             )),
-            false => plan(desk, id, intent, None, &open),
+            false => plan(desk, id, intent, None, (&open, &halted)),
         };
     };
     let Some(hold_id) = hold.id else {
@@ -48,8 +50,13 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent, chosen: Op
         .region_indexes()
         .filter(|r| covers_any(desk, &hold, &[*r]) && open_pause(desk, *r).is_some() && free(r))
         .collect();
+    let halted: Vec<RegionIx> = desk
+        .service
+        .region_indexes()
+        .filter(|r| covers_any(desk, &hold, &[*r]) && open_halt(desk, *r).is_some() && free(r))
+        .collect();
     let others: Vec<String> = others.iter().map(|h| format!("{} by {}", h.scope, h.by)).collect();
-    let mut plan = plan(desk, id, intent, Some(&hold), &open)?;
+    let mut plan = plan(desk, id, intent, Some(&hold), (&open, &halted))?;
     if !others.is_empty() {
         let named = others.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join(", ");
         let more = others.len().saturating_sub(MOST_NAMED);
@@ -97,7 +104,7 @@ fn plan(
     id: PlanId,
     intent: &Intent,
     hold: Option<&HoldInForce>,
-    open: &[RegionIx],
+    (open, halted): (&[RegionIx], &[RegionIx]),
 ) -> Result<Plan, Refusal> {
     let release = hold.and_then(|h| h.id).map(|hold| (FactId(desk.ids.next(desk.now)), hold));
     let mut findings = Vec::new();
@@ -112,6 +119,9 @@ fn plan(
             false
         }
     });
+    for at in halted {
+        steps.extend(halt::go_on(desk, *at, &mut findings)?);
+    }
     for at in desk.service.region_indexes() {
         let un_pause = open.contains(&at);
         // Where the record cannot be read it cannot be written: the release follows its hold there later.
@@ -128,6 +138,7 @@ fn plan(
             Scope::Ring(name) | Scope::Region(name) if h.scope.is_known(desk.service) => name.clone(),
             Scope::Service | Scope::Ring(_) | Scope::Region(_) => desk.service.name.as_str().into(),
         },
+        None if open.is_empty() => desk.names(halted).into(),
         None => desk.names(&open).into(),
     };
     let what = hold.map_or_else(
@@ -139,7 +150,13 @@ fn plan(
         1 => "1 rollout goes on".to_owned(),
         many => format!("{many} rollouts go on"),
     };
-    let blast = desk.blast(if open.is_empty() { targets(desk.service, &intent.target) } else { open.clone() });
+    let going_on = match halted {
+        [] => going_on,
+        halted => format!("{going_on}; what delivers {} brings changes by itself again", desk.names(halted)),
+    };
+    let mut hit = open.clone();
+    hit.extend(halted.iter().copied().filter(|at| !open.contains(at)));
+    let blast = desk.blast(if hit.is_empty() { targets(desk.service, &intent.target) } else { hit });
     Ok(Plan {
         rests_on: Vec::new(),
         id,

@@ -131,6 +131,11 @@ fn good(gate: &str) -> Good {
             }
             Good::Bake(Box::new(day), vec![])
         }
+        "delivered" => {
+            let mut stand = stand();
+            stand.delivered_by(&crate::gates::stand::application());
+            entry(stand, vec![])
+        }
         "webhook" => {
             let mut stand = stand();
             let template = template("v2").hex();
@@ -227,7 +232,10 @@ impl Good {
                     4 => stand.queried.clear(),
                     5 => stand.queried.values_mut().for_each(|(_, reading)| *reading = Err(NoData::Empty)),
                     6 => stand.answers.clear(),
-                    7 => stand.others.iter_mut().for_each(|(_, workload, _)| *workload = None),
+                    7 => {
+                        stand.others.iter_mut().for_each(|(_, workload, _)| *workload = None);
+                        stand.delivery = None;
+                    }
                     _ => (stand.qps[n], stand.weights[n]) = (None, None),
                 }
             }
