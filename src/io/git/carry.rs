@@ -1,5 +1,9 @@
 //! One commit that changes one scalar, from the file at the head of its branch to the branch that is followed.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::clone::Clone;
 use super::program::{Failed, LOCAL};
 use super::push::{self, Outcome};
@@ -10,8 +14,8 @@ use crate::domain::stamp::Timestamp;
 use crate::domain::text::safe;
 use crate::domain::yaml::{self, YamlError};
 
-/// How often somebody else may be faster before it is given up.
-const RACES: usize = 5;
+/// How long somebody else may be faster each time before it is given up.
+const RACES: Duration = Duration::from_secs(45);
 
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +26,14 @@ pub struct Carried {
     pub branch: String,
     /// Where a change request can be opened, if the commit is on a branch of its own and the host is known.
     pub link: Option<String>,
+}
+
+/// The file before and after, as objects of the clone.
+struct Edit {
+    mode: String,
+    before: String,
+    after: String,
+    signs: bool,
 }
 
 /// Where a commit goes, and what it is made from.
@@ -38,18 +50,29 @@ pub(super) async fn carry(clone: &mut Clone<'_>, change: &GitChange, at: Timesta
         Push::Branch(own) => own,
     };
     let road = Road { change, branch, at };
-    for _ in 0..RACES {
-        let head = road.head(clone).await?;
-        if let Some(commit) = road.done_before(clone, &head).await? {
-            return Ok(road.carried(clone, commit));
-        }
-        let entry = read::entry(clone, &head, &change.branch, &change.path).await?;
-        let text = road.edited(clone, &entry).await?;
-        let commit = road.commit(clone, &head, &entry, text).await?;
+    let deadline = Instant::now() + RACES;
+    let mut head = road.head(clone).await?;
+    if let Some(commit) = road.done_before(clone, &head).await? {
+        return Ok(road.carried(clone, commit));
+    }
+    let mut edit: Option<Edit> = None;
+    loop {
+        // The less there is to do between a fetch and a push, the less often somebody is faster.
+        let same = match edit.take() {
+            Some(made) => road.is_still(clone, &head, &made).await.then_some(made),
+            None => None,
+        };
+        let made = match same {
+            Some(made) => made,
+            None => road.edit(clone, &head).await?,
+        };
+        let commit = road.commit(clone, &head, &made).await?;
+        edit = Some(made);
         match push::push(clone, &commit, branch).await {
             Outcome::Taken => return Ok(road.carried(clone, commit)),
             // Somebody was faster: from what is there now, if the scalar still says the same.
-            Outcome::Race => {}
+            Outcome::Race if Instant::now() < deadline => head = road.head(clone).await?,
+            Outcome::Race => break,
             Outcome::Refused(why) => return Err(GitError::Refused { repository: clone.name.to_owned(), why }),
             Outcome::Lost(why) => {
                 return match road.arrived(clone, &commit).await {
@@ -59,7 +82,7 @@ pub(super) async fn carry(clone: &mut Clone<'_>, change: &GitChange, at: Timesta
             }
         }
     }
-    let why = format!("others pushed to {} each time, {RACES} times: try again", safe(branch, 200));
+    let why = format!("others pushed to {} each time, for {} s: try again", safe(branch, 200), RACES.as_secs());
     Err(GitError::Refused { repository: clone.name.to_owned(), why })
 }
 
@@ -103,6 +126,23 @@ impl Road<'_> {
         yaml::read(&entry.text, &pointer).is_ok_and(|scalar| scalar.value == *self.change.to)
     }
 
+    /// Whether the file is what was edited.
+    async fn is_still(&self, clone: &Clone<'_>, head: &str, made: &Edit) -> bool {
+        let at = format!("{head}:{}", self.change.path);
+        clone.git.text(&["rev-parse", "--verify", "--quiet", &at]).await.is_ok_and(|blob| blob == made.before)
+    }
+
+    /// Writes the file with the new value, as an object on no branch.
+    async fn edit(&self, clone: &Clone<'_>, head: &str) -> Result<Edit, GitError> {
+        let entry = read::entry(clone, head, &self.change.branch, &self.change.path).await?;
+        let text = self.edited(clone, &entry).await?;
+        // As it is: no filter and no change of line endings.
+        let after = clone.git.fed(&["hash-object", "-w", "--stdin"], LOCAL, Some(text), &[]).await;
+        let after = word(after.map_err(|e| clone.local("the file cannot be written", &e))?);
+        let signs = clone.is_set("commit.gpgSign").await;
+        Ok(Edit { mode: entry.mode, before: entry.blob, after, signs })
+    }
+
     /// The file with the new value.
     async fn edited(&self, clone: &Clone<'_>, entry: &Entry) -> Result<Vec<u8>, GitError> {
         let GitChange { path, pointer, from, to, reverts, .. } = self.change;
@@ -128,24 +168,21 @@ impl Road<'_> {
     }
 
     /// Makes the commit. Nobody's files are touched: the tree is made from the head's by an index of its own.
-    async fn commit(&self, clone: &Clone<'_>, head: &str, entry: &Entry, text: Vec<u8>) -> Result<String, GitError> {
+    async fn commit(&self, clone: &Clone<'_>, head: &str, made: &Edit) -> Result<String, GitError> {
         let git = &clone.git;
         let cannot = |e: Failed| clone.local("the commit cannot be made", &e);
-        let word = |out: Vec<u8>| String::from_utf8_lossy(&out).trim().to_owned();
-        // As it is: no filter and no change of line endings.
-        let blob = git.fed(&["hash-object", "-w", "--stdin"], LOCAL, Some(text), &[]).await.map_err(cannot)?;
         let index = clone.folder.join("gonogo-index");
         let _ = std::fs::remove_file(&index);
         let _ = std::fs::remove_file(index.with_extension("lock"));
         let index = index.to_string_lossy().into_owned();
         let env = [("GIT_INDEX_FILE", index.as_str())];
         git.fed(&["read-tree", head], LOCAL, None, &env).await.map_err(cannot)?;
-        let line = format!("{} {}\t{}\0", entry.mode, word(blob), self.change.path);
+        let line = format!("{} {}\t{}\0", made.mode, made.after, self.change.path);
         git.fed(&["update-index", "-z", "--index-info"], LOCAL, Some(line.into_bytes()), &env).await.map_err(cannot)?;
         let tree = word(git.fed(&["write-tree", "--missing-ok"], LOCAL, None, &env).await.map_err(cannot)?);
         let _ = std::fs::remove_file(&index);
         let mut args = vec!["commit-tree", "-p", head, "-F", "-"];
-        if clone.is_set("commit.gpgSign").await {
+        if made.signs {
             args.push("-S");
         }
         args.push(&tree);
@@ -175,6 +212,10 @@ impl Road<'_> {
         };
         Carried { commit, branch: self.branch.to_owned(), link }
     }
+}
+
+fn word(out: Vec<u8>) -> String {
+    String::from_utf8_lossy(&out).trim().to_owned()
 }
 
 /// The plan in a message's trailers.
