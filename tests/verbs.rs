@@ -14,6 +14,9 @@
 #[allow(dead_code, reason = "tests of secrets use the rest")]
 mod fleet;
 
+#[path = "verbs/git.rs"]
+mod git;
+
 use fleet::Fleet;
 
 /// Clears a screen, turns text around, and is a table of its own.

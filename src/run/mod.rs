@@ -19,6 +19,7 @@ pub mod output;
 pub mod performer;
 mod plan;
 mod print;
+mod repository;
 mod session;
 mod sim;
 pub mod terminal;
@@ -189,8 +190,10 @@ fn demo(cli: Cli, args: &SimArgs) -> Result<ExitCode> {
         }
     };
     let config = runtime.block_on(fleet.serve(home.path()))?.config.clone();
+    let _keeper = runtime.block_on(repository::keep(fleet.world(), home.path()))?;
     let mut around = Surroundings::read();
     around.places.state = home.path().join("state");
+    around.places.cache = home.path().join("cache");
     // The demo's journal need not outlive the demo.
     around.places.passing = None;
     let code = match open::world(Some(config), runtime.clone(), around) {

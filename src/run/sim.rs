@@ -28,6 +28,7 @@ pub async fn serve(args: &SimArgs, dir: Option<PathBuf>, say: impl FnOnce(&str))
     let dir = dir.unwrap_or_else(|| own.path().to_owned());
     let mut fleet = SimFleet::start(&options(args))?;
     let line = fleet.serve(&dir).await?.json_line();
+    let _keeper = super::repository::keep(fleet.world(), &dir).await?;
     say(&line);
     let signal = signals.recv().await.unwrap_or(0);
     fleet.stop().await;

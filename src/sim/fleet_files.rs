@@ -11,11 +11,14 @@ use super::controllers::after;
 use super::kubeconfig::{Context, to_yaml};
 use super::scenario::Steering;
 use super::world::layout::{CONTAINER, EDGE, FLEET, Layout, Service};
+use super::world::overlays::{PATH, POINTER};
 use super::world::route::backend;
 
 /// Label and bake of the first rings.
 const RINGS: [(&str, &str); 4] =
     [("internal staging", "12h"), ("canary region", "24h"), ("secondary region", "24h"), ("primary region", "24h")];
+/// The repository, beside the configuration with `.git` at its end.
+pub const REPOSITORY: &str = "deploys";
 /// What holds for every service: the ring's own `bake` is the length that counts.
 const DEFAULTS: &str = r##"
 [defaults]
@@ -205,6 +208,10 @@ fn services(out: &mut String, layout: &Layout, clock: &ClockLine) {
     }
     if layout.delivered {
         line(out, format_args!("\n[defaults.delivery]\ncluster = {}", quoted(EDGE)));
+    }
+    if layout.in_git {
+        line(out, format_args!("\n[repository.{REPOSITORY}]\nurl = \"{REPOSITORY}.git\""));
+        line(out, format_args!("\n[defaults.git]\npath = {}\npointer = {}", quoted(PATH), quoted(POINTER)));
     }
     for service in &layout.services {
         line(

@@ -80,6 +80,9 @@ pub struct Scenario {
     /// Whether an Application of Argo CD brings each Deployment, and how; none: nothing does.
     #[serde(default)]
     pub delivery: Option<DeliverySettings>,
+    /// Whether versions stand in a Git repository, from which they are brought; none: they do not.
+    #[serde(default)]
+    pub repository: Option<RepositorySettings>,
     /// How versions behave.
     #[serde(default)]
     pub behaviour: Vec<BehaviourRule>,
@@ -184,6 +187,17 @@ pub struct DeliverySettings {
     pub automated: bool,
     /// And what somebody changes in the cluster is put back.
     pub self_heal: bool,
+}
+
+/// How a repository is brought to the regions, and who else writes to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepositorySettings {
+    /// How often it is looked at.
+    pub sync: Span,
+    /// How often somebody else pushes to it; none: never.
+    #[serde(default)]
+    pub others: Option<Span>,
 }
 
 /// How one version behaves, everywhere or in some regions.
@@ -513,6 +527,7 @@ mod tests {
                 "canary-stuck",
                 "crashloop",
                 "flood",
+                "git-race",
                 "hpa",
                 "mesh",
                 "midnight",

@@ -33,10 +33,15 @@ pub struct Done {
 impl Fleet {
     /// A fleet, with more at the end of its configuration.
     pub fn start(more: &str) -> Self {
+        Self::of("steady", more)
+    }
+
+    /// The fleet of a scenario.
+    pub fn of(scenario: &str, more: &str) -> Self {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_gonogo"))
-            .args(["sim", "--dir"])
+            .args(["sim", "--scenario", scenario, "--dir"])
             .arg(dir.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -53,6 +58,11 @@ impl Fleet {
     /// A verb, from beginning to end.
     pub fn run(&self, args: &[&str]) -> Done {
         self.run_with(&self.config.display().to_string(), args)
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The same with another configuration.

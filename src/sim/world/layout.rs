@@ -76,6 +76,8 @@ pub struct Layout {
     pub steering: Steering,
     /// Whether an Application brings every workload.
     pub delivered: bool,
+    /// Whether versions stand in a repository.
+    pub in_git: bool,
     /// Argo Rollouts roll everything out, rather than Deployments.
     pub rollouts: bool,
 }
@@ -90,8 +92,8 @@ impl Layout {
         let regions: Vec<Region> = (0..regions.max(2)).map(region).collect();
         let rings = regions.iter().map(|region| region.ring + 1).max().unwrap_or(0);
         let services = (0..services.max(1)).map(|index| service(index, rings, release, seed)).collect();
-        let (steering, delivered, rollouts) = (Steering::default(), false, false);
-        Self { regions, services, rings, seed, steering, delivered, rollouts }
+        let (steering, delivered, in_git, rollouts) = (Steering::default(), false, false, false);
+        Self { regions, services, rings, seed, steering, delivered, in_git, rollouts }
     }
 
     /// `ring-2`.

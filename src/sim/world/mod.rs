@@ -22,6 +22,8 @@ pub mod layout;
 pub mod objects;
 /// What others write, and whom it concerns.
 mod observe;
+/// Versions that stand in a repository.
+pub mod overlays;
 /// What happened before the simulation began.
 pub mod past;
 /// ControllerRevisions of what is looked at.

@@ -119,7 +119,13 @@ impl SimFleet {
     pub fn start_scenario(name: &str, scenario: Scenario, options: &SimOptions) -> Result<Self, SimError> {
         let layout = Layout::new(options.regions, options.services, &scenario.release, options.seed);
         let (delivered, rollouts) = (scenario.delivery.is_some(), scenario.workload.rollouts);
-        let layout = Layout { steering: scenario.steering, delivered, rollouts, ..layout };
+        let layout = Layout {
+            steering: scenario.steering,
+            delivered,
+            in_git: scenario.repository.is_some(),
+            rollouts,
+            ..layout
+        };
         check_regions(name, &scenario, &layout)?;
         let speed = options.speed.unwrap_or(scenario.speed);
         let began = SimClock::wall();
