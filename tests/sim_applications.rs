@@ -5,8 +5,10 @@
 use std::time::Duration;
 
 use gonogo::delivery::Application;
-use gonogo::delivery::DeliveryTool;
+use gonogo::delivery::{DeliveryTool, Wanted};
+use gonogo::domain::carrier::{ApplicationCarrier, ApplicationField};
 use gonogo::domain::delivery::{Delivery, Health, OperationPhase, Sync};
+use gonogo::domain::version::Version;
 use gonogo::sim::resources::{APPLICATIONS, DEPLOYMENTS};
 use gonogo::sim::store::{Part, Store, Writer};
 use gonogo::sim::world::{SimFleet, SimOptions};
@@ -171,4 +173,58 @@ async fn told_to_leave_it_alone_it_does_nothing() {
     assert_eq!(fleet.image(), "registry.example/webapp:v9");
     let delivery = fleet.read();
     assert!(delivery.ignored && !delivery.heals() && delivery.sync == Sync::Synced, "{delivery:?}");
+}
+
+/// What a promotion, a way back or a halt writes, as the API server applies it.
+fn written(fleet: &Fleet, writing: gonogo::delivery::Writing) {
+    let operations = Value::Array(writing.operations);
+    fleet.change(|app| gonogo::sim::patch::json::apply(app, &operations).unwrap());
+}
+
+fn brought_by(fleet: &Fleet, version: &str) -> gonogo::delivery::Writing {
+    let carrier = ApplicationCarrier {
+        source: None,
+        field: ApplicationField::TargetRevision,
+        template: "{{version}}".into(),
+    };
+    let version = Version(version.into());
+    let wanted = Wanted { version: &version, image: None, repository: None, generator: None, by: "alice" };
+    Application.bring(&fleet.object(), &carrier, &wanted).unwrap().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_promotion_writes_is_brought_automated_or_by_hand() {
+    let fleet = Fleet::start().await;
+    fleet.until("rest", is_at_rest).await;
+    written(&fleet, brought_by(&fleet, "v2.1.0"));
+    fleet.until("brought", |d| d.follows() == "v2.1.0" && is_at_rest(d)).await;
+    assert!(fleet.image().contains(":v2.1.0@sha256:"), "{}", fleet.image());
+    // A hold, and then by hand: asked for by name, and done once.
+    let halted = Application.halt(&fleet.read()).unwrap().unwrap();
+    let was = halted.was.clone().unwrap().1;
+    written(&fleet, halted);
+    written(&fleet, brought_by(&fleet, "v2.2.0"));
+    let running = |d: &Delivery| d.operation.as_ref().is_some_and(|o| o.phase == OperationPhase::Running);
+    fleet.until("running", running).await;
+    assert_eq!(fleet.read().operation.unwrap().by.as_deref(), Some("alice"));
+    fleet.until("brought", |d| d.follows() == "v2.2.0" && is_at_rest(d)).await;
+    assert!(fleet.image().contains(":v2.2.0"), "{}", fleet.image());
+    let on = Application.go_on(&fleet.object(), &was).unwrap().unwrap();
+    written(&fleet, on);
+    assert!(fleet.read().heals(), "as it was: {}", fleet.object());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sync_that_is_ended_brings_nothing() {
+    let fleet = Fleet::start().await;
+    fleet.until("rest", is_at_rest).await;
+    let before = fleet.image();
+    let halted = Application.halt(&fleet.read()).unwrap().unwrap();
+    written(&fleet, halted);
+    written(&fleet, brought_by(&fleet, "v2.1.0"));
+    let running = |d: &Delivery| d.operation.as_ref().is_some_and(|o| o.phase == OperationPhase::Running);
+    fleet.until("running", running).await;
+    written(&fleet, Application.terminate(&fleet.read()).unwrap());
+    fleet.until("ended", |d| d.operation.as_ref().is_some_and(|o| o.phase == OperationPhase::Failed)).await;
+    assert_eq!(fleet.image(), before);
 }
