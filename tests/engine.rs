@@ -67,5 +67,7 @@ mod scope;
 mod spread;
 #[path = "engine/steps.rs"]
 mod steps;
+#[path = "engine/steering.rs"]
+mod steering;
 #[path = "engine/stateful_sets.rs"]
 mod stateful_sets;

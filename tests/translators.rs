@@ -393,6 +393,7 @@ fn reference(provider: &dyn TrafficProvider, rule: usize, backend: &str) -> Rout
         drained_below: None,
         steps: Vec::new(),
         dwell: std::time::Duration::ZERO,
+        steering: None,
     }
 }
 

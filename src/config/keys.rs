@@ -10,8 +10,8 @@ pub use delivery::DELIVERY;
 use delivery::{DELIVERY_KEY, OWN_APPLICATION, OWN_DELIVERY};
 pub use git::{GIT, REPOSITORY};
 use git::{GIT_KEY, OWN_GIT, REPOSITORIES};
-pub use pipeline::{DEED, FLAG, PIPELINE};
-use pipeline::{FLAG_OFF, OWN_PIPELINE, PIPELINE_KEY, PIPELINES};
+pub use pipeline::{DEED, FLAG, PIPELINE, STEERING};
+use pipeline::{FLAG_OFF, OWN_PIPELINE, PIPELINE_KEY, PIPELINES, STEERINGS};
 pub use policy::{GATE_POLICY, NOTIFY, POLICY, RING_POLICY};
 use policy::{POLICY_KEY, RING_POLICY_KEY};
 pub use traffic::{CAPACITY, ROUTE, TRAFFIC};
@@ -162,6 +162,7 @@ pub static ROOT: Section = Section {
         key("endpoint", Shape::Named(&ENDPOINT), NONE, "HTTP endpoints that gates ask, by name."),
         REPOSITORIES,
         PIPELINES,
+        STEERINGS,
         key(
             "region",
             Shape::Named(&REGION),
@@ -566,6 +567,7 @@ pub static SECTIONS: &[&Section] = &[
     &REPOSITORY,
     &PIPELINE,
     &DEED,
+    &STEERING,
     &REGION,
     &TOPOLOGY,
     &RING,

@@ -85,9 +85,13 @@ pub type Names<'a> = [(&'a str, &'a str)];
 impl Deed {
     /// Whether it is another one in every region: it says where it is.
     pub fn is_local(&self) -> bool {
-        let local = |text: &str| {
-            ["ring", "region", "cluster", "namespace"].iter().any(|n| text.contains(&format!("{{{{{n}}}}}")))
-        };
+        ["ring", "region", "cluster", "namespace"].iter().any(|name| self.mentions(name))
+    }
+
+    /// Whether a placeholder stands in it.
+    pub fn mentions(&self, name: &str) -> bool {
+        let place = format!("{{{{{name}}}}}");
+        let local = |text: &str| text.contains(&place);
         match self {
             Deed::Run(line) => line.words.iter().any(|w| local(w)),
             Deed::Call(call) => local(&call.path) || call.body.as_deref().is_some_and(local),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -15,6 +16,7 @@ use super::id::{
 };
 use super::pipeline::{Pipeline, Whereabouts};
 use super::policy::Policy;
+use super::steering::Steering;
 use super::workload::Workload;
 
 /// Everything one configuration describes.
@@ -202,6 +204,8 @@ pub struct RouteRef {
     pub steps: Vec<u32>,
     /// Between two of them.
     pub dwell: Duration,
+    /// What sets its weights where no cluster holds them.
+    pub steering: Option<Arc<Steering>>,
 }
 
 /// What a region can serve.

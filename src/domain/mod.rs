@@ -35,6 +35,7 @@ pub mod record;
 pub mod residency;
 pub mod small_map;
 pub mod stamp;
+pub mod steering;
 pub mod steps;
 pub mod text;
 pub mod timeline;

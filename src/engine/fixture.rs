@@ -104,6 +104,7 @@ pub(crate) fn service(name: &str, rings: &[&[&str]]) -> Service {
                 drained_below: None,
                 steps: Vec::new(),
                 dwell: std::time::Duration::ZERO,
+                steering: None,
             };
             regions.push(Region {
                 name: (*region).into(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Engine;
+use super::draft::Read;
 use super::effect::Effect;
 use super::execute::{LOOK_EVERY, RETRY_FOR, StepMemory, sends_again};
 use super::operation::{Outcome, StepState};
@@ -15,6 +16,7 @@ use crate::domain::stamp::Stamp;
 use crate::domain::verify::{Check, delivers, verify};
 use crate::domain::workload::Workload;
 use crate::kinds::WorkloadKind;
+use crate::traffic::TrafficProvider;
 
 /// A rollback that somebody paused is given up after this: it would wait for a person.
 const STANDS_STILL: Duration = Duration::from_secs(60);
@@ -88,6 +90,8 @@ impl Engine {
     fn unreported(&self, place: Place, spec: &Step, since: Stamp) -> Option<Check> {
         let region = self.fleet.service(place.0).and_then(|s| s.region(place.1)).filter(|r| r.is_reported())?;
         spec.main().filter(|m| matches!(m.change, Change::Outside(_)))?;
+        // Only what such a report shows waits for one.
+        spec.expect.iter().find(|e| matches!(e, Expectation::Runs(_) | Expectation::Paused(_)))?;
         let heard = self.sources.link(region).and_then(|(_, heard)| heard);
         heard.is_none_or(|h| h.mono <= since.mono).then(|| Check::Missing("no report has come since".into()))
     }
@@ -98,11 +102,16 @@ impl Engine {
         let Some(main) = spec.writes.iter().find(|w| w.role == WriteRole::Main) else { return };
         // What went past the clusters shows in the workload.
         let place = (plan.service, spec.region);
-        let Some(object) = main.change.object().cloned().or_else(|| self.workload_object(place)) else { return };
+        let shows = match spec.expect.iter().any(|e| matches!(e, Expectation::Weight(_))) {
+            true => self.object_of(place.0, &Read::Route(place.1)),
+            false => self.workload_object(place),
+        };
+        let Some(object) = main.change.object().cloned().or(shows) else { return };
         let live = self.clusters.get(object.cluster.at()).is_some_and(|c| c.freshness(self.now).is_live());
         let due = memory.looked.is_none_or(|l| now.saturating_sub(l) >= LOOK_EVERY);
         // Nothing watches what a pipeline runs: it is asked at once, and then as often as ever.
-        let first = memory.looked.is_none() && object.api == crate::kinds::Pipeline.api();
+        let first = memory.looked.is_none()
+            && [crate::kinds::Pipeline.api(), crate::traffic::Command.api()].contains(&object.api);
         if (first || memory.lost || !live || self.records_unwatched(object.cluster)) && due {
             if let Some(memory) = self.step_memory(plan.id, step) {
                 memory.looked = Some(now);

@@ -19,6 +19,7 @@ fn world() -> Stand {
             drained_below: None,
             steps: Vec::new(),
             dwell: std::time::Duration::ZERO,
+            steering: None,
         });
         stand.weights[at] = Some(10);
         stand.qps[at] = Some(qps);

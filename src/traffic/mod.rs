@@ -10,6 +10,7 @@ use crate::domain::id::{Namespace, Text, Uid};
 use crate::domain::workload::Route;
 use crate::kinds::Metadata;
 
+mod command;
 mod destination_rule;
 mod dns;
 mod dns_endpoint;
@@ -18,6 +19,7 @@ mod gateway_route;
 mod global_accelerator;
 mod virtual_service;
 
+pub use command::{Command, reported};
 pub use destination_rule::DestinationRule;
 pub use dns_endpoint::DnsEndpoint;
 pub use external_dns::{DNS_GATEWAY, DNS_GRPC_ROUTE, DNS_HTTP_ROUTE, DNS_INGRESS, DNS_SERVICE, ExternalDns};
@@ -38,6 +40,7 @@ pub const PROVIDERS: &[&dyn TrafficProvider] = &[
     &DNS_GATEWAY,
     &DnsEndpoint,
     &GlobalAccelerator,
+    &Command,
 ];
 
 /// A provider by its name in the configuration.
@@ -52,6 +55,11 @@ pub trait TrafficProvider: Sync {
 
     /// Its API type.
     fn api(&self) -> ApiType;
+
+    /// Whether an API server holds it, and it is watched.
+    fn is_in_cluster(&self) -> bool {
+        true
+    }
 
     /// What its backends are named by.
     fn backends(&self) -> BackendName {

@@ -150,6 +150,7 @@ pub fn fleet() -> Fleet {
             drained_below: None,
             steps: Vec::new(),
             dwell: std::time::Duration::ZERO,
+            steering: None,
         }),
         delivery: None,
         carrier: None,

@@ -99,6 +99,7 @@ pub fn service(name: &str, regions: &[(String, usize)], rings: &[(&str, &str)]) 
                     drained_below: None,
                     steps: Vec::new(),
                     dwell: std::time::Duration::ZERO,
+                    steering: None,
                 }),
                 delivery: None,
                 carrier: None,

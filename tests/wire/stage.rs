@@ -257,6 +257,7 @@ pub fn fleet(clusters: usize, with_route: bool) -> Arc<Fleet> {
             drained_below: None,
             steps: Vec::new(),
             dwell: std::time::Duration::ZERO,
+            steering: None,
         }),
         delivery: None,
         carrier: None,

@@ -34,6 +34,7 @@ mod policy;
 mod prometheus;
 mod region;
 mod service;
+mod steering;
 mod topology;
 mod workload;
 
@@ -111,6 +112,7 @@ fn config(build: &Build<'_>, root: Table<'_>, origin: &Path) -> Config {
     let regions = region::read(build, root, &clusters);
     let topologies = topology::read(build, root);
     let pipelines = pipeline::read(build, root);
+    let steerings = steering::read(build, root);
     let services = service::read(
         build,
         root,
@@ -120,6 +122,7 @@ fn config(build: &Build<'_>, root: Table<'_>, origin: &Path) -> Config {
             topologies: &topologies,
             prometheuses: &prometheuses,
             pipelines: &pipelines,
+            steerings: &steerings,
         },
     );
     let name = root.text("fleet");

@@ -12,6 +12,7 @@ use super::names::{self, Kind};
 use super::pipeline::Pipelines;
 use super::prometheus::Prometheuses;
 use super::region::{RegionFacts, Regions, text, texts, zone};
+use super::steering::Steerings;
 use super::topology::{Level, RingDraft, TopologyDraft, rings};
 use super::workload::{DeliveryDraft, Here, RouteDraft, delivery, route, workload};
 use super::{Build, carry, columns, hash, lint, pipeline, policy};
@@ -28,6 +29,7 @@ pub(super) struct Shared<'s> {
     pub topologies: &'s [TopologyDraft],
     pub prometheuses: &'s Prometheuses,
     pub pipelines: &'s Pipelines,
+    pub steerings: &'s Steerings,
 }
 
 /// All services.
@@ -196,7 +198,7 @@ impl<'r> One<'r, '_> {
         for (name, _) in overrides.values() {
             self.mention(name, &listed);
         }
-        let route = route(self.build, self.shared.clusters, self.table, self.defaults);
+        let route = route(self.build, self.shared.clusters, self.shared.steerings, self.table, self.defaults);
         for name in route.iter().flat_map(RouteDraft::mentioned) {
             // Defaults may name regions that only other services have.
             if self.table.raw("route").is_some() || self.shared.regions.find(self.build, name).is_none() {

@@ -1,5 +1,6 @@
 //! Workload, route and delivery of a service in one region, from templates and overrides.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::reader::Table;
@@ -8,10 +9,12 @@ use super::Build;
 use super::carry::placeholders;
 use super::clusters::Clusters;
 use super::names::{self, Kind};
+use super::steering::Steerings;
 use crate::delivery::DeliveryTool;
 use crate::domain::carrier::{ApplicationCarrier, ApplicationField, CarrierRef};
 use crate::domain::fleet::{DeliveryRef, OnHold, RouteRef, WorkloadRef};
 use crate::domain::id::{ClusterIx, Namespace, Text};
+use crate::domain::steering::{Steering, WEIGHT};
 use crate::traffic::BackendName;
 
 /// What templates are filled with.
@@ -159,6 +162,51 @@ pub(super) struct RouteDraft<'a> {
     drained_below: Option<u32>,
     steps: Vec<u32>,
     dwell: Duration,
+    steering: Option<Arc<Steering>>,
+}
+
+/// What steers where no cluster holds the weights.
+fn steering(
+    build: &Build<'_>,
+    steerings: &Steerings,
+    tables: &[Option<Table<'_>>; 2],
+    provider: &At<String>,
+    table: Table<'_>,
+) -> Option<Arc<Steering>> {
+    let wanted = first_text(tables, "steering");
+    let by_command = provider.value == "command";
+    match (wanted, by_command) {
+        (None, true) => {
+            table.missing("steering", "\"NAME\"");
+            None
+        }
+        (Some(wanted), false) => {
+            let message = format!("`steering` belongs to the provider `command`, and this one is `{}`", provider.value);
+            build.problems.error("contradiction", wanted.at, message, "write `provider = \"command\"`, or take it out");
+            None
+        }
+        (None, false) => None,
+        (Some(wanted), true) => {
+            let Some(found) = steerings.get(&wanted.value) else {
+                let known = steerings.keys().map(String::as_str);
+                names::unknown(build.problems, Kind::Steering, &wanted, known);
+                return None;
+            };
+            let with_steps = tables.iter().flatten().find_map(|t| t.raw("drain_steps"));
+            if let (Some(steering), Some((_, at))) = (found, with_steps)
+                && !(steering.drain.mentions(WEIGHT) && steering.restore.mentions(WEIGHT))
+            {
+                let message = "`drain_steps` need commands that take a `{{weight}}`";
+                build.problems.error(
+                    "contradiction",
+                    at,
+                    message,
+                    "put `{{weight}}` into `drain` and `restore`, or take it out",
+                );
+            }
+            found.clone()
+        }
+    }
 }
 
 /// Between two steps of a drain where nothing is said.
@@ -168,6 +216,7 @@ const DWELL: Duration = Duration::from_secs(120);
 pub(super) fn route<'a>(
     build: &Build<'_>,
     clusters: &Clusters,
+    steerings: &Steerings,
     service: Table<'a>,
     defaults: Option<Table<'a>>,
 ) -> Option<RouteDraft<'a>> {
@@ -182,8 +231,10 @@ pub(super) fn route<'a>(
         let known = crate::traffic::PROVIDERS.iter().map(|p| p.name());
         names::unknown(build.problems, Kind::Provider, &provider, known);
     }
+    let steering = steering(build, steerings, &tables, &provider, table);
     let cluster = first_text(&tables, "cluster");
-    if cluster.is_none() && !tables.iter().flatten().any(|t| t.raw("cluster").is_some()) {
+    if cluster.is_none() && provider.value != "command" && !tables.iter().flatten().any(|t| t.raw("cluster").is_some())
+    {
         table.missing("cluster", "\"edge\"");
     }
     let with = |key: &str| tables.iter().flatten().find(|t| t.raw(key).is_some()).copied();
@@ -194,10 +245,12 @@ pub(super) fn route<'a>(
         };
         t.by_name("backends").into_iter().filter_map(|(name, value)| text(name, value)).collect()
     });
-    let cluster = cluster?;
-    let holder = match cluster.value.contains("{{") {
-        true => Holder::Each(cluster),
-        false => Holder::One(clusters.find(build, &cluster)?),
+    let holder = match cluster {
+        // No cluster holds it: any will do to name it by.
+        None if steering.is_some() => Holder::One(ClusterIx(0)),
+        None => return None,
+        Some(cluster) if cluster.value.contains("{{") => Holder::Each(cluster),
+        Some(cluster) => Holder::One(clusters.find(build, &cluster)?),
     };
     Some(RouteDraft {
         provider,
@@ -208,6 +261,7 @@ pub(super) fn route<'a>(
         drained_below: with("drained_below").and_then(|t| t.whole("drained_below")),
         steps: with("drain_steps").and_then(|t| t.percents_down("drain_steps")).unwrap_or_default(),
         dwell: with("dwell").and_then(|t| t.duration("dwell")).map_or(DWELL, |d| d.value),
+        steering,
         tables,
     })
 }
@@ -265,6 +319,7 @@ impl RouteDraft<'_> {
             drained_below: self.drained_below,
             steps: self.steps.clone(),
             dwell: self.dwell,
+            steering: self.steering.clone(),
         };
         Some((route, backend.at))
     }

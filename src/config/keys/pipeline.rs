@@ -1,6 +1,6 @@
 //! The keys of what is told to other systems, by a command or over HTTP.
 
-use super::{Key, NONE, Section, Shape, key};
+use super::{Key, NONE, REQUIRED, Section, Shape, key};
 use crate::domain::deed::Method;
 
 pub(super) const PIPELINE_KEY: Key = key(
@@ -79,6 +79,29 @@ pub static DEED: Section = Section {
         ),
     ],
 };
+
+/// A traffic system that is steered by commands.
+pub static STEERING: Section = Section {
+    path: "steering.NAME",
+    about: "A traffic system that no cluster holds (DNS, a load balancer), for routes with `provider = \"command\"`: three commands or requests, with keys as in `[pipeline.NAME.VERB]`. What is told may also hold `{{backend}}` and `{{weight}}`.",
+    keys: &[
+        key(
+            "state",
+            Shape::Table(&DEED),
+            REQUIRED,
+            "Asks for the weights of all backends of `{{service}}`: JSON as in docs/traffic.md.",
+        ),
+        key("every", Shape::Duration, "`30s`", "Between two such questions, from 5s to 5m."),
+        key("drain", Shape::Table(&DEED), REQUIRED, "Gives `{{backend}}` less: `{{weight}}`, at the end 0."),
+        key("restore", Shape::Table(&DEED), REQUIRED, "Gives it more again: `{{weight}}`, at the end what it had."),
+        ENV,
+        ENDPOINT,
+    ],
+};
+
+/// The top of the file's other key.
+pub(super) const STEERINGS: Key =
+    key("steering", Shape::Named(&STEERING), NONE, "Traffic systems that are steered by commands, by name.");
 
 /// The top of the file's own key.
 pub(super) const PIPELINES: Key =

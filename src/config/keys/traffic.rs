@@ -9,6 +9,12 @@ pub static ROUTE: Section = Section {
     keys: &[
         key("provider", Shape::Text, "`HTTPRoute`", "Traffic provider: one of docs/traffic.md."),
         key("cluster", Shape::Text, REQUIRED, "Cluster that holds the route; `{{cluster}}` is each region's own."),
+        key(
+            "steering",
+            Shape::Text,
+            "required for `command`",
+            "With provider `command`: the `[steering.NAME]` that it goes by. It needs no `cluster`.",
+        ),
         key("namespace", Shape::Text, "`{{service}}`", "Namespace of the route."),
         key("name", Shape::Text, "`{{service}}`", "Name of the route."),
         key("rule", Shape::Whole(0), "0", "Which rule, counted from 0."),

@@ -67,7 +67,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
             0 => Start::Then(Duration::ZERO),
             _ => Start::Then(route.dwell),
         };
-        weight::apply(&mut shown, &step);
+        weight::apply(&mut shown, &step, &route.backend);
         steps.push(step);
         from = to;
     }

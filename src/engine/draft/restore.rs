@@ -69,7 +69,7 @@ pub(super) fn draft(desk: &mut Desk<'_>, id: PlanId, intent: &Intent) -> Result<
         if i > 0 {
             step.start = Start::Then(route.dwell);
         }
-        weight::apply(&mut shown, &step);
+        weight::apply(&mut shown, &step, &route.backend);
         steps.push(step);
         from = to;
     }

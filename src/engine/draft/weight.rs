@@ -3,11 +3,14 @@
 use serde_json::Value;
 
 use super::{Desk, RegionState, SOON, StepParts, patch};
+use crate::carriers::pipeline::shown;
 use crate::domain::change::{Change, ObjectRef};
 use crate::domain::fleet::{Region, RouteRef};
 use crate::domain::id::{RegionIx, Text};
-use crate::domain::plan::{DiffLine, Expectation, Refusal, Step};
+use crate::domain::outside::Outside;
+use crate::domain::plan::{DiffLine, Expectation, Refusal, Step, Write, WriteRole};
 use crate::domain::record::Fact;
+use crate::domain::steering::{BACKEND, Steering, WEIGHT};
 use crate::domain::workload::{Backend, Route};
 use crate::traffic;
 
@@ -32,24 +35,57 @@ pub(super) fn step(desk: &mut Desk<'_>, at: RegionIx, object: &Value, moved: Mov
         None => provider.set_weight(object, route, to),
     };
     let operations = operations.map_err(refused)?;
+    let told = match &route.steering {
+        Some(steering) => Some(told(desk, at, route, steering, (from, to))?),
+        None => None,
+    };
     let change = format!("weight {from} → {to}");
     // The event stands beside the workload: its operators look there.
     let workload = desk.region_state(at).and_then(|s| s.workload.as_ref());
     let event = workload.map(|w| (w.uid.to_string(), reason, format!("gonogo: {word}, {change}")));
     let parts = StepParts {
         label: change.into(),
-        main: Some(patch(object_ref(route, provider), operations)),
+        diff: std::iter::once(line(route, from, to)).chain(told.iter().flat_map(shown)).collect(),
+        main: Some(match told {
+            Some(outside) => Write { role: WriteRole::Main, change: Change::Outside(outside), if_absent: None },
+            None => patch(object_ref(route, provider), operations),
+        }),
         facts,
         event,
-        diff: vec![line(route, from, to)],
         expect: vec![Expectation::Weight(to)],
-        limit: SOON,
+        limit: route.steering.as_ref().map_or(SOON, |s| SOON.max(s.every * 8)),
     };
     desk.step(at, parts)
 }
 
+/// What is told to a system that no cluster holds the weights of.
+fn told(
+    desk: &Desk<'_>,
+    at: RegionIx,
+    route: &RouteRef,
+    steering: &Steering,
+    (from, to): (u32, u32),
+) -> Result<Outside, Refusal> {
+    let region = desk.region(at)?;
+    let (verb, deed) = if to < from { ("drain", &steering.drain) } else { ("restore", &steering.restore) };
+    let weight = to.to_string();
+    let whereabouts = desk.service.names_of(desk.fleet, region);
+    let mut names = whereabouts.each().to_vec();
+    names.extend([(BACKEND, &*route.backend), (WEIGHT, weight.as_str())]);
+    deed.filled(&format!("steering {}: {verb}", steering.name), &names).map_err(|why| {
+        let text = format!("{}: what steers it cannot be told to {verb}: {why}", region.name);
+        Refusal::new("route", text, format!("look at `{verb}` in `[steering.{}]`", steering.name))
+    })
+}
+
 /// The object as it is once a step of ours was taken: the next one rests on that.
-pub(super) fn apply(object: &mut Value, step: &Step) {
+pub(super) fn apply(object: &mut Value, step: &Step, backend: &str) {
+    if let (Some(Change::Outside(_)), [Expectation::Weight(to)]) = (step.main().map(|w| &w.change), &*step.expect) {
+        let weights = object.pointer_mut("/spec/weights").and_then(Value::as_object_mut);
+        if let Some(weight) = weights.and_then(|w| w.get_mut(backend)) {
+            *weight = Value::from(*to);
+        }
+    }
     let Some(Change::Patch { body, .. }) = step.main().map(|w| &w.change) else { return };
     for operation in body.as_array().into_iter().flatten() {
         let text = |key: &str| operation.get(key).and_then(Value::as_str);

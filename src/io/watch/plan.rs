@@ -152,7 +152,7 @@ impl Builder {
             });
         }
         for (name, names) in self.routes {
-            if let Some(provider) = traffic::provider(&name) {
+            if let Some(provider) = traffic::provider(&name).filter(|p| p.is_in_cluster()) {
                 watches.push(WatchPlan {
                     kind: WatchKind::Routes(name),
                     api: provider.api(),
