@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+#[path = "kubectl/applications.rs"]
+mod applications;
 #[path = "kubectl/cluster.rs"]
 mod cluster;
 #[path = "kubectl/daemons.rs"]

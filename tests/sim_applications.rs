@@ -182,11 +182,8 @@ fn written(fleet: &Fleet, writing: gonogo::delivery::Writing) {
 }
 
 fn brought_by(fleet: &Fleet, version: &str) -> gonogo::delivery::Writing {
-    let carrier = ApplicationCarrier {
-        source: None,
-        field: ApplicationField::TargetRevision,
-        template: "{{version}}".into(),
-    };
+    let carrier =
+        ApplicationCarrier { source: None, field: ApplicationField::TargetRevision, template: "{{version}}".into() };
     let version = Version(version.into());
     let wanted = Wanted { version: &version, image: None, repository: None, generator: None, by: "alice" };
     Application.bring(&fleet.object(), &carrier, &wanted).unwrap().unwrap()
@@ -197,7 +194,8 @@ async fn what_a_promotion_writes_is_brought_automated_or_by_hand() {
     let fleet = Fleet::start().await;
     fleet.until("rest", is_at_rest).await;
     written(&fleet, brought_by(&fleet, "v2.1.0"));
-    fleet.until("brought", |d| d.follows() == "v2.1.0" && is_at_rest(d)).await;
+    let brought = |d: &Delivery, id: i64| d.deployed.as_ref().is_some_and(|b| b.id == id) && is_at_rest(d);
+    fleet.until("brought", |d| brought(d, 1)).await;
     assert!(fleet.image().contains(":v2.1.0@sha256:"), "{}", fleet.image());
     // A hold, and then by hand: asked for by name, and done once.
     let halted = Application.halt(&fleet.read()).unwrap().unwrap();
@@ -207,7 +205,7 @@ async fn what_a_promotion_writes_is_brought_automated_or_by_hand() {
     let running = |d: &Delivery| d.operation.as_ref().is_some_and(|o| o.phase == OperationPhase::Running);
     fleet.until("running", running).await;
     assert_eq!(fleet.read().operation.unwrap().by.as_deref(), Some("alice"));
-    fleet.until("brought", |d| d.follows() == "v2.2.0" && is_at_rest(d)).await;
+    fleet.until("brought", |d| brought(d, 2)).await;
     assert!(fleet.image().contains(":v2.2.0"), "{}", fleet.image());
     let on = Application.go_on(&fleet.object(), &was).unwrap().unwrap();
     written(&fleet, on);
