@@ -24,6 +24,7 @@ mod mixed_change;
 mod order;
 mod ring_ungated;
 mod ring_unowned;
+mod shared_delivery;
 mod shares;
 mod threshold_loose;
 mod too_long;
@@ -52,6 +53,7 @@ pub static CHECKS: &[&Check] = &[
     &capacity_old::CHECK,
     &waiver_idle::CHECK,
     &baseline_alone::CHECK,
+    &shared_delivery::CHECK,
 ];
 
 /// One kind of finding.
