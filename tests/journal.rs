@@ -13,6 +13,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -535,6 +536,49 @@ async fn after_a_failed_sync_nothing_is_raised_until_a_new_file_is_durable() {
     let last = String::from_utf8(state.files.last().unwrap().clone()).unwrap();
     assert!(state.files.len() > 1, "a file whose sync failed is not trusted again");
     assert_eq!(last.matches("\"opened\"").count(), 3, "what was owed is in the new file");
+}
+
+/// Files of a disk whose sync fails now and then.
+struct Failing(Files, Arc<AtomicBool>);
+
+struct FailingFile(Box<dyn Sink>, Arc<AtomicBool>);
+
+impl Store for Failing {
+    fn open(&mut self) -> io::Result<(String, Box<dyn Sink>, Vec<HeadRef>)> {
+        let (name, sink, heads) = self.0.open()?;
+        Ok((name, Box::new(FailingFile(sink, self.1.clone())), heads))
+    }
+    fn host(&self) -> &str {
+        self.0.host()
+    }
+}
+
+impl Sink for FailingFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.append(bytes)
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        if self.1.load(Ordering::SeqCst) { Err(io::Error::other("input/output error")) } else { self.0.sync() }
+    }
+}
+
+#[tokio::test]
+async fn what_a_failed_sync_may_lose_is_named_by_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = Arc::new(AtomicBool::new(false));
+    let journal = Journal::at_once(Failing(Files::new(folder.path(), "host"), fails.clone()), Clock::host());
+    operation(&journal, 1).await;
+    let first = files(folder.path()).remove(0);
+    let durable = std::fs::metadata(&first).unwrap().len();
+    fails.store(true, Ordering::SeqCst);
+    journal.note(&note(1, NoteKind::StepStarted { step: 0 }));
+    fails.store(false, Ordering::SeqCst);
+    operation(&journal, 2).await;
+    assert_eq!(files(folder.path()).len(), 2);
+    assert!(std::fs::metadata(&first).unwrap().len() > durable, "it can still be read");
+    // The power goes, and with it what was never on the disk.
+    std::fs::File::options().write(true).open(&first).unwrap().set_len(durable).unwrap();
+    assert_eq!(verified(folder.path()).bad, None);
 }
 
 #[tokio::test]

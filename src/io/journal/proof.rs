@@ -107,6 +107,12 @@ impl Journal {
         Ok(Self { orders: Orders::start(Box::new(store), clock)? })
     }
 
+    /// A journal without a thread: every entry is on the store when the order was given. For stores that
+    /// never make anybody wait, as those of a simulation, in which time would run ahead of a thread.
+    pub fn at_once(store: impl Store, clock: Clock) -> Self {
+        Self { orders: Orders::at_once(Box::new(store), clock) }
+    }
+
     /// Makes an approved plan durable. A lowering plan gets its proof regardless, within
     /// 500 ms; a raising plan only when its entry is durable.
     pub async fn begin(&self, approved: Approved, fleet: &Fleet, known: &Known) -> Begun {

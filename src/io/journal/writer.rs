@@ -1,10 +1,12 @@
 //! One thread that appends and makes durable: a slow disk delays nobody but who waits for it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
@@ -172,56 +174,85 @@ pub(super) struct Order {
 
 /// The end that gives orders.
 #[derive(Clone)]
-pub(super) struct Orders(SyncSender<Order>);
+pub(super) enum Orders {
+    /// To a thread of its own.
+    Thread(SyncSender<Order>),
+    /// To a writer that works at once, where the order is given.
+    AtOnce(Arc<Mutex<Writer>>),
+}
 
 impl Orders {
     /// Starts the thread.
     pub(super) fn start(store: Box<dyn Store>, clock: Clock) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(WAITING);
-        let writer = Writer { store, clock, open: None, owed: Vec::new() };
+        let writer = Writer::new(store, clock);
         std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&inbox))?;
-        Ok(Self(orders))
+        Ok(Self::Thread(orders))
     }
 
-    /// Gives an order without waiting.
+    /// Without a thread.
+    pub(super) fn at_once(store: Box<dyn Store>, clock: Clock) -> Self {
+        Self::AtOnce(Arc::new(Mutex::new(Writer::new(store, clock))))
+    }
+
+    /// Gives an order without waiting for another thread.
     pub(super) fn give(&self, order: Order) -> Result<(), String> {
-        self.0.try_send(order).map_err(|e| match e {
-            TrySendError::Full(_) => format!("{WAITING} journal entries wait for the disk"),
-            TrySendError::Disconnected(_) => "the journal's thread has ended".to_owned(),
-        })
+        match self {
+            Self::Thread(orders) => orders.try_send(order).map_err(|e| match e {
+                TrySendError::Full(_) => format!("{WAITING} journal entries wait for the disk"),
+                TrySendError::Disconnected(_) => "the journal's thread has ended".to_owned(),
+            }),
+            Self::AtOnce(writer) => {
+                writer.lock().unwrap_or_else(PoisonError::into_inner).carry_out([order]);
+                Ok(())
+            }
+        }
     }
 }
 
-struct Writer {
+pub(super) struct Writer {
     store: Box<dyn Store>,
     clock: Clock,
     open: Option<OpenFile>,
     /// Entries that are not known to be durable: written again into a new file.
     owed: Vec<Entry>,
+    /// Files that were given up, with the newest line of each that is on the disk: what follows it may be
+    /// read now and be gone later, so no other file names it.
+    given_up: BTreeMap<String, Option<HeadRef>>,
 }
 
 struct OpenFile {
     sink: Box<dyn Sink>,
     head: Head,
     name: String,
+    /// The newest line that is on the disk.
+    durable: Option<HeadRef>,
 }
 
 impl Writer {
+    fn new(store: Box<dyn Store>, clock: Clock) -> Self {
+        Self { store, clock, open: None, owed: Vec::new(), given_up: BTreeMap::new() }
+    }
+
     fn run(mut self, inbox: &Receiver<Order>) {
         while let Ok(first) = inbox.recv() {
-            let mut waiting = Vec::new();
-            for order in std::iter::once(first).chain(inbox.try_iter().take(WAITING)) {
-                self.owed.extend(order.entry);
-                waiting.extend(order.reply);
-            }
-            let done = self.settle();
-            if let Err(why) = &done {
-                tracing::error!("journal: {why}");
-            }
-            for reply in waiting {
-                // Who gave up waiting does not need the answer.
-                let _ = reply.send(done.clone());
-            }
+            self.carry_out(std::iter::once(first).chain(inbox.try_iter().take(WAITING)));
+        }
+    }
+
+    fn carry_out(&mut self, orders: impl IntoIterator<Item = Order>) {
+        let mut waiting = Vec::new();
+        for order in orders {
+            self.owed.extend(order.entry);
+            waiting.extend(order.reply);
+        }
+        let done = self.settle();
+        if let Err(why) = &done {
+            tracing::error!("journal: {why}");
+        }
+        for reply in waiting {
+            // Who gave up waiting does not need the answer.
+            let _ = reply.send(done.clone());
         }
     }
 
@@ -241,22 +272,33 @@ impl Writer {
             None if self.owed.is_empty() => return Ok(String::new()),
             None => self.begin()?,
         };
+        if let Err(e) = self.write(&mut file) {
+            self.given_up.insert(file.name, file.durable);
+            return Err(e);
+        }
+        self.owed.clear();
+        let head = file.durable.clone();
+        self.open = Some(file);
+        Ok(Anchor { host: self.store.host().to_owned(), head }.to_string())
+    }
+
+    fn write(&self, file: &mut OpenFile) -> io::Result<()> {
         let now = self.clock.wall();
         for entry in &self.owed {
             let line = file.head.append(now, entry).map_err(io::Error::other)?;
             file.sink.append(&line)?;
         }
         file.sink.sync()?;
-        self.owed.clear();
-        let newest =
-            HeadRef { file: file.name.clone(), seq: file.head.next.saturating_sub(1), hash: file.head.hash.clone() };
-        self.open = Some(file);
-        Ok(Anchor { host: self.store.host().to_owned(), head: Some(newest) }.to_string())
+        let seq = file.head.next.saturating_sub(1);
+        file.durable = Some(HeadRef { file: file.name.clone(), seq, hash: file.head.hash.clone() });
+        Ok(())
     }
 
     fn begin(&mut self) -> io::Result<OpenFile> {
         let (name, mut sink, heads) = self.store.open()?;
         let who = self.store.who();
+        let lasting = |head: HeadRef| self.given_up.get(&head.file).map_or(Some(head), Clone::clone);
+        let heads = heads.into_iter().filter_map(lasting).collect();
         let begin = Entry::Begin(Begin {
             format: FORMAT,
             gonogo: env!("CARGO_PKG_VERSION").to_owned(),
@@ -271,7 +313,7 @@ impl Writer {
         let mut head = Head::default();
         let line = head.append(self.clock.wall(), &begin).map_err(io::Error::other)?;
         sink.append(&line)?;
-        Ok(OpenFile { sink, head, name })
+        Ok(OpenFile { sink, head, name, durable: None })
     }
 }
 
