@@ -1,6 +1,7 @@
 //! The only reader of time outside the simulation.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
@@ -19,7 +20,12 @@ enum Source {
     /// ages of connections are about the network and not about the simulated world.
     Simulated { start: Timestamp, speed: f64, origin: Instant },
     /// Tokio's clock: stands still and jumps where a test pauses it.
-    Tokio { start: Timestamp, origin: tokio::time::Instant },
+    Tokio {
+        start: Timestamp,
+        origin: tokio::time::Instant,
+        /// By how much its wall time was set forward, in ms.
+        forward: AtomicI64,
+    },
 }
 
 impl Clock {
@@ -37,7 +43,16 @@ impl Clock {
     ///
     /// Must be called inside a tokio runtime.
     pub fn tokio(start: Timestamp) -> Self {
-        Self(Arc::new(Source::Tokio { start, origin: tokio::time::Instant::now() }))
+        let origin = tokio::time::Instant::now();
+        Self(Arc::new(Source::Tokio { start, origin, forward: AtomicI64::new(0) }))
+    }
+
+    /// Sets the wall time of a [`Clock::tokio`] forward, or back where negative, as somebody who corrects a
+    /// host's clock does; monotonic time runs on. The host's own clock is not ours to set.
+    pub fn set_forward(&self, by: SignedDuration) {
+        if let Source::Tokio { forward, .. } = &*self.0 {
+            forward.fetch_add(i64::try_from(by.as_millis()).unwrap_or(0), Ordering::Relaxed);
+        }
     }
 
     /// Wall and monotonic time, read together.
@@ -48,9 +63,11 @@ impl Clock {
                 let mono = origin.elapsed();
                 Stamp { wall: after(*start, mono.as_secs_f64() * speed), mono }
             }
-            Source::Tokio { start, origin } => {
+            Source::Tokio { start, origin, forward } => {
                 let mono = origin.elapsed();
-                Stamp { wall: after(*start, mono.as_secs_f64()), mono }
+                let set = SignedDuration::from_millis(forward.load(Ordering::Relaxed));
+                let start = start.checked_add(set).unwrap_or(*start);
+                Stamp { wall: after(start, mono.as_secs_f64()), mono }
             }
         }
     }
@@ -100,6 +117,17 @@ mod tests {
         assert_eq!(clock.now().mono, Duration::from_secs(90));
         assert_eq!(clock.wall().to_string(), "2026-11-21T10:01:30Z");
         assert_eq!(clock.wall_after(Duration::from_secs(30)).to_string(), "2026-11-21T10:02:00Z");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wall_time_can_be_set_and_monotonic_time_runs_on() {
+        let clock = Clock::tokio("2026-11-21T10:00:00Z".parse().unwrap());
+        tokio::time::advance(Duration::from_secs(5)).await;
+        clock.set_forward(SignedDuration::from_secs(-65));
+        assert_eq!(clock.now().mono, Duration::from_secs(5));
+        assert_eq!(clock.wall().to_string(), "2026-11-21T09:59:00Z");
+        clock.set_forward(SignedDuration::from_secs(60));
+        assert_eq!(clock.wall().to_string(), "2026-11-21T10:00:00Z");
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::watch;
 
 use super::super::resources::Resource;
 use super::{Store, Stored};
@@ -120,13 +119,12 @@ impl History {
 pub struct Changes {
     store: Store,
     read: u64,
-    newest: watch::Receiver<u64>,
     ready: VecDeque<Arc<Change>>,
 }
 
 impl Changes {
-    pub(super) fn new(store: Store, read: u64, newest: watch::Receiver<u64>) -> Self {
-        Self { store, read, newest, ready: VecDeque::new() }
+    pub(super) fn new(store: Store, read: u64) -> Self {
+        Self { store, read, ready: VecDeque::new() }
     }
 
     /// The revision up to which changes have been handed out.
@@ -137,7 +135,6 @@ impl Changes {
     /// The next change if there is one already.
     pub fn try_next(&mut self) -> Result<Option<Arc<Change>>, Compacted> {
         if self.ready.is_empty() {
-            self.newest.mark_unchanged();
             let state = self.store.lock();
             self.ready = state.history.after(self.read, state.revision)?.into();
             self.read = self.read.max(state.revision);
@@ -154,11 +151,13 @@ impl Changes {
     /// Waits for the next change. Safe to cancel.
     pub async fn next(&mut self) -> Result<Arc<Change>, Compacted> {
         loop {
+            let store = self.store.clone();
+            // Before the look: what comes in between is not missed.
+            let more = store.written();
             if let Some(change) = self.try_next()? {
                 return Ok(change);
             }
-            // The sender lives in the store that this reader holds: it cannot be gone.
-            let _ = self.newest.changed().await;
+            more.await;
         }
     }
 }

@@ -22,7 +22,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::clock::SimClock;
 use super::resources::{self, Resource};
@@ -50,8 +51,8 @@ struct Inner {
     clock: SimClock,
     seed: u64,
     state: Mutex<State>,
-    /// The newest revision; wakes watchers.
-    newest: watch::Sender<u64>,
+    /// Wakes watchers, in the order in which they wait: the same script gives the same history.
+    written: Notify,
 }
 
 struct State {
@@ -72,7 +73,7 @@ impl Store {
     pub fn seeded(clock: SimClock, seed: u64) -> Self {
         let state =
             State { revision: 1, shelves: BTreeMap::new(), history: History::default(), events: VecDeque::new() };
-        let inner = Inner { clock, seed, state: Mutex::new(state), newest: watch::Sender::new(1) };
+        let inner = Inner { clock, seed, state: Mutex::new(state), written: Notify::new() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -143,7 +144,7 @@ impl Store {
 
     /// Changes after `revision`.
     pub fn changes_after(&self, revision: u64) -> Changes {
-        Changes::new(self.clone(), revision, self.inner.newest.subscribe())
+        Changes::new(self.clone(), revision)
     }
 
     /// Forgets all history up to now, as etcd's compaction does: older watches get 410.
@@ -151,6 +152,10 @@ impl Store {
         let mut state = self.lock();
         let revision = state.revision;
         state.history.compact(revision);
+    }
+
+    fn written(&self) -> Notified<'_> {
+        self.inner.written.notified()
     }
 
     /// How many changes the history keeps at most (default 2,048).

@@ -301,7 +301,7 @@ impl Store {
         if resource.is(&EVENTS) && verb != Verb::Deleted {
             self.expire_events(state, &stored);
         }
-        self.inner.newest.send_replace(revision);
+        self.inner.written.notify_waiters();
         stored
     }
 }
