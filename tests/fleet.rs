@@ -14,6 +14,8 @@
 mod approvals;
 #[path = "fleet/console.rs"]
 mod console;
+#[path = "fleet/dns.rs"]
+mod dns;
 #[path = "fleet/gates.rs"]
 mod gates;
 #[path = "fleet/holds.rs"]

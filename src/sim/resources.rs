@@ -227,6 +227,16 @@ pub static VIRTUALSERVICES: Resource = Resource {
     categories: &["istio-io", "networking-istio-io"],
     ..HTTPROUTES
 };
+/// externaldns.k8s.io/v1alpha1 DNSEndpoints, from a CRD.
+pub static DNSENDPOINTS: Resource = Resource {
+    group: "externaldns.k8s.io",
+    version: "v1alpha1",
+    plural: "dnsendpoints",
+    singular: "dnsendpoint",
+    kind: "DNSEndpoint",
+    categories: &[],
+    ..HTTPROUTES
+};
 /// argoproj.io/v1alpha1 Rollouts, from a CRD.
 pub static ROLLOUTS: Resource = Resource {
     group: "argoproj.io",
@@ -269,7 +279,7 @@ pub static APPLICATIONS: Resource = Resource {
 };
 
 /// Every served resource that holds objects, core first, then groups by name.
-pub static RESOURCES: [&Resource; 21] = [
+pub static RESOURCES: [&Resource; 22] = [
     &CONFIGMAPS,
     &EVENTS,
     &NAMESPACES,
@@ -288,6 +298,7 @@ pub static RESOURCES: [&Resource; 21] = [
     &ANALYSISRUNS,
     &APPLICATIONS,
     &ROLLOUTS,
+    &DNSENDPOINTS,
     &GRPCROUTES,
     &HTTPROUTES,
     &VIRTUALSERVICES,

@@ -152,6 +152,9 @@ pub enum Steering {
     GrpcRoute,
     /// Istio.
     VirtualService,
+    /// external-dns: weighted records, which clients keep for their TTL.
+    #[serde(rename = "DNSEndpoint")]
+    DnsEndpoint,
 }
 
 /// Settings of every Deployment.
@@ -526,6 +529,7 @@ mod tests {
                 "aborted",
                 "canary-stuck",
                 "crashloop",
+                "dns-ttl",
                 "flood",
                 "git-race",
                 "hpa",

@@ -128,6 +128,7 @@ impl Access {
             "httproutes",
             "grpcroutes",
             "virtualservices",
+            "dnsendpoints",
             "applications",
             "namespaces",
             "horizontalpodautoscalers",

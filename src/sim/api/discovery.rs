@@ -18,7 +18,7 @@ const REVIEWS: [(&str, &str, &str); 3] = [
 ];
 
 /// The named groups with their one version, in the order real servers list them.
-pub(super) const GROUPS: [(&str, &str); 9] = [
+pub(super) const GROUPS: [(&str, &str); 10] = [
     ("apps", "v1"),
     ("events.k8s.io", "v1"),
     ("authentication.k8s.io", "v1"),
@@ -26,6 +26,7 @@ pub(super) const GROUPS: [(&str, &str); 9] = [
     ("autoscaling", "v2"),
     ("coordination.k8s.io", "v1"),
     ("argoproj.io", "v1alpha1"),
+    ("externaldns.k8s.io", "v1alpha1"),
     ("gateway.networking.k8s.io", "v1"),
     ("networking.istio.io", "v1"),
 ];

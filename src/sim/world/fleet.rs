@@ -32,6 +32,8 @@ pub enum Due {
     Application(Key),
     /// The gateway takes up a changed route.
     Route(Key),
+    /// Names are answered by changed records: of as many clients as so many quarters of the TTL have passed.
+    Names(Key, u8),
     /// The scenario's action of this index.
     Action(usize),
     /// The next status updates on random workloads.
@@ -180,6 +182,7 @@ impl World {
             Due::Autoscaler(cluster, key) => self.autoscale(cluster, &key, at),
             Due::Application(key) => self.tick_application(&key, at),
             Due::Route(key) => self.program(&key, at),
+            Due::Names(key, quarters) => self.answer_names(&key, quarters, at),
             Due::Action(index) => {
                 if let Some(action) = self.scenario.action.get(index).cloned() {
                     self.act(&action, at);

@@ -7,17 +7,23 @@ use super::cluster::{Key, Workload};
 use super::fleet::{Due, World};
 use super::history::TrackKey;
 use super::layout::seed_of;
+use super::route::TTL;
 use crate::sim::controllers::after;
 use crate::sim::controllers::hpa;
 use crate::sim::resources::{
     APPLICATIONS, DAEMONSETS, DEPLOYMENTS, HPAS, NODES, PODS, REPLICASETS, ROLLOUTS, STATEFULSETS,
 };
+use crate::sim::scenario::Steering;
 use crate::sim::store::{Change, Verb};
 
 /// How long controllers take to notice a change.
 const NOTICE: SignedDuration = SignedDuration::from_millis(5);
 /// How long a gateway takes to route by a changed route.
 const PROGRAM: SignedDuration = SignedDuration::from_millis(400);
+/// How long external-dns takes to look at changed records.
+const LOOKS: SignedDuration = SignedDuration::from_secs(45);
+/// How long name servers take to answer by them.
+const SERVES: SignedDuration = SignedDuration::from_secs(30);
 
 impl World {
     /// Takes note of a change in a cluster.
@@ -42,10 +48,23 @@ impl World {
             self.pod_deleted(index, change, now);
         } else if resource.is(self.layout.steering.resource()) && Some(index) == self.edge() {
             if change.verb != Verb::Modified || concerns_controllers(change) {
-                self.at(after(now, PROGRAM), Due::Route(key_of(change)));
+                self.route_changed(key_of(change), now);
             }
         } else if resource.is(&HPAS) && change.verb == Verb::Added {
             self.at(after(now, hpa::PERIOD), Due::Autoscaler(index, key_of(change)));
+        }
+    }
+
+    /// A gateway takes it up at once. Records wait for the next look of external-dns, then for the name servers,
+    /// and then for every client to forget what it was answered before.
+    fn route_changed(&mut self, key: Key, now: Timestamp) {
+        if self.layout.steering != Steering::DnsEndpoint {
+            return self.at(after(now, PROGRAM), Due::Route(key));
+        }
+        for quarters in 0..=4_u8 {
+            let kept = TTL.saturating_mul(quarters.into()) / 4;
+            let answered = if quarters == 0 { LOOKS } else { LOOKS.saturating_add(SERVES).saturating_add(kept) };
+            self.at(after(now, answered), Due::Names(key.clone(), quarters));
         }
     }
 
