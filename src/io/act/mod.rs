@@ -1,6 +1,6 @@
 //! Sends one write, exactly as planned, once; and says what became of it.
 //!
-//! Here are those that API servers take; [`outside`] has the others.
+//! Here are those that API servers take; `outside` has the others.
 
 use std::time::Duration;
 
