@@ -302,7 +302,11 @@ impl Engine {
                 self.retry(at, step, message, effects);
             }
             ActResult::Refused { code, message } => {
-                let why = format!("refused by the server ({code}): {message}").into();
+                // A program has no status: what it said is all there is.
+                let why = match code {
+                    0 => format!("refused: {message}").into(),
+                    code => format!("refused by the server ({code}): {message}").into(),
+                };
                 self.end_step(at, step, Outcome::Refused, why, effects);
             }
         }
