@@ -288,6 +288,13 @@ fn a_drill_walks_the_way_back_times_it_and_changes_nothing() {
     let region = |f: &&serde_json::Value| f["region"] == "ap-south-1";
     assert_eq!(figures["figures"].as_array().unwrap().iter().find(region).unwrap()["rolled_back"], 0, "{figures}");
 
+    // What was rolled back elsewhere for a reason is no drill, and stays in quarantine.
+    fleet.ends(0, &["rollback", "webapp", "staging", "--reason", "leaks"]);
+    let refused = fleet.ends(3, &["drill", "webapp", "ring-1", "--for-real", "--confirm", "ring-1", "--reason", "x"]);
+    assert!(refused.out.contains("not rolled back: refused") && refused.out.contains("leaks"), "{refused:?}");
+    let status = fleet.json(3, "status", &["status", "webapp", "--wait", "60s"]);
+    assert_eq!(status["services"][0]["quarantines"].as_array().unwrap().len(), 1, "{status}");
+
     let journal = fleet.json(0, "journal", &["journal", "list"]);
     let titles: Vec<&str> =
         journal["operations"].as_array().unwrap().iter().filter_map(|o| o["opened"]["title"].as_str()).collect();
@@ -502,4 +509,16 @@ fn whoever_acts_as_another_is_taken_for_him_and_the_journal_says_who_it_was() {
     fleet.edit_kubeconfig("token: \"oncall-token\"", "token: \"oncall-token\"\n    as: viewer");
     let doctor = fleet.ends(0, &["doctor", "--wait", "20s"]);
     assert!(doctor.out.contains("reachable as viewer"), "{doctor:?}");
+}
+
+#[test]
+fn what_is_no_journal_file_delays_nobody() {
+    let fleet = Fleet::start("");
+    fleet.ends(0, &["hold", "webapp", "ring-3", "--reason", "odd graphs"]);
+    fleet.pipe("state/gonogo/journal/host-01M900000000000000000000000.jsonl");
+    fleet.ends(0, &["hold", "webapp", "ring-2", "--reason", "odd graphs"]);
+    let bad = fleet.ends(3, &["journal", "verify"]);
+    assert!(bad.err.contains("it is no regular file"), "{bad:?}");
+    let listed = fleet.ends(0, &["journal", "list"]);
+    assert!(listed.out.contains("hold ring-2") && listed.err.contains("it is no regular file"), "{listed:?}");
 }

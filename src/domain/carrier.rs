@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use super::id::Text;
+
+/// Before the name of what a carrier remembers, in a record: no path of a workload begins so.
+pub const OF_CARRIER: &str = "carrier.";
 use super::pipeline::Pipeline;
 
 /// What carries versions to a region, as configured.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use ulid::Ulid;
 
 use super::approval::Approval;
+use super::carrier::OF_CARRIER;
 use super::change::{ApiType, Change, ObjectRef, PatchKind};
 use super::finding::{Finding, Severity};
 use super::id::{RegionIx, RingIx, ServiceIx, Text};
@@ -421,6 +422,8 @@ impl Plan {
                 let mut body = fact.body.clone();
                 if let Body::Promoted(m) | Body::RolledBack(m) = &mut body {
                     m.plan = Ulid::nil();
+                    // What a carrier found there moves with every push of others; what is written is tested anyway.
+                    m.from.retain(|(name, _)| !name.starts_with(OF_CARRIER));
                 }
                 text.push_str(&nameless(format!("fact {} {body:?}\n", fact.by)));
             }
@@ -436,7 +439,12 @@ impl Plan {
 /// What a request says, without identities and times that every draft makes anew.
 fn said(change: &Change) -> String {
     match change {
-        Change::Patch { .. } | Change::Outside(_) => change.body_sha256(),
+        Change::Patch { .. } => change.body_sha256(),
+        // Its message and its own branch name the plan, and what was looked at moves with every push of others.
+        Change::Outside(Outside::Git(git)) => {
+            format!("{} {} {} {} {:?} {:?}", git.repository, git.branch, git.path, git.pointer, git.from, git.to)
+        }
+        Change::Outside(_) => change.body_sha256(),
         Change::Create { object, body } if Approval::is_named_so(&object.name) => {
             let keys = ["approver", "ring", "version", "template"];
             format!("{:?}", keys.map(|k| body.pointer(&format!("/data/{k}"))))

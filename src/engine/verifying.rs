@@ -10,6 +10,7 @@ use super::operation::{Outcome, StepState};
 use crate::domain::change::Change;
 use crate::domain::id::{Place, Text};
 use crate::domain::intent::Verb;
+use crate::domain::outside::{GitChange, Outside, Push};
 use crate::domain::plan::{Expectation, Plan, Start, Step, WriteRole};
 use crate::domain::record::FactId;
 use crate::domain::stamp::Stamp;
@@ -20,6 +21,14 @@ use crate::traffic::TrafficProvider;
 
 /// A rollback that somebody paused is given up after this: it would wait for a person.
 const STANDS_STILL: Duration = Duration::from_secs(60);
+
+/// A commit that left on a branch of its own: what is done is done, and what people do with it comes later.
+fn waits_for_people(spec: &Step) -> Option<&Text> {
+    match spec.main().map(|main| &main.change) {
+        Some(Change::Outside(Outside::Git(GitChange { push: Push::Branch(branch), .. }))) => Some(branch),
+        _ => None,
+    }
+}
 
 impl Engine {
     pub(super) fn verify_step(&mut self, at: usize, step: usize, effects: &mut Vec<Effect>) {
@@ -51,7 +60,11 @@ impl Engine {
             }
             Check::Seen => {
                 let took = crate::domain::stamp::short(now.since(since).try_into().unwrap_or_default());
-                self.end_step(at, step, Outcome::Settled, format!("seen after {took}").into(), effects);
+                let why = match waits_for_people(spec) {
+                    Some(branch) => format!("pushed as {branch}: nothing moves until somebody merges it"),
+                    None => format!("seen after {took}"),
+                };
+                self.end_step(at, step, Outcome::Settled, why.into(), effects);
             }
             Check::Never(why) if self.is_put_back(place, spec, &memory) => {
                 let seen = self.what_puts_back(place, &why);

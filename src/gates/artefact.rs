@@ -41,6 +41,11 @@ impl Gate for Artefact {
         };
         match image {
             Some(Some(image)) => only_if_seen(evidence, judge(evidence, image)),
+            Some(None) if evidence.region.is_reported() => {
+                let sentence =
+                    format!("{region}: its pipeline reports a version and no image: what it means may change");
+                Judgement::new(Verdict::Findings, "reported", sentence)
+            }
             Some(None) => {
                 let sentence = format!("{region}: there is no container {}", evidence.region.workload.container);
                 Judgement::new(Verdict::NoData, "container", sentence)

@@ -177,7 +177,7 @@ fn service(engine: &Engine, at: ServiceIx, lines: &mut Vec<Line>) {
         let workload = &region.workload;
         let name = format!("{} {}/{}", workload.kind, workload.namespace, workload.name);
         match &seen.workload {
-            Some(found) if found.image.is_none() => {
+            Some(found) if found.image.is_none() && !region.is_reported() => {
                 say(
                     Exit::Refused,
                     format!("{name} has no container {}", workload.container),

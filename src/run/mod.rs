@@ -232,7 +232,7 @@ fn session(world: &mut World, purpose: Use) -> Result<Session> {
     ])
     .wrap_err("signals cannot be listened to")?;
     std::thread::spawn(move || signals.forever().for_each(|s| to.key(Signal(s))));
-    let performer = world.connect(&inbox, purpose == Use::Look);
+    let performer = world.connect(&inbox, purpose == Use::Look, true);
     Ok(Session::new(world.engine(purpose == Use::Write), inbox, performer, world.clock.clone()))
 }
 

@@ -222,7 +222,7 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
     }
     notices.extend(world.unjournaled.iter().map(|why| Text::from(format!("UNJOURNALED: {why}; raising is refused"))));
     let inbox: Inbox<Event> = Inbox::default();
-    let performer = world.connect(&inbox, watch_only);
+    let performer = world.connect(&inbox, watch_only, false);
     let mode = match opening.watch {
         Some(rotate) => Mode::Watch { rotate },
         None => Mode::Console,
@@ -262,7 +262,7 @@ pub fn console(cli: &Cli, mut world: World, opening: &Opening) -> Result<Console
     let app = App::new(engine, setup, clock.now());
     let screens = world.around.places.state.join("screens");
     let into_watch: IntoWatch =
-        Box::new(move |inbox: &Inbox<Event>| -> Performer<Event> { world.connect(inbox, true) });
+        Box::new(move |inbox: &Inbox<Event>| -> Performer<Event> { world.connect(inbox, true, false) });
     Ok(Console { app, themes, inbox, performer, clock, into_watch, screens })
 }
 

@@ -159,7 +159,10 @@ impl World {
     }
 
     /// Connects everything: watches tell the inbox, the performer answers to it.
-    pub fn connect<K: Send + 'static>(&self, inbox: &Inbox<K>, watch_only: bool) -> Performer<K> {
+    ///
+    /// With `watch_only` nothing can be written; with `asks` pipelines are asked all the same how they stand, which a
+    /// watch screen never does.
+    pub fn connect<K: Send + 'static>(&self, inbox: &Inbox<K>, watch_only: bool, asks: bool) -> Performer<K> {
         let _guard = self.runtime.enter();
         let plans = plan(&self.fleet);
         let mode = if watch_only {
@@ -184,13 +187,14 @@ impl World {
             journal,
             inbox.clone(),
         );
-        let outsides = (!watch_only).then(|| Outsides {
+        let outsides = (!watch_only || asks).then(|| Outsides {
             runner: Some(Arc::new(Processes)),
             endpoints: Some(Arc::new(Endpoints::new(&self.config, tell.clone()))),
             git: self.repositories(),
         });
         let reports = Reports::start(&self.fleet, outsides.clone(), &self.clock, &tell, self.seed);
-        performer.with_outsides(outsides.unwrap_or_default()).with_reports(reports)
+        let writing = outsides.filter(|_| !watch_only);
+        performer.with_outsides(writing.unwrap_or_default()).with_reports(reports)
     }
 
     /// The repositories; what is not cloned yet is, while nobody waits for it.

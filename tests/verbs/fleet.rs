@@ -150,6 +150,13 @@ impl Fleet {
         path
     }
 
+    /// A named pipe that nobody writes to.
+    pub fn pipe(&self, name: &str) {
+        let path = self.dir.path().join(name);
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    }
+
     /// A program.
     pub fn program(&self, name: &str, text: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;

@@ -26,6 +26,11 @@ fn a_version_goes_forth_and_back_through_git_although_somebody_pushes_all_the_ti
     let before = git(&fleet, &["cat-file", "blob", &format!("main:{EU}")]);
     assert!(before.contains("newTag: v2.0.0 # by gonogo"), "{before}");
 
+    // What was shown may be asked for, whatever others push meanwhile.
+    let shown = || fleet.run(&["promote", "webapp", "ring-2", "--dry-run"]).out;
+    let hash = |text: String| text.lines().find_map(|l| l.trim().strip_prefix("plan ").map(str::to_owned)).unwrap();
+    assert_eq!(hash(shown()), hash(shown()));
+
     let promoted = fleet.run(&["promote", "webapp", "ring-2", "--reason", "it is time", "--confirm", "ring-2"]);
     assert_eq!(promoted.code, 0, "{promoted:?}");
     assert!(promoted.out.contains(" on branch main of deploys"), "{promoted:?}");

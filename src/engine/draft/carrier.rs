@@ -2,6 +2,7 @@
 
 use super::{Desk, Fetched, Objects, Read};
 use crate::carriers::{self, Carried, Carrier, CarrierRead, Order};
+use crate::domain::carrier::OF_CARRIER;
 use crate::domain::change::ObjectRef;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::{Region, Service};
@@ -9,9 +10,6 @@ use crate::domain::id::{Operator, RegionIx, Text};
 use crate::domain::plan::{PlanId, Refusal, Write, WriteRole};
 use crate::domain::record::Move;
 use crate::domain::version::{Image, Version};
-
-/// Before the name of what a carrier remembers, in a record: no path of a workload begins so.
-pub(super) const OF_CARRIER: &str = "carrier.";
 
 /// What is to be brought.
 pub(super) struct Wanted<'a> {

@@ -7,10 +7,10 @@
 
 use serde_json::Value;
 
-use super::carrier::OF_CARRIER;
 use super::carry::{Wanted, find, image_path};
 use super::leaves::diff;
 use super::{CHANGE_CAUSE, Desk, change_cause, digest};
+use crate::domain::carrier::OF_CARRIER;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::{Carry, CarryPath, Region, VersionFrom};
 use crate::domain::id::{RegionIx, Text};

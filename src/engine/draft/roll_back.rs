@@ -6,6 +6,7 @@ use super::known_good::{Here, back, history, revisions};
 use super::{Desk, StepParts, abort, as_read, carry, digest, not_elsewhere, patch, targets, uid};
 use super::{carrier, reported};
 use crate::carriers::Way;
+use crate::domain::carrier::CarrierRef;
 use crate::domain::challenge::PAST_STABLE;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::fleet::Region;
@@ -128,10 +129,11 @@ fn region_step(
             "nothing-to-do",
             format!("{} runs {old}, which is what the release came from: nothing to roll back", region.name),
             format!(
-                "to go behind it, name a revision: `gonogo rollback {} {} --to N`; {}",
+                "to go behind it, name a revision: `gonogo rollback {} {} --to N`; {}{}",
                 desk.service.name,
                 region.name,
-                revisions(&history(desk, at, &object, kind))
+                revisions(&history(desk, at, &object, kind)),
+                on_its_way(&region)
             ),
         ));
     }
@@ -232,6 +234,16 @@ fn region_step(
         limit: desk.limit(at),
     };
     desk.step(at, parts)
+}
+
+/// What was brought may not have arrived: then there is nothing here to roll back, and something to take back.
+fn on_its_way(region: &Region) -> &'static str {
+    match region.carrier {
+        Some(CarrierRef::Overlay(_)) => {
+            "; a commit that the cluster has not taken yet is taken back in the repository: `git revert`, or hold what brings it"
+        }
+        _ => "",
+    }
 }
 
 /// What takes a pause back, whoever made it, and the facts that end ours though its hold stays: whoever

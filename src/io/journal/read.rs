@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::chain::{Head, Line, Torn};
@@ -151,9 +152,25 @@ fn born(name: &str) -> &str {
     name.strip_suffix(".jsonl").and_then(|n| n.rsplit_once('-')).map_or("", |(_, ulid)| ulid)
 }
 
+/// Opens a file without waiting for anybody: what is a pipe or a device under this name would never end.
+fn opened(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file"));
+    }
+    Ok(file)
+}
+
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    opened(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 fn read_file(folder: &Path, name: &str, host: &str) -> io::Result<JournalFile> {
     let path = folder.join(name);
-    let bytes = fs::read(&path)?;
+    let bytes = bytes(&path)?;
     let mut file = check(name, &bytes);
     let same_host = name.strip_suffix(".jsonl").and_then(|n| n.rsplit_once('-')).is_some_and(|(h, _)| h == host);
     file.process = if same_host { process(&path) } else { Process::Unknown };
@@ -183,7 +200,7 @@ pub fn check(name: &str, bytes: &[u8]) -> JournalFile {
 
 /// A lock that can be had for a moment tells that its owner is gone. Never waits.
 fn process(path: &Path) -> Process {
-    let Ok(file) = File::open(path) else { return Process::Unknown };
+    let Ok(file) = opened(path) else { return Process::Unknown };
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared) {
         Ok(()) => Process::Dead,
         Err(rustix::io::Errno::WOULDBLOCK) => Process::Alive,
@@ -200,7 +217,7 @@ pub fn newest_heads(folder: &Path, most: usize) -> io::Result<Vec<HeadRef>> {
             break;
         }
         // A file that cannot be read stops no one from acting; verify will say so.
-        let Ok(bytes) = fs::read(folder.join(&name)) else { continue };
+        let Ok(bytes) = bytes(&folder.join(&name)) else { continue };
         if let Some(last) = check(&name, &bytes).lines.pop() {
             heads.push(HeadRef { file: name, seq: last.seq, hash: last.hash });
         }

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use super::{HINT, Leg, Walk};
 use crate::domain::finding::Severity;
-use crate::domain::id::{ServiceIx, Text};
+use crate::domain::id::{RegionIx, ServiceIx, Text};
 use crate::domain::intent::{Intent, Target, Verb};
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Plan, Step};
+use crate::domain::quarantine::{Candidate, Quarantined};
+use crate::domain::record::Body;
+use crate::domain::workload::Workload;
 use crate::engine::operation::{Outcome, ProposalState};
 use crate::run::session::Session;
 
@@ -40,6 +43,9 @@ pub(super) enum Ended {
 
 /// Goes back by the plan that was walked, and forward again. Each leg and its time is added to the walk.
 pub(super) fn go(session: &mut Session, at: ServiceIx, target: &Target, walk: &mut Walk, answers: &Answers) -> Ended {
+    if let Some(why) = quarantined(session, at, walk) {
+        return Ended::Not(Outcome::Refused, why);
+    }
     let began = session.mono();
     if let Err((outcome, why)) = carry_out(session, walk.plan.clone(), answers) {
         return Ended::Not(outcome, why);
@@ -55,6 +61,33 @@ pub(super) fn go(session: &mut Session, at: ServiceIx, target: &Target, walk: &m
     Ended::Whole(took)
 }
 
+/// What runs is in quarantine: bringing it forward again would be no drill.
+fn quarantined(session: &Session, at: ServiceIx, walk: &Walk) -> Option<String> {
+    let (from, _) = walk.versions();
+    let state = session.engine.services.get(at.at())?;
+    let service = session.engine.fleet.service(at)?;
+    let all = state.record.quarantined(session.engine.server_now());
+    let runs = |q: &&Quarantined<'_>| {
+        let workload = |s: &Step| state.region(s.region)?.workload.as_ref();
+        let covers = |w: &Workload| {
+            q.covers(&Candidate { version: &w.version, image: w.image.as_ref(), template: Some(w.template) })
+        };
+        walk.plan.steps.iter().filter_map(workload).any(covers)
+    };
+    let hit = all.iter().find(runs)?;
+    let name = |at: RegionIx| service.region(at).map_or_else(|| "?".into(), |r| r.name.as_str().into());
+    Some(format!("{from} was {}: it would not be brought forward again; roll it back for good", hit.text(name)))
+}
+
+/// The rollbacks that this drill wrote down, as they were dated when they were approved.
+fn own_rollbacks(session: &Session, walk: &Walk) -> Vec<Text> {
+    let done = session.engine.operations.iter().find(|o| o.plan.id == walk.plan.id);
+    let steps = done.map(|o| o.plan.steps.as_slice()).unwrap_or_default();
+    let facts = steps.iter().flat_map(|s| &s.facts).flat_map(|(_, facts)| facts);
+    let own = facts.filter(|f| matches!(f.body, Body::RolledBack(_)));
+    own.map(|f| f.id.to_string().into()).collect()
+}
+
 fn forward(
     session: &mut Session,
     at: ServiceIx,
@@ -63,13 +96,16 @@ fn forward(
     answers: &Answers,
 ) -> Result<(), String> {
     let (from, _) = walk.versions();
-    // A rollback is a quarantine; what was only drilled was not found to be bad.
-    let clear = Verb::Clear { what: Some(from.clone()) };
-    let plan = drafted(session, at, clear, &Target::Service, answers)?;
-    let name = plan.name.to_string();
-    let cleared = Answers { confirm: Some(name), reason: answers.reason.clone() };
-    carry_out(session, plan, &cleared)
-        .map_err(|(outcome, why)| format!("clearing {from}: {}: {why}", outcome.word()))?;
+    // A rollback is a quarantine; what was only drilled was not found to be bad. Its own facts are cleared, and
+    // nobody else's: a real rollback that came meanwhile stays one.
+    for own in own_rollbacks(session, walk) {
+        let clear = Verb::Clear { what: Some(own) };
+        let plan = drafted(session, at, clear, &Target::Service, answers)?;
+        let name = plan.name.to_string();
+        let cleared = Answers { confirm: Some(name), reason: answers.reason.clone() };
+        let wrong = |(outcome, why): (Outcome, String)| format!("clearing {from}: {}: {why}", outcome.word());
+        carry_out(session, plan, &cleared).map_err(wrong)?;
+    }
     let promote = Verb::Promote { to: Some(from.clone()), without_wait: false };
     // The board must have seen what was just written.
     let deadline = session.mono() + SETTLES;

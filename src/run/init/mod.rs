@@ -17,6 +17,7 @@ use super::{fail, open, say_text};
 use crate::cli::InitArgs;
 use crate::config::first::{Found, FoundPrometheus, FoundRegion, plain_name, rings, text};
 use crate::config::{self, Given};
+use crate::domain::outside::quoted;
 use crate::domain::text::{did_you_mean, several, visible};
 use crate::io::connect::contexts;
 use ask::{chosen, line, several_chosen};
@@ -87,7 +88,8 @@ fn made(args: &InitArgs, flag: Option<&Path>) -> Result<Exit, Stop> {
         return Ok(Exit::Refused);
     }
     written(&place.path, &text)?;
-    say(&format!("written: {}\nnext: `gonogo doctor`, then `gonogo`\n", place.path.display()));
+    let with = flag.map(|flag| format!(" --config {}", quoted(&flag.display().to_string()))).unwrap_or_default();
+    say(&format!("written: {}\nnext: `gonogo{with} doctor`, then `gonogo{with}`\n", place.path.display()));
     Ok(Exit::Done)
 }
 
