@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Back, Beside, DeliveryError, DeliveryTool, NamedDelivery, Wanted, Writing};
+use super::{Back, DeliveryError, DeliveryTool, NamedDelivery, Wanted, Writing};
 use crate::domain::carrier::ApplicationCarrier;
 use crate::domain::change::{ApiType, replace, test};
 use crate::domain::delivery::{Automated, Delivery, Deployed, Health, Operation, OperationPhase, Source, Sync};
@@ -173,24 +173,8 @@ impl DeliveryTool for Kustomization {
         Err(follows())
     }
 
-    fn generator(&self, _: &Value) -> Option<Beside> {
-        None
-    }
-
-    fn calendar(&self, _: &Value) -> Option<Beside> {
-        None
-    }
-
-    fn shut(&self, _: &Value, _: &Value, _: Timestamp) -> Result<Option<String>, String> {
-        Ok(None)
-    }
-
     fn halt(&self, known: &Delivery) -> Result<Option<Writing>, Still> {
         Ok(suspended(known))
-    }
-
-    fn terminate(&self, _: &Delivery) -> Option<Writing> {
-        None
     }
 
     fn go_on(&self, object: &Value, was: &str) -> Result<Option<Writing>, Still> {
@@ -249,24 +233,8 @@ impl DeliveryTool for HelmRelease {
         Err(follows())
     }
 
-    fn generator(&self, _: &Value) -> Option<Beside> {
-        None
-    }
-
-    fn calendar(&self, _: &Value) -> Option<Beside> {
-        None
-    }
-
-    fn shut(&self, _: &Value, _: &Value, _: Timestamp) -> Result<Option<String>, String> {
-        Ok(None)
-    }
-
     fn halt(&self, known: &Delivery) -> Result<Option<Writing>, Still> {
         Ok(suspended(known))
-    }
-
-    fn terminate(&self, _: &Delivery) -> Option<Writing> {
-        None
     }
 
     fn go_on(&self, object: &Value, was: &str) -> Result<Option<Writing>, Still> {

@@ -60,16 +60,22 @@ pub trait DeliveryTool: std::marker::Sync {
     fn back(&self, object: &Value, means: &ApplicationCarrier, back: &Back<'_>) -> Result<Option<Writing>, Still>;
 
     /// What else is to be read before this full object is changed: what generates it.
-    fn generator(&self, object: &Value) -> Option<Beside>;
+    fn generator(&self, _object: &Value) -> Option<Beside> {
+        None
+    }
 
     /// The object that says when this full object may bring anything.
-    fn calendar(&self, object: &Value) -> Option<Beside>;
+    fn calendar(&self, _object: &Value) -> Option<Beside> {
+        None
+    }
 
     /// Why this full object may not bring anything now, by the calendar as read; none: it may.
     ///
     /// # Errors
     /// The calendar cannot be read.
-    fn shut(&self, object: &Value, calendar: &Value, now: Timestamp) -> Result<Option<String>, String>;
+    fn shut(&self, _object: &Value, _calendar: &Value, _now: Timestamp) -> Result<Option<String>, String> {
+        Ok(None)
+    }
 
     /// Keeps it from bringing anything by itself, from what is known without a read; none: it brings nothing by
     /// itself.
@@ -79,7 +85,9 @@ pub trait DeliveryTool: std::marker::Sync {
     fn halt(&self, known: &Delivery) -> Result<Option<Writing>, Still>;
 
     /// Ends what it is doing, from what is known without a read; none: it does nothing.
-    fn terminate(&self, known: &Delivery) -> Option<Writing>;
+    fn terminate(&self, _known: &Delivery) -> Option<Writing> {
+        None
+    }
 
     /// Takes a halt back on this full object: `was` is what [`Writing::was`] said. None: somebody did already.
     ///

@@ -190,7 +190,8 @@ impl World {
         let outsides = (!watch_only || asks).then(|| Outsides {
             runner: Some(Arc::new(Processes)),
             endpoints: Some(Arc::new(Endpoints::new(&self.config, tell.clone()))),
-            git: self.repositories(),
+            // Who only looks reads no repository, and clones none.
+            git: if watch_only { None } else { self.repositories() },
         });
         let reports = Reports::start(&self.fleet, outsides.clone(), &self.clock, &tell, self.seed);
         let writing = outsides.filter(|_| !watch_only);

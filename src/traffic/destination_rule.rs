@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use super::{BackendName, NamedRoute, RouteError, TrafficProvider, named};
+use super::{BackendName, NamedRoute, Object, RouteError, TrafficProvider, named};
 use crate::domain::change::{ApiType, replace, test};
 use crate::domain::fleet::RouteRef;
 use crate::domain::id::Text;
 use crate::domain::text::safe;
 use crate::domain::workload::{Backend, Route};
-use crate::kinds::Metadata;
 
 /// Where the setting lies.
 const SETTING: &str = "/spec/trafficPolicy/loadBalancer/localityLbSetting";
@@ -24,14 +24,6 @@ const WHOLE: u32 = 100;
 /// nothing, so a drain takes it out and gives its part to the others in proportion. Traffic of other sources has
 /// entries of its own: an object with more than one entry is only read.
 pub struct DestinationRule;
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct Object {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-}
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -82,7 +74,7 @@ impl TrafficProvider for DestinationRule {
     }
 
     fn read(&self, object: &[u8]) -> Result<NamedRoute, RouteError> {
-        let object: Object = serde_json::from_slice(object).map_err(|e| RouteError(safe(&e.to_string(), 200)))?;
+        let object = Object::<Spec, IgnoredAny>::parsed(object)?;
         let owner = object.metadata.owner();
         let setting = object.spec.traffic_policy.load_balancer.locality_lb_setting;
         let trouble: Option<Text> = match &setting {

@@ -6,13 +6,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::dns::{self, Written};
-use super::{BackendName, NamedRoute, RouteError, Sharing, TrafficProvider, named};
+use super::{BackendName, NamedRoute, Object, RouteError, Sharing, TrafficProvider, named};
 use crate::domain::change::{ApiType, replace, test};
 use crate::domain::fleet::RouteRef;
 use crate::domain::id::Text;
 use crate::domain::text::safe;
 use crate::domain::workload::{Backend, Route};
-use crate::kinds::Metadata;
 
 /// The property that holds the weight of a record.
 const WEIGHT: &str = "aws/weight";
@@ -20,16 +19,6 @@ const WEIGHT: &str = "aws/weight";
 /// Records of external-dns: each DNS name is a rule, in order of its first record; the backend is the set
 /// identifier. Records of one name and identifier (A and AAAA) move together.
 pub struct DnsEndpoint;
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct Object {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
 
 #[derive(Default, Deserialize)]
 struct Spec {
@@ -137,7 +126,7 @@ impl TrafficProvider for DnsEndpoint {
     }
 
     fn read(&self, object: &[u8]) -> Result<NamedRoute, RouteError> {
-        let object: Object = serde_json::from_slice(object).map_err(|e| RouteError(safe(&e.to_string(), 200)))?;
+        let object = Object::<Spec, Status>::parsed(object)?;
         let records = &object.spec.endpoints;
         let mut trouble = None;
         let mut rules = Vec::new();

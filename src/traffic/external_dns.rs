@@ -1,16 +1,15 @@
 //! Annotations that external-dns reads: the weight of one region's record, on the object that it is made from.
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::dns::{self, Written};
-use super::{BackendName, NamedRoute, RouteError, Sharing, TrafficProvider, named};
+use super::{BackendName, NamedRoute, Object, RouteError, Sharing, TrafficProvider, named};
 use crate::domain::change::{ApiType, pointer_key, replace, test};
 use crate::domain::fleet::RouteRef;
 use crate::domain::id::Text;
 use crate::domain::text::safe;
 use crate::domain::workload::{Backend, Route};
-use crate::kinds::Metadata;
 
 /// The prefixes that external-dns reads: since v0.22 the first, before that the second. It reads one of them.
 const PREFIXES: [&str; 2] = ["external-dns.kubernetes.io/", "external-dns.alpha.kubernetes.io/"];
@@ -62,12 +61,6 @@ pub const DNS_GATEWAY: ExternalDns = ExternalDns {
     plural: "gateways",
     kind: "Gateway",
 };
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct Object {
-    metadata: Metadata,
-}
 
 /// What the annotations of one prefix say, as they are written.
 struct Said {
@@ -135,7 +128,7 @@ impl TrafficProvider for ExternalDns {
     }
 
     fn read(&self, object: &[u8]) -> Result<NamedRoute, RouteError> {
-        let object: Object = serde_json::from_slice(object).map_err(|e| RouteError(safe(&e.to_string(), 200)))?;
+        let object = Object::<IgnoredAny, IgnoredAny>::parsed(object)?;
         let said = said(|key| object.metadata.annotation(key).map(str::to_owned));
         let ttl = said.as_ref().ok().and_then(|s| s.ttl.as_deref().and_then(dns::ttl)).unwrap_or(dns::DEFAULT_TTL);
         let (rule, trouble) = match said.and_then(|s| s.record()) {

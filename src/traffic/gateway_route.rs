@@ -3,13 +3,12 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Entry, NamedRoute, RouteError, TrafficProvider, named, weigh};
+use super::{Entry, NamedRoute, Object, RouteError, TrafficProvider, named, weigh};
 use crate::domain::change::ApiType;
 use crate::domain::fleet::RouteRef;
 use crate::domain::id::Text;
 use crate::domain::text::safe;
 use crate::domain::workload::{Backend, Route};
-use crate::kinds::Metadata;
 
 /// Routes of the Gateway API. A weight's share is weight / sum; 0 means no traffic; the
 /// default is 1. All weights 0 gives 500s, so the last non-zero one is never set to 0.
@@ -22,16 +21,6 @@ pub struct GatewayRoute {
 pub const HTTP_ROUTE: GatewayRoute = GatewayRoute { kind: "HTTPRoute", plural: "httproutes" };
 /// GRPCRoutes: their rules match methods, and weigh backends as those of HTTPRoutes do.
 pub const GRPC_ROUTE: GatewayRoute = GatewayRoute { kind: "GRPCRoute", plural: "grpcroutes" };
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct Object {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
 
 #[derive(Default, Deserialize)]
 struct Spec {
@@ -89,7 +78,7 @@ impl TrafficProvider for GatewayRoute {
     }
 
     fn read(&self, object: &[u8]) -> Result<NamedRoute, RouteError> {
-        let object: Object = serde_json::from_slice(object).map_err(|e| RouteError(safe(&e.to_string(), 200)))?;
+        let object = Object::<Spec, Status>::parsed(object)?;
         let trouble = trouble(&object);
         let rules = object.spec.rules.into_iter().map(|rule| {
             rule.backend_refs.into_iter().map(|b| Backend { name: b.name, weight: b.weight.unwrap_or(1) }).collect()
@@ -108,7 +97,7 @@ impl TrafficProvider for GatewayRoute {
 }
 
 /// Accepted and ResolvedRefs must be true for the newest generation.
-fn trouble(object: &Object) -> Option<Text> {
+fn trouble(object: &Object<Spec, Status>) -> Option<Text> {
     let conditions = || object.status.parents.iter().flat_map(|p| &p.conditions);
     let wrong = conditions().find(|c| matches!(&*c.kind, "Accepted" | "ResolvedRefs") && &*c.status != "True");
     if let Some(c) = wrong {

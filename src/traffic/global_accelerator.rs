@@ -5,13 +5,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackendName, Entry, NamedRoute, RouteError, Sharing, TrafficProvider, named, weigh};
+use super::{BackendName, Entry, NamedRoute, Object, RouteError, Sharing, TrafficProvider, named, weigh};
 use crate::domain::change::ApiType;
 use crate::domain::fleet::RouteRef;
 use crate::domain::id::Text;
 use crate::domain::text::safe;
 use crate::domain::workload::{Backend, Route};
-use crate::kinds::Metadata;
 
 /// Listeners are rules, endpoint groups by their AWS region are backends. A dial is the share, in percent, of the
 /// traffic that would go to its region anyway; what it turns away goes to the next best. Where all dials are 0,
@@ -20,16 +19,6 @@ pub struct GlobalAccelerator;
 
 /// What a dial that is not written counts as.
 const OPEN: u32 = 100;
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct Object {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
 
 #[derive(Default, Deserialize)]
 struct Spec {
@@ -84,7 +73,7 @@ impl TrafficProvider for GlobalAccelerator {
     }
 
     fn read(&self, object: &[u8]) -> Result<NamedRoute, RouteError> {
-        let object: Object = serde_json::from_slice(object).map_err(|e| RouteError(safe(&e.to_string(), 200)))?;
+        let object = Object::<Spec, Status>::parsed(object)?;
         let trouble = trouble(&object);
         let owner = object.metadata.owner();
         let dial = |g: Group| {
@@ -109,7 +98,7 @@ impl TrafficProvider for GlobalAccelerator {
 }
 
 /// What the controller, or AWS, has not done yet.
-fn trouble(object: &Object) -> Option<Text> {
+fn trouble(object: &Object<Spec, Status>) -> Option<Text> {
     let status = &object.status;
     if status.observed_generation.is_some_and(|g| g < object.metadata.generation) {
         return Some("the newest dials are not yet observed by the controller".into());

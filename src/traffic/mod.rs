@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::domain::change::{ApiType, add, replace, test};
 use crate::domain::fleet::RouteRef;
 use crate::domain::id::{Namespace, Text, Uid};
+use crate::domain::text::safe;
 use crate::domain::workload::Route;
 use crate::kinds::Metadata;
 
@@ -120,6 +123,28 @@ struct Entry<'a> {
     field: &'a str,
     /// The weight.
     weight: u32,
+}
+
+/// An object as a provider reads it. What a type has no use for is `IgnoredAny`.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+#[serde(bound = "Spec: Deserialize<'de> + Default, Status: Deserialize<'de> + Default")]
+struct Object<Spec, Status> {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+impl<Spec, Status> Object<Spec, Status>
+where
+    Spec: DeserializeOwned + Default,
+    Status: DeserializeOwned + Default,
+{
+    fn parsed(object: &[u8]) -> Result<Self, RouteError> {
+        serde_json::from_slice(object).map_err(|e| RouteError(safe(&e.to_string(), 200)))
+    }
 }
 
 /// The weight of one entry of a list, the complete list tested first. `name` tells the entries apart.

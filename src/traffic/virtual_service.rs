@@ -3,29 +3,18 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackendName, Entry, NamedRoute, RouteError, TrafficProvider, named, weigh};
+use super::{BackendName, Entry, NamedRoute, Object, RouteError, TrafficProvider, named, weigh};
 use crate::domain::change::ApiType;
 use crate::domain::fleet::RouteRef;
 use crate::domain::id::Text;
 use crate::domain::text::safe;
 use crate::domain::workload::{Backend, Route};
-use crate::kinds::Metadata;
 
 /// Istio's VirtualServices: `spec.http[RULE].route[]`. A destination is named by its host, or `host/subset`.
 ///
 /// A weight's share is weight / sum; left out means 0, but a destination that is alone in its rule gets
 /// all traffic whatever its weight says. Rules of `tcp` and `tls` are not steered.
 pub struct VirtualService;
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct Object {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
 
 #[derive(Default, Deserialize)]
 struct Spec {
@@ -92,7 +81,7 @@ impl TrafficProvider for VirtualService {
     }
 
     fn read(&self, object: &[u8]) -> Result<NamedRoute, RouteError> {
-        let object: Object = serde_json::from_slice(object).map_err(|e| RouteError(safe(&e.to_string(), 200)))?;
+        let object = Object::<Spec, Status>::parsed(object)?;
         let trouble = trouble(&object.status);
         let owner = object.metadata.owner();
         let rules = object.spec.http.into_iter().map(|rule| {

@@ -242,21 +242,12 @@ fn record(session: &mut Session, at: ServiceIx, walk: &Walk, took: Duration, rea
     let (from, to) = walk.versions();
     let drill = Drill { from, to, took, real };
     let regions: Vec<RegionIx> = walk.plan.steps.iter().map(|s| s.region).collect();
-    let id = session.engine.next_plan_id();
-    let verb = Verb::Drill(drill);
-    let effects =
-        session.engine.propose(id, Intent { service: at, verb, target: Target::Regions(regions), reason: None });
-    session.perform(effects);
-    let plan = session.pump(REVIEW, |engine| match &engine.proposal.as_ref()?.state {
-        ProposalState::Refused(refusal) => Some(Err(refusal.text.to_string())),
-        ProposalState::Ready { plan, .. } => Some(Ok((**plan).clone())),
-        ProposalState::Reading { .. } => None,
-    });
-    let plan = match plan.unwrap_or_else(|| Err("no plan for the fact in time".to_owned())) {
+    let silent = Answers { confirm: None, reason: None };
+    let plan = match real::drafted(session, at, Verb::Drill(drill), &Target::Regions(regions), &silent) {
         Ok(plan) => plan,
         Err(why) => return Recorded::No(Outcome::Refused, why),
     };
-    match real::carry_out(session, plan, &Answers { confirm: None, reason: None }) {
+    match real::carry_out(session, plan, &silent) {
         Ok(()) => Recorded::Yes,
         Err((outcome, why)) => Recorded::No(outcome, why),
     }

@@ -124,7 +124,7 @@ fn forward(
 }
 
 /// A plan whose reads and dry-runs were all answered, or the sentence that refuses it.
-fn drafted(
+pub(super) fn drafted(
     session: &mut Session,
     at: ServiceIx,
     verb: Verb,
